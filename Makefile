@@ -1,0 +1,65 @@
+# make demo   the main job on the models that ship        make test   all that CI runs
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+OUT := results/quick
+
+.PHONY: help demo test export notebooks readme process site checkpoints benchmarks lock clean
+
+help:
+	@echo "make demo         analyze the shipped models and write $(OUT)/report.html"
+	@echo "make test         everything CI runs"
+	@echo "make export       export the package from the notebooks and clean them"
+	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
+	@echo "make readme       write README.md from nbs/index.ipynb"
+	@echo "make site         render the site (needs Quarto)"
+	@echo "make checkpoints  train the shipped models again (hours)"
+	@echo "make benchmarks   print the measured rates"
+	@echo "make lock         resolve requirements.lock anew"
+	@echo "make clean        remove what was made, the environment included"
+
+# The environment follows from the lock file; the package itself is installed in place.
+.venv/ready: requirements.lock settings.ini setup.py
+	@echo "setting up .venv with $(PYTHON) (a few minutes the first time)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --progress-bar off --disable-pip-version-check -r requirements.lock | grep --line-buffered -E '^(Collecting|Installing)' || true
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: .venv/ready
+	@$(BIN)/vae-circuits paper --preset quick --out $(OUT) $(if $(wildcard $(OUT)/results.json),--overwrite)
+
+test: .venv/ready
+	@$(BIN)/python tools/test.py
+
+export: .venv/ready
+	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
+
+notebooks: .venv/ready
+	@$(BIN)/python tools/notebooks.py run $(NAMES)
+
+readme: .venv/ready
+	@$(BIN)/python tools/notebooks.py readme
+
+process: .venv/ready
+	@$(BIN)/python tools/notebooks.py process
+
+site: process
+	@command -v quarto > /dev/null || { echo "the site needs Quarto (https://quarto.org)"; exit 1; }
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
+
+checkpoints: .venv/ready
+	@$(BIN)/python tools/checkpoints.py
+
+benchmarks: .venv/ready
+	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+lock:
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+	@build/lock/bin/python -m pip install -q --disable-pip-version-check ".[dev]"
+	@(echo "# Made by 'make lock' with Python 3.11. The exact versions used in development and tests."; build/lock/bin/python -m pip freeze --exclude vae_circuits | sed 's/+cpu//') > requirements.lock
+	@rm -rf build/lock
+
+clean:
+	rm -rf .venv _proc _docs build dist results *.egg-info nbs/sidebar.yml nbs/nbdev.yml

@@ -1,0 +1,105 @@
+"""Everything that is made from the notebooks: python tools/notebooks.py {run,check,readme,process} [names]
+
+run      execute notebooks in place (all, or those named), clean them and export the package
+check    fail unless notebooks are clean and package and README are in step with them
+readme   write README.md and its pictures from nbs/index.ipynb
+process  prepare the notebooks for Quarto in _proc/, without needing Quarto
+"""
+import argparse
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/"nbs"
+
+
+def notebooks(names=()):
+    "The notebooks, in order, or those whose names begin with one of `names`."
+    found = [p for p in sorted(NBS.glob("*.ipynb")) if not names or p.stem.startswith(tuple(names))]
+    if not found: sys.exit(f"no notebook is called {' or '.join(names)}; there are {', '.join(p.stem for p in notebooks())}")
+    return found
+
+
+def run(names):
+    "Execute, clean, export. The package is exported first, so that notebooks see each other's present code."
+    from nbclient import NotebookClient
+    nbdev("export", ROOT)
+    for path in notebooks(names):
+        print(f"running {path.stem}", flush=True)
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(NBS)}}).execute()
+        nbformat.write(notebook, path)
+    nbdev("clean", ROOT)
+    readme(ROOT)
+
+
+def nbdev(command, root):
+    "Run nbdev_export or nbdev_clean on the project in `root`."
+    subprocess.run([Path(sys.executable).with_name(f"nbdev_{command}")], cwd=root, check=True)
+
+
+def check():
+    "Make everything again in a copy and compare."
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)/ROOT.name
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "results", "runs", "_proc", "_docs", "build", "dist", "*.safetensors", "sidebar.yml", "nbdev.yml"))
+        for module in (copy/"vae_circuits").glob("*.py"): module.unlink() if module.name != "__init__.py" else None
+        nbdev("clean", copy)
+        nbdev("export", copy)
+        readme(copy)
+        made = [p.relative_to(copy) for pattern in ("nbs/*.ipynb", "nbs/images/*", "vae_circuits/*.py", "README.md") for p in copy.glob(pattern)]
+        there = [p.relative_to(ROOT) for pattern in ("vae_circuits/*.py", "nbs/images/*") for p in ROOT.glob(pattern)]
+        stale = sorted({str(p) for p in made + there if not (ROOT/p).is_file() or not (copy/p).is_file() or not filecmp.cmp(ROOT/p, copy/p, shallow=False)})
+    if stale: sys.exit(f"not in step with the notebooks, or not clean: {', '.join(stale)}. Run: make export readme")
+    print(f"{len(made)} files are in step with the notebooks")
+
+
+def readme(root):
+    "README.md from index.ipynb: hidden cells left out, directives stripped, pictures beside the notebooks."
+    from nbconvert import MarkdownExporter
+    notebook = nbformat.read(root/"nbs"/"index.ipynb", as_version=4)
+    notebook.cells = [c for c in notebook.cells if not re.match(r"#\s*\|\s*hide", c.source)]
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code": cell.source = "" if "#| echo: false" in cell.source else re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M)
+    text, resources = MarkdownExporter().from_notebook_node(notebook)
+    images = root/"nbs"/"images"
+    shutil.rmtree(images, ignore_errors=True)
+    for name, data in resources["outputs"].items():
+        images.mkdir(exist_ok=True)
+        (images/name).write_bytes(data)
+        text = text.replace(f"({name})", f"(nbs/images/{name})")
+    text = re.sub(r"\]\((\w+)\.ipynb", r"](nbs/\1.ipynb", text)
+    text = re.sub(r"```python\s*```\n", "", text)
+    (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
+
+
+def process():
+    "What nbdev_proc_nbs does, without its attempt to install Quarto."
+    from nbdev.doclinks import _build_modidx
+    from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml
+    from nbdev.serve import proc_nbs
+    os.chdir(ROOT)
+    refresh_quarto_yml()
+    _build_modidx()
+    nbdev_sidebar.__wrapped__()
+    proc_nbs(n_workers=0)
+    made = {p.stem for p in (ROOT/"_proc").glob("*.ipynb")}
+    if missing := {p.stem for p in notebooks()} - made: sys.exit(f"not processed: {', '.join(sorted(missing))}")
+    print(f"{len(made)} notebooks are ready for Quarto in _proc/")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("run", "check", "readme", "process"))
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    {"run": lambda: run(args.names), "check": check, "readme": lambda: readme(ROOT), "process": process}[args.command]()

@@ -1,0 +1,75 @@
+"""All that CI runs, step by step, stopping at the first that fails: `make test`."""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+# Used in the empty environment, outside the checkout: every shipped model loads, runs and answers an intervention.
+USE = """
+import vae_circuits, pathlib
+assert "site-packages" in vae_circuits.__file__, vae_circuits.__file__
+from vae_circuits.data import DATASETS, dataset
+from vae_circuits.training import MODELS, load_pretrained
+for d in DATASETS:
+    for m in MODELS:
+        vae, x = load_pretrained(m, d), dataset(d).sample(4, seed=0).images
+        donor = vae.run(x.flip(0))
+        changed = vae.run(x, do={"encoder_conv_1[4,12]": donor, "z[3]": 2.0})
+        assert (changed.z[:, 3] == 2).all() and not changed.recon.equal(vae.run(x).recon)
+print("six models load, run and answer")
+"""
+
+
+def wheel(folder):
+    "Build the wheel and use it in an empty environment: the library, the command, and the main job."
+    env, where = Path(folder)/"env", Path(folder)/"elsewhere"
+    where.mkdir()
+    call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    call(sys.executable, "-m", "venv", env)
+    call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", *Path(folder).glob("*.whl"))
+    call(env/"bin"/"python", "-c", USE, cwd=where)
+    call(env/"bin"/"vae-circuits", "--help", cwd=where, stdout=subprocess.DEVNULL)
+    call(env/"bin"/"vae-circuits", "paper", "--preset", "smoke", "--out", "smoke", cwd=where)
+    assert sorted(p.name for p in (where/"smoke").iterdir()) == ["figures", "report.html", "results.json", "tables"]
+
+
+def call(*command, **kwargs):
+    subprocess.run([str(c) for c in command], check=True, **{"cwd": ROOT, **kwargs})
+
+
+def steps(folder):
+    python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
+    return {
+        "notebooks clean, package and README in step": lambda: call(python, tool, "check"),
+        "notebooks run": lambda: call(BIN/"nbdev_test", "--n_workers", os.cpu_count() if os.cpu_count() < 4 else 4, "--timing"),
+        "stored numbers come out again": lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "nbs"),
+        "notebooks ready for the site": lambda: call(python, tool, "process"),
+        "wheel builds, installs elsewhere, and does the main job": lambda: wheel(folder),
+    }
+
+
+def main():
+    # one thread a process: several notebooks run side by side on few cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    passed, began = 0, time.time()
+    with tempfile.TemporaryDirectory() as folder:
+        todo = steps(folder)
+        for name, step in todo.items():
+            print(f"\n== {name}", flush=True)
+            start = time.time()
+            try: step()
+            except (subprocess.CalledProcessError, AssertionError) as e:
+                print(f"\nfailed: {name}\n{e}\n{passed} passed, 1 failed", flush=True)
+                sys.exit(1)
+            passed += 1
+            print(f"   {time.time() - start:.0f} s", flush=True)
+    print(f"\n{(time.time() - began) / 60:.1f} minutes\n{passed} passed, 0 failed", flush=True)
+
+
+if __name__ == "__main__":
+    main()
