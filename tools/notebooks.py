@@ -35,7 +35,10 @@ def run(names):
     for path in notebooks(names):
         print(f"running {path.stem}", flush=True)
         notebook = nbformat.read(path, as_version=4)
-        NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(NBS)}}).execute()
+        skipped = [c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)]
+        for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
+        NotebookClient(notebook, timeout=1200, store_widget_state=False, resources={"metadata": {"path": str(NBS)}}).execute()
+        for cell in skipped: del cell.metadata["tags"]
         nbformat.write(notebook, path)
     nbdev("clean", ROOT)
     readme(ROOT)

@@ -52,8 +52,10 @@ def check_free(path, overwrite: bool = False) -> Path:
     if path.is_file(): raise InputError(f"{path} is a file; expected a folder to write results into")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise InputError(f"{path} already holds results; choose another folder, or say overwrite to replace them")
-    home = next(p for p in path.absolute().parents if p.exists())
-    if not (home.is_dir() and os.access(path if path.is_dir() else home, os.W_OK)): raise InputError(f"cannot write to {path}: {home} is not a writable folder")
+    home = path if path.is_dir() else next(p for p in path.absolute().parents if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=home): pass  # asking the file system is surer than reading permissions
+    except OSError as e: raise InputError(f"cannot write to {path}: {home}: {e.strerror}") from None
     return path
 
 # %% ../nbs/00_core.ipynb #00-022

@@ -191,6 +191,8 @@ def _start(out: Path, config: TrainConfig) -> list:
 
 def _resume(out: Path, trainer):
     "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there."
+    for leftover in out.glob(".*.*"): leftover.unlink()  # what a kill in the middle of `write_atomic` left
+    if out.is_dir() and not any(out.iterdir()): return 0, _start(out, trainer.config)  # killed before the first file
     if not (out/"config.json").is_file(): raise InputError(f"{out} holds no run to resume; expected a config.json in it")
     config = json.loads((out/"config.json").read_text())["config"]
     for name, value in json.loads(json.dumps(asdict(trainer.config))).items():
@@ -225,13 +227,11 @@ def _load_state(out: Path, trainer):
     part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     trainer.model.load_state_dict(part("model."))
     trainer.objective.load_state_dict(part("objective."))
-    for term, (params, adam) in trainer.players.items():
+    for term, (_, adam) in trainer.players.items():
         moments = {}
         for key, value in part(f"adam.{term}.").items():
             i, name = key.split(".")
-            like = params[int(i)]
-            # the memory layout of the parameter: another one rounds differently in the last bit
-            moments.setdefault(int(i), {})[name] = torch.empty_like(like, device="cpu").copy_(value) if value.shape == like.shape else value
+            moments.setdefault(int(i), {})[name] = value
         adam.load_state_dict({**adam.state_dict(), "state": moments})
     return header["step"], header["rows"]
 
