@@ -24,8 +24,9 @@ def one_of(name, options, what: str):
     "Return `name` if it is one of `options`; otherwise raise an `InputError` that names the nearest of them."
     options = list(options)
     if name in options: return name
-    near = difflib.get_close_matches(str(name), [str(o) for o in options], n=1, cutoff=0.4)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    folded = {str(o).lower(): o for o in options}
+    near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.4)
+    hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     raise InputError(f"unknown {what} {name!r}; expected one of {', '.join(str(o) for o in options)}.{hint}")
 
 # %% ../nbs/00_core.ipynb #00-015
