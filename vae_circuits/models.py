@@ -95,8 +95,9 @@ def _units(text: str, site: Site) -> tuple:
 
 # %% ../nbs/02_models.ipynb #02-019
 class Run(Mapping):
-    "The activations of one pass, site -> tensor `[n, *shape]`, in execution order."
-    def __init__(self, activations): self._activations = activations
+    "The activations of one pass, site -> tensor `[n, *shape]`, in execution order; `eps` is the noise it was made with."
+    def __init__(self, activations, eps=None): self._activations, self.eps = activations, eps
+    def __contains__(self, site): return site in self._activations
     def __iter__(self): return iter(self._activations)
     def __len__(self): return len(self._activations)
     def __repr__(self): return "\n".join(f"{k:<15} {list(v.shape)}" for k, v in self.items())
@@ -115,7 +116,8 @@ def _value(new, address: Address, like, shape):
     "What `address` is set to, as a tensor of `shape` with the dtype and device of the tensor `like`."
     units = slice(None) if address.units is None else list(address.units)
     if isinstance(new, Run): new = new[address.site][:, units]
-    new = torch.as_tensor(new).to(like)
+    try: new = torch.as_tensor(new).to(like)
+    except (TypeError, ValueError, RuntimeError): raise InputError(f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a function") from None
     fits = new.ndim == 0 or (new.ndim == len(shape) and all(a in (1, b) for a, b in zip(new.shape, shape)))
     if not fits: raise InputError(f"the value for {address} has shape {list(new.shape)}; expected a number or shape {list(shape)}")
     if new.isnan().any(): raise InputError(f"the value for {address} contains NaN")
@@ -147,24 +149,29 @@ class VAE(nn.Module):
         do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there) or a function of the activation.
             A whole site is set first, then its single units.
         eps: posterior noise `[n, latents]`; None takes the mean for z. Runs to be compared should share it.
-        given: a run of the same images and noise to start from; only what `do` changes is computed again.
+        given: in place of images, a run of theirs to start from; only what `do` changes is computed again, with that run's noise.
         record: the sites to keep; by default all that can be computed. Raises `InputError` for unknown sites or units, wrong shapes and bad images.
         """
+        if given is not None and not (x is None and eps is None): raise InputError("a given run brings its own images and noise; pass either given or them")
         if x is not None: x = check_images(x, self.image_shape).to(self._like)
-        whole, parts = self._statements(do or {}, x, given)
+        n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
+        if eps is not None and (n is None or eps.shape != (n, *self.sites["z"].shape)): raise InputError(f"the noise has shape {list(eps.shape)}; expected {[n or 'n', *self.sites['z'].shape]}, with images")
+        whole, parts = self._statements(do or {}, n)
         record = self._computable(x, whole, given or {}) if record is None else [self.sites[s].name for s in record]
-        return self._compute(x, whole, parts, eps, given or {}, record)
+        return self._compute(x, whole, parts, given.eps if given is not None else eps, given or {}, record)
 
-    def _statements(self, do, x, given):
+    def _statements(self, do, n):
         "The do-statements, sorted: whole sites with their new activations, and edits `[(address, value)]` of what was there."
         whole, parts = {}, {}
-        n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
         for text, new in do.items():
             address = Address.parse(text, self.sites)
             if address.units is None and not callable(new):
                 rows = n or len(new[address.site] if isinstance(new, Run) else torch.atleast_1d(torch.as_tensor(new)))
                 whole[address.site] = _value(new, address, self._like, (rows, *self.sites[address.site].shape))
             else: parts.setdefault(address.site, []).append((address, new))
+        for site, edits in parts.items():
+            units = [u for address, _ in edits for u in address.units or range(self.sites[site].units)]
+            if len(set(units)) < len(units): raise InputError(f"a unit of {site} is set twice: {', '.join(str(a) for a, _ in edits)}")
         return whole, parts
 
     def _computable(self, x, whole, given) -> list:
@@ -189,7 +196,7 @@ class VAE(nn.Module):
             value = known[site.name] if site.name in known else self.equation(site.name, [acts[p] for p in site.parents], eps)
             for address, new in parts.get(site.name, ()): value = _edited(value, address, new)
             acts[site.name] = value
-        return Run({s: acts[s] for s in self.sites if s in record})
+        return Run({s: acts[s] for s in self.sites if s in record}, eps)
 
     @property
     def _like(self): return next(self.parameters())  # the dtype and device that activations have

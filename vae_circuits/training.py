@@ -156,7 +156,7 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
         x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
         run = model(x, torch.randn(len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)).to(device))
         terms = reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None], kl_per_latent(run.mu, run.logvar)
-        sums, means = sums + len(x) * torch.cat(terms).double().cpu(), means + [run.mu.cpu()]
+        sums, means = sums + len(x) * torch.cat(terms).cpu().double(), means + [run.mu.cpu()]
     recon, floor, *kl = (sums / n).tolist()
     active = torch.cat(means).var(0) > 0.01
     return {"images": n, "recon": recon, "floor": floor, "kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active.nonzero().flatten().tolist()}
@@ -203,7 +203,7 @@ def _resume(out: Path, trainer):
 # %% ../nbs/03_training.ipynb #03-036
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
-    values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).double().cpu()
+    values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
     if not values.isfinite().all():
         i = (~values.isfinite()).any(1).nonzero()[0].item()
         bad = [k for k, v in zip(window[0], values[i]) if not v.isfinite() and k != "loss"] or ["loss"]
