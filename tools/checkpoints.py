@@ -8,7 +8,7 @@ from pathlib import Path
 from vae_circuits.training import MODELS, TrainConfig, train, write_card
 
 EPOCHS = {("dsprites", "vae"): 1.25, ("dsprites", "beta_vae"): 1.0, ("dsprites", "factor_vae"): 0.9,
-          ("synthetic", "vae"): 2.5, ("synthetic", "beta_vae"): 2.5, ("synthetic", "factor_vae"): 2.5}
+          ("synthetic", "vae"): 8, ("synthetic", "beta_vae"): 8, ("synthetic", "factor_vae"): 6}
 
 
 def main():

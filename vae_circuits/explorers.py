@@ -74,8 +74,9 @@ class explore_patching(widgets.VBox):
         self.site.observe(self.choose, "value")
         for control in (*self.clean.values(), *self.donor.values()): control.observe(self.load, "value")
         self.units.observe(self.update, "value")
-        panels = [widgets.VBox([widgets.Label(name), *controls.values()]) for name, controls in (("clean", self.clean), ("donor", self.donor))]
-        super().__init__([widgets.HBox([*panels, widgets.VBox([self.site, self.units])]), widgets.HBox([_captioned(p, n) for n, p in self.pictures.items()]), self.numbers])
+        factors = [widgets.VBox([widgets.Label(name), *c.values()]) for name, c in (("clean", self.clean), ("donor", self.donor))]
+        choices = widgets.HBox([*factors, widgets.VBox([self.site, self.units])])
+        super().__init__([choices, widgets.HBox([_captioned(p, n) for n, p in self.pictures.items()]), self.numbers])
         self.choose()
         self.load()
 
@@ -87,7 +88,8 @@ class explore_patching(widgets.VBox):
         "Run the two images as chosen."
         images = [self.data.render({n: c.value for n, c in controls.items()}) for controls in (self.clean, self.donor)]
         self.runs = [self.vae.run(x) for x in images]
-        for name, image in zip(("clean", "donor", "clean, rebuilt", "donor, rebuilt"), (*images, *(r.recon for r in self.runs))): self.pictures[name].value = png(image[0])
+        shown = zip(("clean", "donor", "clean, rebuilt", "donor, rebuilt"), (*images, *(r.recon for r in self.runs)))
+        for name, image in shown: self.pictures[name].value = png(image[0])
         self.update()
 
     def update(self, _=None):
@@ -97,11 +99,14 @@ class explore_patching(widgets.VBox):
         patched = self.vae.run(given=a, do=do)
         self.pictures["patched"].value = png(patched.recon[0])
         way, step = b.z - a.z, patched.z - a.z
-        share = f"{(way * step).sum() / (way**2).sum():.0%} of the way from clean to donor" if way.any() else "clean and donor are the same to the encoder"
-        self.numbers.value = f"{len(self.units.value)} units patched: the latents went {share}" if way.any() else share
+        if not way.any(): self.numbers.value = "clean and donor are the same to the encoder"
+        else: self.numbers.value = (f"{len(self.units.value)} units patched: the latents went "
+                                    f"{(way * step).sum() / (way**2).sum():.0%} of the way from clean to donor")
 
 def _control(factor, start: dict):
     "A dropdown for a categorical factor, a slider for the others."
-    if factor.kind == "categorical": return widgets.Dropdown(options=list(zip(factor.labels, factor.values)), value=start.get(factor.name, factor.values[0]), description=factor.name)
-    low, high = min(factor.values), max(factor.values)
+    if factor.kind == "categorical":
+        options, first = list(zip(factor.labels, factor.values)), start.get(factor.name, factor.values[0])
+        return widgets.Dropdown(options=options, value=first, description=factor.name)
+    low, high = factor.values[0], factor.values[-1]
     return widgets.FloatSlider(start.get(factor.name, (low + high) / 2), min=low, max=high, step=(high - low) / 100, description=factor.name)

@@ -28,8 +28,10 @@ class Effects:
     def to_frame(self):
         "A tidy pandas DataFrame: one row a number, one column a label."
         frame = self.array.to_series().reset_index()
-        for label, coord in self.array.coords.items():
-            if label not in frame and coord.dims: frame.insert(len(frame.columns) - 1, label, coord.sel({coord.dims[0]: frame[coord.dims[0]].to_numpy()}).to_numpy())
+        for label, coord in self.array.coords.items():  # labels beside an axis, such as a unit's site
+            if label in frame or not coord.dims: continue
+            (axis,) = coord.dims
+            frame.insert(len(frame.columns) - 1, label, coord.sel({axis: frame[axis].to_numpy()}).to_numpy())
         return frame
 
     def mean(self, *dims) -> "Effects":
@@ -62,7 +64,7 @@ def activation_changes(vae, clean, changed, sites=None, chunk: int = 128) -> Eff
     rows = []
     for i in range(0, len(clean), chunk):
         a, b = (vae.run(x[i:i + chunk], record=names) for x in (clean, changed))
-        rows.append(torch.cat([(b[s] - a[s]).abs().flatten(2).mean(2) if b[s].ndim > 2 else (b[s] - a[s]).abs() for s in names], 1).cpu())
+        rows.append(torch.cat([(b[s] - a[s]).abs().flatten(1).unflatten(1, (vae.sites[s].units, -1)).mean(2) for s in names], 1).cpu())
     return Effects(xr.DataArray(torch.cat(rows).numpy(), dims=("pair", "unit"), name="change", coords=unit_coords(vae.sites, names)))
 
 # %% ../nbs/04_interventions.ipynb #04-018

@@ -121,7 +121,8 @@ class MIG(NamedTuple):
 def mig(codes, factors, bins: int = 20) -> MIG:
     "Mutual information gap of `codes` [n, latents] and integer `factors` [n, factors]; NaN for a factor with one value."
     codes, factors = np.asarray(codes), np.asarray(factors)
-    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not len(codes): raise InputError(f"expected codes [n, latents] and factors [n, factors]; got {list(codes.shape)} and {list(factors.shape)}")
+    if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or not len(codes):
+        raise InputError(f"expected codes [n, latents] and factors [n, factors]; got {list(codes.shape)} and {list(factors.shape)}")
     if codes.shape[1] < 2: raise InputError("the gap needs at least 2 latents; got 1")
     if not np.isfinite(codes).all(): raise InputError("codes contain NaN or infinity")
     binned = np.stack([np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in codes.T], 1)

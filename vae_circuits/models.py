@@ -85,7 +85,8 @@ def _units(text: str, site: Site) -> tuple:
     units = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+)\s*)?", part)
-        if not match: raise InputError(f"cannot read unit {part.strip()!r} of {site.name}; expected a number from 0 to {site.units - 1} or a range such as 2:5")
+        if not match:
+            raise InputError(f"cannot read unit {part.strip()!r} of {site.name}; expected 0 to {site.units - 1} or a range such as 2:5")
         units += range(int(match[1]), int(match[2])) if match[2] else [int(match[1])]
     if bad := [u for u in units if u >= site.units]:
         raise InputError(f"{site.name} has no unit {bad[0]}; expected 0 to {site.units - 1}")
@@ -117,9 +118,10 @@ def _value(new, address: Address, like, shape):
     units = slice(None) if address.units is None else list(address.units)
     if isinstance(new, Run): new = new[address.site][:, units]
     try: new = torch.as_tensor(new).to(like)
-    except (TypeError, ValueError, RuntimeError): raise InputError(f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a function") from None
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a function") from None
     fits = new.ndim == 0 or (new.ndim == len(shape) and all(a in (1, b) for a, b in zip(new.shape, shape)))
-    if not fits: raise InputError(f"the value for {address} has shape {list(new.shape)}; expected a number or shape {list(shape)}")
+    if not fits: raise InputError(f"the value for {address} has shape {list(new.shape)}; expected a number, a run, or shape {list(shape)}")
     if new.isnan().any(): raise InputError(f"the value for {address} contains NaN")
     return new.expand(shape)
 
@@ -150,12 +152,15 @@ class VAE(nn.Module):
             A whole site is set first, then its single units.
         eps: posterior noise `[n, latents]`; None takes the mean for z. Runs to be compared should share it.
         given: in place of images, a run of theirs to start from; only what `do` changes is computed again, with that run's noise.
-        record: the sites to keep; by default all that can be computed. Raises `InputError` for unknown sites or units, wrong shapes and bad images.
+        record: the sites to keep; by default all that can be computed.
+        Raises `InputError` for unknown sites or units, wrong shapes and bad images.
         """
-        if given is not None and not (x is None and eps is None): raise InputError("a given run brings its own images and noise; pass either given or them")
+        if given is not None and not (x is None and eps is None):
+            raise InputError("a given run brings its own images and noise; pass either given or them")
         if x is not None: x = check_images(x, self.image_shape).to(self._like)
         n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
-        if eps is not None and (n is None or eps.shape != (n, *self.sites["z"].shape)): raise InputError(f"the noise has shape {list(eps.shape)}; expected {[n or 'n', *self.sites['z'].shape]}, with images")
+        if eps is not None and (n is None or eps.shape != (n, *self.sites["z"].shape)):
+            raise InputError(f"the noise has shape {list(eps.shape)}; expected {[n or 'n', *self.sites['z'].shape]}, with images")
         whole, parts = self._statements(do or {}, n)
         record = self._computable(x, whole, given or {}) if record is None else [self.sites[s].name for s in record]
         return self._compute(x, whole, parts, given.eps if given is not None else eps, given or {}, record)

@@ -10,7 +10,7 @@ __all__ = ['MODELS', 'BLOCK', 'FORMAT', 'STATE', 'CHECKPOINTS', 'YARDSTICK', 'Tr
 # %% ../nbs/03_training.ipynb #03-003
 import json, math
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class TrainConfig:
         one_of(self.precision, ("float32", "bfloat16"), "precision")
         for name in ("epochs", "batch_size", "lr", "latent_dim", "log_every", "checkpoint_every"):
             if not getattr(self, name) > 0: raise InputError(f"{name} must be greater than 0; got {getattr(self, name)}")
-        if self.checkpoint_every % self.log_every: raise InputError(f"checkpoint_every ({self.checkpoint_every}) must be a multiple of log_every ({self.log_every})")
+        if self.checkpoint_every % self.log_every:
+            raise InputError(f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and {self.log_every}")
 
     @property
     def steps(self) -> int: return max(1, math.ceil(self.epochs * (self.epoch_images or dataset(self.dataset).size) / self.batch_size))
@@ -130,8 +131,11 @@ def _read_tensors(path, format: str):
     "Tensors and header of a safetensors file of ours; `InputError` when missing, corrupt, cut short or of another format."
     if not Path(path).is_file(): raise InputError(f"there is no checkpoint at {path}")
     try:
-        with safe_open(path, "pt") as f: header, tensors = json.loads((f.metadata() or {}).get("vae_circuits", "{}")), {k: f.get_tensor(k) for k in f.keys()}
-    except (SafetensorError, OSError) as e: raise InputError(f"{path} is cut short, corrupt or no safetensors file ({str(e).splitlines()[0]})") from None
+        with safe_open(path, "pt") as f:
+            header = json.loads((f.metadata() or {}).get("vae_circuits", "{}"))
+            tensors = {k: f.get_tensor(k) for k in f.keys()}
+    except (SafetensorError, OSError, ValueError) as e:
+        raise InputError(f"{path} is cut short, corrupt or no safetensors file ({str(e).splitlines()[0]})") from None
     if header.get("format") != format: raise InputError(f"{path} has format {header.get('format')!r}; expected {format!r}")
     return tensors, header
 
@@ -158,8 +162,8 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
         terms = reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None], kl_per_latent(run.mu, run.logvar)
         sums, means = sums + len(x) * torch.cat(terms).cpu().double(), means + [run.mu.cpu()]
     recon, floor, *kl = (sums / n).tolist()
-    active = torch.cat(means).var(0) > 0.01
-    return {"images": n, "recon": recon, "floor": floor, "kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active.nonzero().flatten().tolist()}
+    active = (torch.cat(means).var(0) > 0.01).nonzero().flatten().tolist()
+    return {"images": n, "recon": recon, "floor": floor, "kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
 
 # %% ../nbs/03_training.ipynb #03-032
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
@@ -172,7 +176,8 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
     out, trainer = Path(out), Trainer(config)
     done, rows = _resume(out, trainer) if resume else (0, _start(out, config))
     window = []
-    progress = tqdm(batches(config, trainer.objective.draws, done), total=config.steps, initial=done, desc=f"{config.model} on {config.dataset}", mininterval=1)
+    todo = batches(config, trainer.objective.draws, done)
+    progress = tqdm(todo, total=config.steps, initial=done, desc=f"{config.model} on {config.dataset}", mininterval=1)
     for step, images, generator in progress:
         window.append(trainer.step(step, images, generator))
         if (step + 1) % config.log_every and step + 1 < config.steps: continue
@@ -239,14 +244,15 @@ def _load_state(out: Path, trainer):
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1], "evaluation": evaluate(trainer.model, dataset(config.dataset)), "environment": environment(), "device": trainer.device.type}
+            "final": rows[-1], "evaluation": evaluate(trainer.model, dataset(config.dataset)), "environment": environment(),
+            "device": trainer.device.type}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
 def command(config: TrainConfig) -> str:
     "The command line that trains with this configuration."
-    default = TrainConfig()
-    changed = {f.name: getattr(config, f.name) for f in fields(config) if getattr(config, f.name) != getattr(default, f.name) or f.name in ("model", "dataset", "seed")}
-    return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in changed.items())
+    default, settings = asdict(TrainConfig()), asdict(config)
+    named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
+    return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
 
 # %% ../nbs/03_training.ipynb #03-053
 @contextmanager
@@ -276,7 +282,7 @@ def write_card(path) -> Path:
     epochs = card["images"] / dataset(config["dataset"]).size
     text = f"""# {name}
 
-Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["device"]} ({card["environment"]["threads"]} threads).
+Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["device"]}, threads: {card["environment"]["threads"]}.
 
 | | |
 |---|---|
@@ -301,6 +307,6 @@ def _distance(config: dict, result: dict) -> str:
     recon, kl = YARDSTICK[config["model"]]
     gap = result["recon"] + result["kl"] - recon - kl
     longer = " and γ = 6.4 where this model has γ = 40" if config["model"] == "factor_vae" else ""
-    return (f"\nA public checkpoint of the same objective, trained for 30 epochs of all 737,280 images{longer}, reaches reconstruction {recon} and KL {kl} nats: "
-            f"this one is {abs(gap):.1f} nats {'above' if gap > 0 else 'below'} it in their sum. "
+    return (f"\nA public checkpoint of the same objective, trained for 30 epochs of all 737,280 images{longer}, reaches "
+            f"reconstruction {recon} and KL {kl} nats: this one is {abs(gap):.1f} nats {'above' if gap > 0 else 'below'} it in their sum. "
             f"The paper trains for 50 epochs; this one saw {config['epochs'] * (config['epoch_images'] or 737280) / 737280:.2g}.\n")
