@@ -56,9 +56,11 @@ def modularity(responses) -> Modularity:
     "1 - mean |correlation| between the rows of `responses` [factors, units] (paper Eq. 9)."
     R = check_responses(responses)
     if len(R) < 2: raise InputError(f"modularity compares interventions; expected at least 2 rows, got {len(R)}")
-    centered = R - R.mean(1, keepdims=True)
+    loudest = R.max(1, keepdims=True)
+    scaled = np.divide(R, loudest, out=np.zeros_like(R), where=loudest > 0)  # a correlation has no scale, but squares can underflow
+    centered = scaled - scaled.mean(1, keepdims=True)
     norm = np.linalg.norm(centered, axis=1)
-    norm[norm <= 1e-12 * np.abs(R).max(1)] = np.nan  # a constant pattern
+    norm[norm <= 1e-12] = np.nan  # a constant pattern
     rho = (centered @ centered.T) / np.outer(norm, norm)
     upper = np.abs(rho[np.triu_indices(len(R), 1)])
     value = 1 - np.nanmean(upper) if np.isfinite(upper).any() else np.nan
@@ -80,10 +82,10 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
     literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to |F| (one factor).
     """
     R = check_responses(responses)
-    square, total = (R**2).sum(0), R.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"): score = total**2 / (len(R) * square)
-    score[square == 0] = np.nan
-    return 1 / score if literal else score
+    total = R.sum(0)
+    share = np.divide(R, total, out=np.full_like(R, np.nan), where=total > 0)
+    printed = len(R) * (share**2).sum(0)
+    return printed if literal else 1 / printed
 
 # %% ../nbs/07_metrics.ipynb #07-028
 def monosemantic_share(responses, threshold: float = 0.5) -> float:
