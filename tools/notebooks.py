@@ -39,9 +39,16 @@ def run(names):
         for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
         NotebookClient(notebook, timeout=1200, store_widget_state=False, resources={"metadata": {"path": str(NBS)}}).execute()
         for cell in skipped: del cell.metadata["tags"]
+        for cell in notebook.cells:
+            if cell.cell_type == "code": cell.outputs = [o for o in cell.outputs if not passing(o)]
         nbformat.write(notebook, path)
     nbdev("clean", ROOT)
     readme(ROOT)
+
+
+def passing(output):
+    "Progress bars and live widgets mean nothing in a stored notebook."
+    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def nbdev(command, root):
