@@ -244,8 +244,8 @@ def _load_state(out: Path, trainer):
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1], "evaluation": evaluate(trainer.model, dataset(config.dataset)), "environment": environment(),
-            "device": trainer.device.type}
+            "final": rows[-1], "evaluation": evaluate(trainer.model, dataset(config.dataset)), "device": trainer.device.type,
+            "environment": json.loads((out/"config.json").read_text())["environment"]}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
 def command(config: TrainConfig) -> str:
