@@ -7,7 +7,7 @@ OUT := results/quick
 
 help:
 	@echo "make demo         analyze the shipped models and write $(OUT)/report.html"
-	@echo "make test         everything CI runs"
+	@echo "make test         everything CI runs; test-sync, test-notebooks, test-numbers, test-site, test-wheel: one step of it"
 	@echo "make export       export the package from the notebooks and clean them"
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"
@@ -32,6 +32,9 @@ demo: .venv/ready
 test: .venv/ready
 	@$(BIN)/python tools/test.py
 
+test-%: .venv/ready
+	@$(BIN)/python tools/test.py $*
+
 export: .venv/ready
 	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
 
@@ -44,7 +47,8 @@ readme: .venv/ready
 process: .venv/ready
 	@$(BIN)/python tools/notebooks.py process
 
-site: process
+# nbdev_docs would write README.md its own way if that looked older than index.ipynb: hence readme first.
+site: readme process
 	@command -v quarto > /dev/null || { echo "the site needs Quarto (https://quarto.org)"; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
 
@@ -58,7 +62,7 @@ lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
 	@build/lock/bin/python -m pip install -q --disable-pip-version-check ".[dev]"
-	@(echo "# Made by 'make lock' with Python 3.11. The exact versions used in development and tests."; build/lock/bin/python -m pip freeze --exclude vae_circuits | sed 's/+cpu//') > requirements.lock
+	@(echo "# Made by 'make lock' with Python 3.11. The exact versions used in development and tests."; build/lock/bin/python -m pip freeze --all --exclude pip --exclude vae_circuits | sed 's/+cpu//') > requirements.lock
 	@rm -rf build/lock
 
 clean:

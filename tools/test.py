@@ -1,5 +1,6 @@
-"""All that CI runs, step by step, stopping at the first that fails: `make test`."""
+"""All that CI runs, step by step, stopping at the first that fails: `make test`, or `make test-wheel` for one step."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,10 @@ def wheel(folder):
     "Build the wheel and use it in an empty environment: the library, the command, and the main job."
     env, where = Path(folder)/"env", Path(folder)/"elsewhere"
     where.mkdir()
-    call(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    # setuptools would put modules left over from an earlier build into the wheel
+    shutil.rmtree(ROOT/"build"/"lib", ignore_errors=True)
+    # an old pip would build with the setuptools it finds here; users get an isolated build with the newest
+    call(sys.executable, "-m", "pip", "wheel", "-q", "--use-pep517", "--no-deps", "-w", folder, ROOT)
     call(sys.executable, "-m", "venv", env)
     call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", *Path(folder).glob("*.whl"))
     call(env/"bin"/"python", "-c", USE, cwd=where)
@@ -43,13 +47,14 @@ def call(*command, **kwargs):
 
 
 def steps(folder):
+    "Name of the make target, heading, what to do."
     python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
     return {
-        "notebooks clean, package and README in step": lambda: call(python, tool, "check"),
-        "notebooks run": lambda: call(BIN/"nbdev_test", "--n_workers", os.cpu_count() if os.cpu_count() < 4 else 4, "--timing"),
-        "stored numbers come out again": lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "nbs"),
-        "notebooks ready for the site": lambda: call(python, tool, "process"),
-        "wheel builds, installs elsewhere, and does the main job": lambda: wheel(folder),
+        "sync": ("notebooks clean, package and README in step", lambda: call(python, tool, "check")),
+        "notebooks": ("notebooks run", lambda: call(BIN/"nbdev_test", "--n_workers", os.cpu_count() if os.cpu_count() < 4 else 4, "--timing")),
+        "numbers": ("stored numbers come out again", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", "nbs")),
+        "site": ("notebooks ready for the site", lambda: call(python, tool, "process")),
+        "wheel": ("wheel builds, installs elsewhere, and does the main job", lambda: wheel(folder)),
     }
 
 
@@ -59,7 +64,10 @@ def main():
     passed, began = 0, time.time()
     with tempfile.TemporaryDirectory() as folder:
         todo = steps(folder)
-        for name, step in todo.items():
+        wanted = sys.argv[1:] or todo
+        if unknown := set(wanted) - set(todo): sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
+        for key in wanted:
+            name, step = todo[key]
             print(f"\n== {name}", flush=True)
             start = time.time()
             try: step()

@@ -54,7 +54,7 @@ def unit_coords(sites: Sites, names) -> dict:
 
 # %% ../nbs/04_interventions.ipynb #04-016
 @torch.no_grad()
-def activation_changes(vae, clean, changed, sites=None, chunk: int = 128) -> Effects:
+def activation_changes(vae, clean, changed, sites=None, chunk: int = 64) -> Effects:
     """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit] (paper Eq. 10, before the mean).
 
     clean, changed: images `[n, 1, 64, 64]`. sites: names; all by default. chunk: pairs at a time, no effect on the result.
@@ -116,7 +116,7 @@ def _grid(vae, latents, values):
 
 # %% ../nbs/04_interventions.ipynb #04-035
 @torch.no_grad()
-def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 512) -> Effects:
+def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
     """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].
 
     measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`. chunk: pictures at a time.

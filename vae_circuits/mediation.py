@@ -18,7 +18,7 @@ from .patching import patch_sweep, read, readout_sites
 
 # %% ../nbs/06_mediation.ipynb #06-006
 @torch.no_grad()
-def mediate(vae, clean, changed, sites=None, readout="mu", chunk: int = 512):
+def mediate(vae, clean, changed, sites=None, readout="mu", chunk: int = 64):
     """`Mediation`: TE, NIE and NDE of the change from `clean` to `changed` for every unit of `sites` (paper §3.2.4; Pearl 2001).
 
     clean, changed: images `[n, 1, 64, 64]`, pair by pair. sites: names, by default all that the readout depends on.

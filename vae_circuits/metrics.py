@@ -32,7 +32,7 @@ def specificity(difference, eps: float = 1e-8):
     return torch.where(total[:, 0] > 0, 1 / (entropy + eps), torch.nan)
 
 # %% ../nbs/07_metrics.ipynb #07-012
-def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 512) -> pd.DataFrame:
+def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> pd.DataFrame:
     """Effect strength and specificity of every latent: a row a latent, means over images and values (paper Eq. 7, 8).
 
     z: latents `[n, d]` of the images. The column `undefined` counts the interventions that changed no pixel; they are left out of

@@ -86,7 +86,7 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     changed = data.interventions(few, settings.factor, settings.seed)
     mediation = mediate(vae, few.images, changed.images, ENCODER)
     points = data.sample(settings.points, (settings.seed, 1))
-    codes = torch.cat([vae.encode(x)[0] for x in points.images.split(512)]).cpu()
+    codes = torch.cat([vae.encode(x)[0] for x in points.images.split(64)]).cpu()
     evaluation = evaluate(vae, data, n=min(settings.points, 4096))
     moved = pd.DataFrame(everything["mu"].values / codes.std(0).numpy(), index=everything.array.factor.values, columns=latent_names(vae))
     return Analysis(

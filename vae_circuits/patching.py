@@ -39,7 +39,7 @@ def patch(vae, clean, donor, address, readout="mu") -> torch.Tensor:
 
 # %% ../nbs/05_patching.ipynb #05-016
 @torch.no_grad()
-def patch_sweep(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", chunk: int = 512) -> Effects:
+def patch_sweep(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", chunk: int = 64) -> Effects:
     """Effect of patching every unit of `sites` on every pair: `Effects` [pair, unit, readout] (paper Eq. 5-6).
 
     clean, donor: images `[n, 1, 64, 64]`, pair by pair. sites: names; by default all that the readout can depend on.
