@@ -50,20 +50,21 @@ def write_atomic(path, data):
 def check_free(path, overwrite: bool = False) -> Path:
     "The folder `path` as a `Path`, if results can be written there: its parent is writable and it holds nothing yet."
     path = Path(path)
-    if path.is_file(): raise InputError(f"{path} is a file; expected a folder to write results into")
+    if os.path.lexists(path) and not path.is_dir(): raise InputError(f"{path} is no folder; expected a folder to write results into")
     if path.is_dir() and any(path.iterdir()) and not overwrite:
         raise InputError(f"{path} already holds results; choose another folder, or say overwrite to replace them")
-    home = path if path.is_dir() else next(p for p in path.absolute().parents if p.exists())
-    try:
-        with tempfile.TemporaryFile(dir=home): pass  # asking the file system is surer than reading permissions
-    except OSError as e: raise InputError(f"cannot write to {path}: {home}: {e.strerror}") from None
+    homes = [next(p for p in path.absolute().parents if p.exists()), *([path] if path.is_dir() else [])]
+    for home in homes:
+        try:
+            with tempfile.TemporaryFile(dir=home): pass  # asking the file system is surer than reading permissions
+        except OSError as e: raise InputError(f"cannot write to {path}: {home}: {e.strerror}") from None
     return path
 
 # %% ../nbs/00_core.ipynb #00-022
 @contextmanager
 def whole_folder(path, marker: str, overwrite: bool = False):
     "A temporary folder to fill; when the block ends well it becomes `path`. `marker` is a file that every such folder holds."
-    path = check_free(path, overwrite)
+    path = check_free(path, overwrite).absolute()
     if path.is_dir() and any(path.iterdir()) and not (path/marker).is_file():
         raise InputError(f"{path} holds something else than our results (no {marker} in it); it is left as it is")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,10 +72,14 @@ def whole_folder(path, marker: str, overwrite: bool = False):
     try:
         yield temporary
         os.chmod(temporary, 0o755)
-        if path.exists(): os.replace(path, temporary.with_suffix(".old"))  # both are whole until the new one is in place
-        os.replace(temporary, path)
-    finally:
-        for leftover in (temporary, temporary.with_suffix(".old")): shutil.rmtree(leftover, ignore_errors=True)
+        old = temporary.with_suffix(".old")  # the earlier results stay whole until the new ones are in place
+        if path.exists(): os.replace(path, old)
+        try: os.replace(temporary, path)
+        except BaseException:
+            if old.exists(): os.replace(old, path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally: shutil.rmtree(temporary, ignore_errors=True)
 
 # %% ../nbs/00_core.ipynb #00-026
 def environment() -> dict:

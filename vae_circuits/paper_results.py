@@ -20,7 +20,7 @@ import torch
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
-from .core import environment, one_of, whole_folder
+from .core import InputError, environment, one_of, whole_folder
 from .data import DATASETS, dataset
 from .interventions import latent_names, responses
 from .mediation import mediate
@@ -65,7 +65,7 @@ class Analysis:
     sites: pd.DataFrame  # modularity, undefined_pairs, polysemanticity, literal, dead_units, monosemantic, coherence
     mediation: pd.DataFrame  # a row a site: top_share, additivity_gap, sum_of_shares, effective_units
     responses: object  # Effects [factor, unit]
-    latent_responses: pd.DataFrame  # factors x latents, in standard deviations of the latent
+    latent_responses: pd.DataFrame  # factors x latents, in standard deviations of the latent; 0 for inactive latents
     shares: object  # Effects [unit, readout]
     mig: float
     evaluation: dict
@@ -80,18 +80,26 @@ class Analysis:
 # %% ../nbs/10_paper_results.ipynb #10-009
 def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     "Run the whole framework on one trained `vae` with images from `data`."
+    progress = tqdm(total=4, leave=False)
+    progress.set_description("responses to every factor")
     sample = data.sample(settings.images, settings.seed)
     everything = responses(vae, data, sample, sites=SITES, seed=settings.seed).mean("pair")
+    progress.update(), progress.set_description("mediation")
     few = sample[:settings.pairs]
     changed = data.interventions(few, settings.factor, settings.seed)
     mediation = mediate(vae, few.images, changed.images, ENCODER)
+    progress.update(), progress.set_description("codes and bound")
     points = data.sample(settings.points, (settings.seed, 1))
     codes = torch.cat([vae.encode(x)[0] for x in points.images.split(64)]).cpu()
     evaluation = evaluate(vae, data, n=min(settings.points, 4096))
     moved = pd.DataFrame(everything["mu"].values / codes.std(0).numpy(), index=everything.array.factor.values, columns=latent_names(vae))
+    moved.loc[:, [z for i, z in enumerate(moved) if i not in evaluation["active"]]] = 0.0  # nothing over almost nothing is not an effect
+    progress.update(), progress.set_description("latent interventions")
+    latents = _latent_table(vae, vae.encode(sample.images)[0], evaluation)
+    progress.close()
     return Analysis(
         card=vae.card, evaluation=evaluation, responses=everything, mig=mig(codes, data.classes(points.factors)).score,
-        latents=_latent_table(vae, vae.encode(sample.images)[0], evaluation), sites=_site_table(everything, settings),
+        latents=latents, sites=_site_table(everything, settings),
         mediation=mediation.summary(settings.top), shares=mediation.shares(), latent_responses=moved)
 
 # %% ../nbs/10_paper_results.ipynb #10-011
@@ -144,10 +152,11 @@ def _table1(study):
             "Mu-layer modularity": separation, "Modularity x effect strength": lambda a: separation(a) * strength(a)}
     values = zip(PAPER["table1"]["Mu-layer modularity"], PAPER["table1"]["Avg. effect strength"])
     paper = PAPER["table1"] | {"Modularity x effect strength": tuple(m * s for m, s in values)}
-    notes = {"Disentanglement score": "not comparable: the paper does not define its score; here the mutual information gap",
+    notes = {"Disentanglement score": ("not comparable: the paper does not define its score; here the mutual information gap, which dependent factors "
+                                        "(Synthetic) and a circular one (dSprites orientation) keep below 1"),
              "Avg. effect strength": "comparable if the paper too sets 11 values in [-3, 3] and reads probabilities",
              "Avg. specificity": "comparable if the paper's entropy is in nats",
-             "Mu-layer modularity": "comparable; the paper's interventions are not listed one by one",
+             "Mu-layer modularity": "comparable, inactive latents included; the paper's interventions are not listed one by one",
              "Modularity x effect strength": "the paper's product of its own two rows"}
     return _table(rows, study, paper, notes)
 
@@ -165,7 +174,7 @@ def _table3(study, settings):
     fits = "comparable in the reading that fits the paper's range, the reciprocal of Eq. 11"
     notes = {"Early layer mean PS": fits, "Latent space mean PS": fits,
              "Latent space mean PS, Eq. 11 as printed": "the paper's numbers cannot come from it: it is never below 1",
-             "% monosemantic units": f"mu; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
+             "% monosemantic units": f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
              "Cluster coherence": f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown"}
     return _table(rows, study, PAPER["table3"], notes)
 
@@ -377,8 +386,10 @@ def models_for(preset: Preset, runs: Path):
 
 def _trained(config: TrainConfig, out: Path):
     "The finished model in `out`, or the rest of its training."
-    if (out/"model.safetensors").is_file(): return load_checkpoint(out/"model.safetensors")
-    return train(config, out, resume=(out/"config.json").is_file())
+    if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
+    model = load_checkpoint(out/"model.safetensors")
+    if model.card.get("config") != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
+    return model
 
 # %% ../nbs/10_paper_results.ipynb #10-057
 def write_paper(preset: str, out, overwrite: bool = False) -> Path:
@@ -400,6 +411,7 @@ def write_paper(preset: str, out, overwrite: bool = False) -> Path:
 def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
     "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
     vae, out = load_checkpoint(checkpoint), Path(out)
+    if "config" not in vae.card: raise InputError(f"the card of {checkpoint} does not say which dataset the model was trained on")
     d, m = vae.card["config"]["dataset"], vae.card["config"]["model"]
     data = dataset(d)
     data.factor(settings.factor)

@@ -50,13 +50,17 @@ class TrainConfig:
         one_of(self.model, MODELS, "model")
         one_of(self.dataset, DATASETS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
-        for name in ("epochs", "batch_size", "lr", "latent_dim", "log_every", "checkpoint_every"):
-            if not getattr(self, name) > 0: raise InputError(f"{name} must be greater than 0; got {getattr(self, name)}")
+        for name in ("epochs", "epoch_images", "batch_size", "lr", "latent_dim", "log_every", "checkpoint_every"):
+            value = getattr(self, name)
+            if not (name == "epoch_images" and value is None or 0 < value < math.inf): raise InputError(f"{name} must be greater than 0; got {value}")
+        for name in ("weight_decay", "beta", "gamma", "discriminator_lr"):
+            if not 0 <= getattr(self, name) < math.inf: raise InputError(f"{name} must be 0 or greater; got {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32: raise InputError(f"seed must be from 0 to {2**32 - 1}; got {self.seed}")
         if self.checkpoint_every % self.log_every:
             raise InputError(f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and {self.log_every}")
 
     @property
-    def steps(self) -> int: return max(1, math.ceil(self.epochs * (self.epoch_images or dataset(self.dataset).size) / self.batch_size))
+    def steps(self) -> int: return max(1, math.ceil(self.epochs * (self.epoch_images or DATASETS[self.dataset].size) / self.batch_size))
 
 # %% ../nbs/03_training.ipynb #03-009
 def build(config: TrainConfig):
@@ -142,12 +146,15 @@ def _read_tensors(path, format: str):
 def load_checkpoint(path) -> ConvVAE:
     "The model in the file `path`, ready for analysis: evaluation mode, no gradients, `model.card` its card."
     tensors, header = _read_tensors(path, FORMAT)
-    card = header["card"]
+    card = header.get("card", {})
     arch = card.get("architecture", {})
     if arch.get("class") != "ConvVAE": raise InputError(f"{path} holds the architecture {arch.get('class')!r}; expected 'ConvVAE'")
-    with torch.random.fork_rng(devices=[]): model = ConvVAE(arch["latent_dim"], arch["channels"])
-    try: model.load_state_dict(tensors)
-    except RuntimeError: raise InputError(f"{path}: the weights do not fit the architecture on its card ({arch})") from None
+    try:
+        with torch.random.fork_rng(devices=[]): model = ConvVAE(arch["latent_dim"], arch["channels"])
+        model.load_state_dict(tensors)
+    except (RuntimeError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: the weights do not fit the architecture on its card ({arch})") from None
+    if not all(t.isfinite().all() for t in tensors.values()): raise InputError(f"{path} holds weights that are NaN or infinite")
     model.card = card
     # channels last is the faster layout for analysis too
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
@@ -197,10 +204,14 @@ def _start(out: Path, config: TrainConfig) -> list:
 
 def _resume(out: Path, trainer):
     "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there."
-    for leftover in out.glob(".*.*"): leftover.unlink()  # what a kill in the middle of `write_atomic` left
-    if out.is_dir() and not any(out.iterdir()): return 0, _start(out, trainer.config)  # killed before the first file
-    if not (out/"config.json").is_file(): raise InputError(f"{out} holds no run to resume; expected a config.json in it")
-    config = json.loads((out/"config.json").read_text())["config"]
+    files = ("config.json", "state.safetensors", "metrics.jsonl", "model.safetensors")
+    leftovers = {p for name in files for p in out.glob(f".{name}.*")}  # what a kill in the middle of `write_atomic` left
+    begun, early = (out/"config.json").is_file(), out.is_dir() and set(out.iterdir()) <= leftovers
+    if not (begun or early): raise InputError(f"{out} holds no run to resume; expected a config.json in it")
+    for leftover in leftovers: leftover.unlink()
+    if early: return 0, _start(out, trainer.config)  # killed before the first file
+    try: config = json.loads((out/"config.json").read_text())["config"]
+    except (ValueError, KeyError, TypeError): raise InputError(f"{out/'config.json'} is not the settings of a run") from None
     for name, value in json.loads(json.dumps(asdict(trainer.config))).items():
         if config.get(name) != value: raise InputError(f"{out} was started with {name}={config.get(name)!r}; cannot resume it with {value!r}")
     if not (out/"state.safetensors").is_file(): return 0, []
@@ -215,7 +226,7 @@ def _row(step: int, window: list, config: TrainConfig) -> dict:
         bad = [k for k, v in zip(window[0], values[i]) if not v.isfinite() and k != "loss"] or ["loss"]
         raise FloatingPointError(f"step {step - len(window) + i + 1}: {' and '.join(bad)} not finite; the last saved state is from before")
     epoch = step / config.steps * config.epochs
-    return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step, config)} | dict(zip(window[0], values.mean(0).tolist()))
+    return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
 
 # %% ../nbs/03_training.ipynb #03-039
 STATE = "vae_circuits.state.1"
