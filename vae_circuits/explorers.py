@@ -11,7 +11,6 @@ import io
 import ipywidgets as widgets
 import matplotlib.image
 import numpy as np
-import torch
 
 from .data import check_images
 from .interventions import latent_names

@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 from .core import InputError, one_of
-from .models import Run, Sites
+from .models import Sites
 
 # %% ../nbs/04_interventions.ipynb #04-006
 @dataclass(frozen=True)
