@@ -182,16 +182,17 @@ class CausalDataset(Drawable):
         return f"<{self.name}: {', '.join(self.factor_names)}{' | ' if changes else ''}{', '.join(changes)}>"
 
 # %% ../nbs/01_data.ipynb #01-025
-def check_images(x, shape=(1, 64, 64)) -> torch.Tensor:
-    "`x` as a tensor if it is a batch of images: float `[n, *shape]`, not empty, finite, in [0, 1]. Otherwise `InputError`."
-    wanted = f"expected float images [n, {', '.join(map(str, shape))}] in [0, 1]"
+def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
+    "`x` as a tensor if it is a batch of images: float `[n, *shape]`, not empty, finite, within `limits`. Otherwise `InputError`."
+    lowest, highest = limits
+    wanted = f"expected float images [n, {', '.join(map(str, shape))}] in [{lowest:g}, {highest:g}]"
     try: x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
     if tuple(x.shape[1:]) != tuple(shape) or x.ndim == 0: raise InputError(f"{wanted}; got shape {list(x.shape)}")
     if not len(x): raise InputError(f"{wanted}; got an empty batch")
     if not x.is_floating_point(): raise InputError(f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?")
     low, high = x.aminmax()  # NaN if any pixel is
-    if not (low >= 0 and high <= 1): raise InputError(f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}")
+    if not (low >= lowest and high <= highest and (high - low).isfinite()): raise InputError(f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}")
     return x
 
 # %% ../nbs/01_data.ipynb #01-028
