@@ -66,7 +66,7 @@ class Delta:
         value = value.reshape(len(value), *body)
         value = value[(slice(None), slice(None), *(slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)))]
         if self.own is None or body[0] == 1: return value[:, None]
-        return value[:, self.own].unsqueeze(2)
+        return (value if self.units == self.shape[0] else value[:, self.own]).unsqueeze(2)
 
 def _count(shape) -> int: return functools.reduce(lambda a, b: a * b, shape, 1)
 
@@ -81,6 +81,7 @@ class Chunk:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
         self.engine, self._base, self.first, self.pairs, self.units, self.state = engine, base, first, pairs, units, {}
+        self.last = ()  # the nodes that nothing needs after the present operation
 
     @property
     def rows(self): return self.pairs * self.units
@@ -90,6 +91,11 @@ class Chunk:
         if node in self.engine.fixed: return self.engine.fixed[node]
         axis, k = self.engine.axes[node]
         return self._base[node].narrow(axis, self.first * k, self.pairs * k)
+
+    def spare(self, node) -> bool:
+        "Whether the values of `node`'s change may be overwritten: nothing else needs them."
+        values = self.state[node].values
+        return node in self.last and sum(getattr(s, "values", None) is values for s in self.state.values()) == 1
 
     def full(self, node):
         "The value of `node` in every patched run, as the operations after it want it."
@@ -119,7 +125,7 @@ class Engine:
         self.axes = {n: batch(trace, n) for n in (*trace.nodes, *(i for n in trace.nodes for i in n.all_input_nodes))}
         self.axes[trace.x] = (0, 1)
         if trace.eps is not None: self.axes[trace.eps] = (0, 1)
-        self.fixed, self.prepared, self.used, self._steps = trace.bind(network), {}, {}, {}
+        self.fixed, self.prepared, self.used, self._steps, self._shapes = trace.bind(network), {}, {}, {}, {}
         still = [n for n in trace.nodes if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is None and self._still(n)]
         self.fixed = trace.values(self.fixed, still, 1)
 
@@ -129,7 +135,8 @@ class Engine:
 
     def shape(self, node) -> tuple:
         "The shape of one image's value."
-        return tuple(int(s) for s in node.meta["val"].shape[1:])
+        if node not in self._shapes: self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
+        return self._shapes[node]
 
     def steps(self, start) -> tuple:
         "The operations between `start` and the ends, in order, each with the nodes that are not needed after it."
@@ -155,7 +162,7 @@ class Engine:
 
     def values(self, x, eps, wanted) -> dict:
         "The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None, none."
-        piece, parts = min(32 if x.device.type == "cpu" else 1024, self.trace.limit), []
+        piece, parts = min(64 if x.device.type == "cpu" else 1024, self.trace.limit), []
         for i in range(0, len(x), piece):
             some = _fast(x[i:i + piece])
             known = self.fixed | {self.trace.x: some}
@@ -168,19 +175,29 @@ class Engine:
         "What the values of `nodes` take for one image."
         return sum(_count(self.shape(n)) * n.meta["val"].element_size() * (self.axes[n] or (0, 1))[1] for n in dict.fromkeys(nodes))
 
-    def row_bytes(self, start) -> int:
-        "A bound on what one patched run takes from `start` on: all that is alive at one time, with room for an operation's own copies."
-        alive, most = {start: self.bytes([start])}, 0
-        for node, done in self.steps(start):
-            alive[node] = self.bytes([node]) if isinstance(node.meta["val"], torch.Tensor) else 2 * sum(self.bytes([i]) for i in _tensors(node))
-            most = max(most, sum(alive.values()) + 3 * alive[node] + sum(alive.get(i, 0) for i in node.all_input_nodes))
-            for i in done: alive.pop(i, None)
-        return max(most, self.bytes([start]))
+    def sizes(self, start, own: bool) -> dict:
+        "What one patched run takes at `start` and at every step, in bytes. With `own`, one channel is enough until channels are mixed."
+        found, single = {}, {start} if own and self.rules else set()
+        for node in (start, *(n for n, _ in self.steps(start))):
+            changed = [i for i in node.all_input_nodes if i in found]
+            if changed and single.issuperset(changed) and self.rules.get(node.target) in (pointwise, batch_norm, reshape): single.add(node)
+            tensor = isinstance(node.meta["val"], torch.Tensor)
+            found[node] = (self.bytes([node]) if tensor else sum(found[i] for i in changed)) // (self.shape(start)[0] if node in single else 1)
+        return found
 
-    def good_rows(self, start, device) -> int:
+    def row_bytes(self, start, own: bool) -> int:
+        "A bound on what one patched run takes from `start` on: all that is alive at one time, with room for an operation's own copies."
+        sizes = self.sizes(start, own)
+        alive, most = {start: sizes[start]}, 0
+        for node, done in self.steps(start):
+            alive[node] = sizes[node]
+            most = max(most, sum(alive.values()) + 3 * sizes[node] + sum(sizes.get(i, 0) for i in node.all_input_nodes))
+            for i in done: alive.pop(i, None)
+        return max(1, most, sizes[start])
+
+    def good_rows(self, start, own: bool, device) -> int:
         "So many patched runs at a time that the largest tensor stays in a CPU's cache; on other devices, many."
-        largest = max([self.bytes([n]) for n, _ in self.steps(start) if isinstance(n.meta["val"], torch.Tensor)], default=1)
-        return max(1, (2**22 if device.type == "cpu" else 2**28) // largest)
+        return max(1, (2**21 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()))
 
     def explain(self, start) -> str:
         "Which rule was used for each operation after `start`."
@@ -193,6 +210,7 @@ class Engine:
         for node, done in self.steps(start):
             changed = [i for i in node.all_input_nodes if i in chunk.state]
             if not changed: continue
+            chunk.last = [i for i in done if i is not start]  # what a patch starts from belongs to the caller
             rule = self.rules.get(node.target) if any(isinstance(chunk.state[i], (Delta, list)) for i in changed) else None
             result = rule(chunk, node) if rule else None
             self.used[start, node] = rule.__name__ if result is not None else "again"
@@ -202,43 +220,59 @@ class Engine:
 
 # %% ../nbs/07_deltas.ipynb #07-009
 def chunks(site, target, base, new, rows: int):
-    "The patches of `target` in rectangles of pairs and units, at most `rows` in each: `(pairs, units, Delta)`. Units that change nothing are left out."
+    """The patches of `target` in rectangles of pairs and units with at most `rows` in each: `(pairs, units, Delta)`.
+
+    base, new: the activation `[n, *shape]` as it was and as it is patched. Units that change nothing are left out, and so is what lies
+    outside the box of what changes.
+    """
     if target.addresses or site.axis: return _dense_chunks(site, target, base, new, rows)
-    return _block_chunks(new - base, site.shape, target.kind, rows)
+    if target.kind in ("channel", "site"): return _box_chunks(new - base, target.kind == "channel", rows)
+    return _position_chunks(new - base, target.kind == "neuron", rows)
 
 def _dense_chunks(site, target, base, new, rows):
-    addresses = target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]
-    for u, address in enumerate(addresses):
-        for i in range(0, len(base), rows):
-            pairs = slice(i, min(i + rows, len(base)))
-            values = address.merge(site, base[pairs], new[pairs]) - base[pairs]
-            if values.any(): yield pairs, torch.tensor([u]), Delta(values, len(values), 1, site.shape, tuple((0, s) for s in site.shape[1:]))
+    "One address at a time, with the change of the whole site."
+    def make(address, pairs): return _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs])
+    for u, address in enumerate(target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]):
+        for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), make(address, pairs)
 
-def _block_chunks(change, shape, kind, rows):
-    n, channels, plane = len(change), shape[0], shape[1:]
-    differs = change != 0
-    if kind in ("channel", "site"): boxes, extent = [None], [differs.reshape(n, channels, -1).any(2).cpu()] + [differs.movedim(2 + i, 2).flatten(3).any(3).cpu() for i in range(len(plane))]
-    else: boxes = list(product(*map(range, plane)))
-    own = kind in ("channel", "neuron")
-    across = channels if own else 1
-    for b, box in enumerate(boxes):
-        width = min(across, rows)
-        for i in range(0, n, max(1, rows // width)):
-            pairs = slice(i, min(i + max(1, rows // width), n))
-            for c in range(0, across, width):
-                picked = torch.arange(c, min(c + width, across))
-                if box is None:
-                    lives = extent[0][pairs].any(0)
-                    picked = picked[lives[picked]] if own else picked
-                    if not len(picked) or not lives.any(): continue
-                    ids = picked
-                    window = tuple(_ends(e[pairs][:, picked].flatten(0, 1).any(0) if own else e[pairs].flatten(0, 1).any(0)) for e in extent[1:])
-                else:
-                    window = tuple((p, p + 1) for p in box)
-                    ids = picked * len(boxes) + b if own else torch.tensor([b])
-                values = change[(pairs, slice(None), *(slice(*w) for w in window))]
-                values = values[:, picked].flatten(0, 1)[:, None] if own else values
-                yield pairs, ids, Delta(values, pairs.stop - pairs.start, len(picked) if own else 1, shape, window, picked.to(change.device) if own else None)
+def _box_chunks(change, own, rows):
+    "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
+    channels, dims = change.shape[1], change.ndim - 2
+    size = change.abs()
+    lives = (size.flatten(2).amax(2) if dims else size).ne(0).cpu()  # [n, channels]
+    plane = size.amax(1).ne(0).cpu()  # [n, *plane]
+    def make(pairs, picked, window):
+        values = change[(pairs, slice(None), *(slice(*w) for w in window))]
+        if not own: return Delta(values, len(values), 1, tuple(change.shape[1:]), window)
+        values = values if len(picked) == channels else values[:, picked]
+        return Delta(values.flatten(0, 1)[:, None], len(values), len(picked), tuple(change.shape[1:]), window, picked.to(change.device))
+    for some in _slices(channels if own else 1, rows):
+        width = some.stop - some.start
+        for pairs in _slices(len(change), rows // width):
+            living = lives[pairs].any(0)
+            picked = living[some].nonzero()[:, 0] + some.start if own else torch.tensor([0])
+            if not len(picked) or not living.any(): continue
+            box = plane[pairs].any(0)
+            window = tuple(_ends(box.movedim(i, 0).flatten(1).any(1) if dims > 1 else box) for i in range(dims))
+            yield pairs, picked, make(pairs, picked, window)
+
+def _position_chunks(change, own, rows):
+    "Position by position: all channels at once, or each by itself."
+    channels, plane = change.shape[1], change.shape[2:]
+    positions = list(product(*map(range, plane)))
+    def make(pairs, window):
+        values = change[(pairs, slice(None), *(slice(*w) for w in window))]
+        if not own: return Delta(values, len(values), 1, tuple(change.shape[1:]), window)
+        return Delta(values.flatten(0, 1)[:, None], len(values), channels, tuple(change.shape[1:]), window, torch.arange(channels, device=change.device))
+    for p, position in enumerate(positions):
+        units = torch.arange(channels) * len(positions) + p if own else torch.tensor([p])
+        for pairs in _slices(len(change), rows // channels if own else rows): yield pairs, units, make(pairs, tuple((i, i + 1) for i in position))
+
+def _slices(n: int, size: int): return [slice(i, min(i + max(1, size), n)) for i in range(0, n, max(1, size))]
+
+def _whole(values) -> Delta:
+    "The change `[rows, *shape]` of a whole tensor, one unit a pair."
+    return Delta(values, len(values), 1, tuple(values.shape[1:]), tuple((0, n) for n in values.shape[2:]))
 
 def _ends(marks) -> tuple:
     "The first and one past the last True."
@@ -266,8 +300,11 @@ def pointwise(chunk, node):
     if len(changed) == 1 and (name == "aten::mul" or (name == "aten::div" and args[0] in deltas and len(args) == 2 and not node.kwargs)):
         other = args[1] if args[0] in deltas else args[0]
         if other is not changed[0]: return block.like(node.target(block.grid, values[other] if isinstance(other, torch.fx.Node) else other))
+    if name == "aten::relu":  # max(b + d, 0) - max(b, 0) = max(d, -b) + min(b, 0), with one pass less over the changes
+        (a,) = changed
+        return block.like(torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(values[a].clamp(max=0)))
     before = block.inside(chunk.base(node), True)
-    for a in changed: values[a] = deltas[a].grid + values[a]
+    for a in changed: values[a] = deltas[a].grid.add_(values[a]) if chunk.spare(a) else deltas[a].grid + values[a]
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows))
     return block.like(node.target(*args, **kwargs).sub_(before))
 
@@ -335,7 +372,9 @@ def _pad(values, found): return F.pad(values, [n for _, _, before, after in reve
 
 def _fast(values):
     "On a CPU, the memory layout in which PyTorch convolves about twice as fast."
-    return values.contiguous(memory_format=torch.channels_last) if values.ndim == 4 and values.device.type == "cpu" else values
+    if values.ndim != 4 or values.device.type != "cpu" or values.stride(1) == 1: return values
+    # a single channel counts as being in either layout; only its strides tell PyTorch which one to go on with
+    return torch.empty_like(values, memory_format=torch.channels_last).copy_(values)
 
 def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation, transposed):
     "Each unit's channel meets only its own slice of the kernel: one product for all units."
@@ -361,8 +400,12 @@ def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation,
         stride = (1, 1)
     else: values = _pad(values, found)
     patches = _patches(values[:, 0], kernel, stride, dilation)  # [rows, height, width, kernel position]
-    product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ engine.prepared[node][delta.own]
+    product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ _of(engine.prepared[node], delta)
     return product.flatten(0, 1).unflatten(1, patches.shape[1:3]).permute(0, 3, 1, 2)
+
+def _of(weights, delta):
+    "The `weights` `[channels, ...]` that belong to each unit's own channel."
+    return weights if delta.units == len(weights) else weights[delta.own]
 
 def _patches(images, kernel, stride, dilation):
     "All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`."
@@ -382,7 +425,8 @@ def linear(chunk, node):
         return Delta(F.linear(delta.dense().values, weight), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
     block = weight.unflatten(1, delta.shape)[(..., *(slice(*w) for w in delta.window))]
     if delta.own is not None:
-        values = delta.grid.flatten(2).transpose(0, 1) @ block[:, delta.own].reshape(len(block), delta.units, -1).permute(1, 2, 0)
+        slices = _of(block.transpose(0, 1), delta).reshape(delta.units, len(block), -1)
+        values = delta.grid.flatten(2).transpose(0, 1) @ slices.transpose(1, 2)
         return Delta(values.transpose(0, 1).flatten(0, 1), delta.pairs, delta.units, shape, ())
     # channels last on both sides: the block's values then need no copy
     values = delta.values.movedim(1, -1).flatten(1) @ block.movedim(1, -1).flatten(1).T

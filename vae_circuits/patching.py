@@ -157,7 +157,8 @@ class _Job:
         engine = Engine(trace, network, [nodes[e] for e in self.ends], rules)
         starts, n = list(dict.fromkeys(nodes[t.site] for t in self.targets)), len(self.x)
         wanted = engine.needed(starts)
-        block = min(n, max(1, self.max_memory // 2 // engine.bytes([*wanted, *starts, *engine.ends])))
+        kept = [*wanted, *starts, *starts, *engine.ends]
+        block = min(n, max(1, self.max_memory // 2 // engine.bytes(kept)))
         effects, baselines, report = None, {"clean": [], "donor": []}, {}
         for i in range(0, n, block):
             x, eps = self.x[i:i + block], self.noise(i, i + block)
@@ -170,17 +171,18 @@ class _Job:
             for target in self.targets:
                 site, node = self.vae.sites[target.site], nodes[target.site]
                 new = donor[node] if self.images else as_value(self.value(base[node]) if callable(self.value) else _rows(self.value, i, len(x)), Address(site.name), site, base[node], base[node].shape)
-                room = max(1, (self.max_memory - engine.bytes([*wanted, *starts, *engine.ends]) * len(x)) // engine.row_bytes(node))
-                rows = self.chunk or min(engine.good_rows(node, x.device), room)
-                for pairs, units, delta in chunks(site, target, base[node], new, min(rows, trace.limit)):
+                own = target.kind in ("channel", "neuron") and not site.axis
+                room = (self.max_memory - len(x) * engine.bytes(kept)) // engine.row_bytes(node, own)
+                rows = min(self.chunk or min(engine.good_rows(node, own, x.device), max(1, room)), trace.limit)
+                for pairs, units, delta in chunks(site, target, base[node], new, rows):
                     chunk = engine.propagate(node, delta, base, pairs.start)
-                    effects[i + pairs.start:i + pairs.stop, target.first + units] = _out(self._effect(chunk, nodes, clean[pairs], eps))
-                    report.setdefault(target.site, engine.explain(node))
+                    effects[i + pairs.start:i + pairs.stop, target.first + units] = _out(self._effect(chunk, nodes, clean[pairs]))
+                report[target.site] = engine.explain(node)
         return effects, {k: torch.cat(v) for k, v in baselines.items()}, [f"{s}: {text}" for s, text in report.items()]
 
     def _run(self, values, nodes, eps): return Run({e: values[nodes[e]] for e in self.ends}, eps)
 
-    def _effect(self, chunk, nodes, clean, eps):
+    def _effect(self, chunk, nodes, clean):
         "Effects `[pairs, units, m]` of the patched runs of a chunk."
         if not callable(self.readout) and self.readout != "kl": return chunk.delta(nodes[self.ends[0]]).flatten(2)
         run = Run({e: chunk.full(nodes[e]) for e in self.ends})
