@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .adapt import Trace, batch
 from .interventions import unit_names
-from .scm import Address, Sites
+from .scm import Address, Run, Sites, read
 
 # %% ../nbs/07_deltas.ipynb #07-005
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ class Chunk:
         if isinstance(state, Delta): return state.dense().grid.reshape(self.pairs, self.units, *shape)
         return state.values.unflatten(0, (self.pairs, self.units)) - self.base(node)[:, None]
 
+    def effect(self, nodes, names, readout, clean) -> torch.Tensor:
+        "Change of the readout in every patched run, `[pairs, units, m]`; `clean` `[pairs, m]` is its value in the unpatched ones."
+        if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
+        return read(Run({name: self.full(node) for name, node in zip(names, nodes)}), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
+
 # %% ../nbs/07_deltas.ipynb #07-008
 class Engine:
     "Propagates changes through a `trace` to the nodes `ends`. `rules=False` computes every operation again in full."
@@ -168,7 +173,7 @@ class Engine:
             known = self.fixed | {self.trace.x: some}
             if self.trace.eps is not None: known[self.trace.eps] = x.new_zeros(len(some), *self.shape(self.trace.eps)) if eps is None else eps[i:i + piece]
             values = self.trace.values(known, wanted, len(some))
-            parts.append({n: values[n] for n in wanted})
+            parts.append({n: _fast(values[n]) for n in wanted})
         return {n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n] for n in wanted}
 
     def bytes(self, nodes) -> int:
@@ -332,7 +337,8 @@ def convolution(chunk, node):
     conv = getattr(F, f"conv{'_transpose' if transposed else ''}{dims}d")
     stride, padding, dilation, extra = ([v] * dims if isinstance(v, int) else list(v) * (dims if len(v) == 1 else 1) for v in (stride, padding, dilation, extra))
     if groups > 1: delta = delta.dense()
-    if delta.full:
+    narrow = transposed and dims == 2 and groups == 1 and weight.shape[1] <= 4 and all(d == 1 and k % s == 0 for d, k, s in zip(dilation, weight.shape[2:], stride))
+    if delta.full and not narrow:
         options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups) | (dict(output_padding=extra) if transposed else {})
         return Delta(conv(_fast(delta.values), weight, None, **options), delta.pairs, delta.units, chunk.engine.shape(node), tuple((0, n) for n in plane))
     reach = _transposed_reach if transposed else _reach
@@ -342,6 +348,7 @@ def convolution(chunk, node):
     if any(lo >= hi for lo, hi in window):  # the block reaches no output
         window = tuple((0, 1) for _ in plane)
         values = delta.values.new_zeros(delta.pairs * delta.units, channels, *[1] * dims)
+    elif narrow: values = _narrow_transposed(delta, weight, found, stride)
     elif delta.own is not None: values = _own_convolution(chunk.engine, node, delta, weight, found, conv, stride, dilation, transposed)
     elif transposed:
         values = conv(_fast(delta.values), weight, None, stride=stride, dilation=dilation)
@@ -406,6 +413,23 @@ def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation,
 def _of(weights, delta):
     "The `weights` `[channels, ...]` that belong to each unit's own channel."
     return weights if delta.units == len(weights) else weights[delta.own]
+
+def _narrow_transposed(delta, weight, found, stride):
+    """A transposed convolution into few channels, such as a decoder's last. Libraries are slow at it: they vectorize over output channels.
+
+    With kernel position k = b * stride + p, all positions of one phase p add up on a plane of their own, shifted by b; the phases are then interleaved.
+    """
+    rows, (s, t), (height, width) = len(delta.values), stride, delta.values.shape[2:]
+    out, (down, across) = weight.shape[1], (k // s for k, s in zip(weight.shape[2:], stride))
+    if delta.own is None: product = weight.flatten(1).T @ delta.values.movedim(1, -1).flatten(0, -2).T  # [out * kernel, rows * plane]
+    else: product = (_of(weight, delta).flatten(1)[None, :, :, None] * delta.grid.flatten(2)[:, :, None]).permute(2, 0, 1, 3)
+    product = product.reshape(out, down, s, across, t, rows, height, width)
+    phases = product.new_zeros(out, s, t, rows, height + down - 1, width + across - 1)
+    for b in range(down):
+        for c in range(across): phases[..., b:b + height, c:c + width] += product[:, b, :, c]
+    (low, high, cut, _), (left, right, trim, _) = found
+    whole = phases.permute(3, 0, 4, 1, 5, 2).reshape(rows, out, phases.shape[4] * s, phases.shape[5] * t)
+    return whole[:, :, cut:cut + high - low, trim:trim + right - left]
 
 def _patches(images, kernel, stride, dilation):
     "All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`."
