@@ -223,9 +223,9 @@ def _tidy(program, names) -> Trace:
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     tensors = {**program.state_dict, **program.constants}
     constants = {inputs[n]: tensors[t] for n, t in {**signature.inputs_to_lifted_tensor_constants, **signature.inputs_to_buffers}.items() if t in program.constants}
-    outputs = [n for n in graph.nodes if n.op == "output"][0].args[0]
     for node in list(graph.nodes):
         if _does_nothing(node): node.replace_all_uses_with(node.args[0])
+        if node.target is torch.ops.aten.view.default: node.target = torch.ops.aten.reshape.default  # a view needs a memory layout that may not be ours
     outputs = [n for n in graph.nodes if n.op == "output"][0].args[0]
     free = [inputs[n] for n in signature.user_inputs]
     rows = free[0].meta["val"].shape[0]

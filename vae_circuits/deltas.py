@@ -240,6 +240,10 @@ def _dense_chunks(site, target, base, new, rows):
     for u, address in enumerate(target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]):
         for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), make(address, pairs)
 
+def _box(marks) -> tuple:
+    "The smallest window that holds all True entries of `marks` `[*plane]`."
+    return tuple(_ends(marks.movedim(i, 0).reshape(n, -1).any(1)) for i, n in enumerate(marks.shape))
+
 def _box_chunks(change, own, rows):
     "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
     channels, dims = change.shape[1], change.ndim - 2
@@ -257,8 +261,7 @@ def _box_chunks(change, own, rows):
             living = lives[pairs].any(0)
             picked = living[some].nonzero()[:, 0] + some.start if own else torch.tensor([0])
             if not len(picked) or not living.any(): continue
-            box = plane[pairs].any(0)
-            window = tuple(_ends(box.movedim(i, 0).flatten(1).any(1) if dims > 1 else box) for i in range(dims))
+            window = _box(plane[pairs].any(0)) if dims else ()
             yield pairs, picked, make(pairs, picked, window)
 
 def _position_chunks(change, own, rows):
