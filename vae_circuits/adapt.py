@@ -173,9 +173,13 @@ class Trace:
             if node.op == "placeholder": raise InputError(f"{node.name} is needed but was not given")
             needed.add(node)
             stack.extend(filter(_is_tensor, node.all_input_nodes))
-        found = dict(known)
-        for node in self.nodes:
-            if node in needed: found[node] = self.call(node, found.__getitem__, rows)
+        found, kept = dict(known), {*known, *wanted}
+        todo = [n for n in self.nodes if n in needed]
+        last = {i: n for n in todo for i in n.all_input_nodes}
+        for node in todo:
+            found[node] = self.call(node, found.__getitem__, rows)
+            for i in node.all_input_nodes:
+                if last[i] is node and i not in kept: found.pop(i, None)  # nothing needs it any more
         return found
 
 @functools.lru_cache(maxsize=4096)

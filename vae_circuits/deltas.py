@@ -178,7 +178,8 @@ class Engine:
 
     def bytes(self, nodes) -> int:
         "What the values of `nodes` take for one image."
-        return sum(_count(self.shape(n)) * n.meta["val"].element_size() * (self.axes[n] or (0, 1))[1] for n in dict.fromkeys(nodes))
+        tensors = [n for n in dict.fromkeys(nodes) if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is not None]
+        return sum(n.meta["val"].element_size() * _count([int(s) for i, s in enumerate(n.meta["val"].shape) if i != self.axes[n][0]]) * self.axes[n][1] for n in tensors)
 
     def sizes(self, start, own: bool) -> dict:
         "What one patched run takes at `start` and at every step, in bytes. With `own`, one channel is enough until channels are mixed."
@@ -205,8 +206,12 @@ class Engine:
         return max(1, (2**21 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()))
 
     def explain(self, start) -> str:
-        "Which rule was used for each operation after `start`."
-        return " -> ".join(f"{str(n.target).removeprefix('aten.').split('.')[0]} ({self.used[start, n]})" for n, _ in self.steps(start) if (start, n) in self.used)
+        "How changes at `start` were followed, and which rule was used for each operation."
+        used = [(str(n.target).removeprefix("aten.").split(".")[0], self.used[start, n]) for n, _ in self.steps(start) if (start, n) in self.used]
+        rules = {rule for _, rule in used}
+        how = ("nothing changed" if not used else "all affine, one product" if rules <= {"convolution", "linear", "batch_norm", "reshape", "rearrange", "pick"}
+               else "affine delta" if rules & {"convolution", "linear", "batch_norm"} else "resumed from the site")
+        return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"
 
     def propagate(self, start, delta: Delta, base: dict, first: int) -> Chunk:
         "The chunk in which `start` is changed by `delta`, and everything after it. `first` is the chunk's first pair in `base`."

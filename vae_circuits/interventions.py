@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'RANGE', 'Effects', 'unit_names', 'unit_coords', 'activation_changes', 'check_pairs', 'latent_changes',
-           'latent_names', 'responses', 'traverse', 'latent_differences']
+           'latent_names', 'responses', 'mean_over', 'noised', 'traverse', 'latent_differences']
 
 # %% ../nbs/06_interventions.ipynb #06-003
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 
 from .core import InputError, one_of
-from .scm import Site, Sites
+from .scm import Run, Site, Sites
 
 # %% ../nbs/06_interventions.ipynb #06-006
 @dataclass(frozen=True)
@@ -116,6 +116,29 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0) -> Eff
     return Effects(xr.concat(parts, dim=xr.Variable("factor", list(factors))))
 
 # %% ../nbs/06_interventions.ipynb #06-030
+@torch.no_grad()
+def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
+    "Mean activation of each site over reference `images`: a run of one row, which serves every image as donor."
+    names, total = vae.sites.named(sites), {}
+    for i in range(0, len(images), chunk):
+        run = vae.run(images[i:i + chunk], record=names)
+        for s in names: total[s] = total.get(s, 0) + run[s].double().sum(0, keepdim=True)
+    if bad := [s for s in names if vae.sites[s].discrete]: raise InputError(f"{bad[0]} holds codes, which have no mean; name other sites")
+    return Run({s: (t / len(images)).to(run[s]) for s, t in total.items()})
+
+@torch.no_grad()
+def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
+    "The activations of `images` with Gaussian noise, `scale` times each unit's standard deviation over images and positions."
+    names = vae.sites.named(sites)
+    run, generator, found = vae.run(images, record=names), torch.Generator().manual_seed(seed), {}
+    if bad := [s for s in names if vae.sites[s].discrete]: raise InputError(f"{bad[0]} holds codes, which are swapped, not shifted; name other sites")
+    for s in names:
+        others = [i for i in range(run[s].ndim) if i != 1 + vae.sites[s].axis]
+        spread = run[s].std(others, correction=0, keepdim=True)
+        found[s] = run[s] + scale * spread * torch.randn(run[s].shape, generator=generator).to(run[s])
+    return Run(found, run.eps, run.x)
+
+# %% ../nbs/06_interventions.ipynb #06-035
 RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
@@ -134,7 +157,7 @@ def _grid(vae, latents, values):
     if values.ndim != 1 or not len(values) or not values.isfinite().all(): raise InputError("values must be a list of finite numbers, at least one")
     return list(latents), values
 
-# %% ../nbs/06_interventions.ipynb #06-035
+# %% ../nbs/06_interventions.ipynb #06-040
 @torch.no_grad()
 def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
     """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].

@@ -9,6 +9,7 @@ __all__ = ['Site', 'Sites', 'descendants', 'ancestors', 'Mask', 'Subspace', 'Add
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 
@@ -165,20 +166,20 @@ class Address:
         return found
 
 # %% ../nbs/02_scm.ipynb #02-020
-def _ranges(text: str, size, what: str) -> list:
-    "The `(start, stop)` of each entry in `text`; `size(i)` bounds entry i."
+def _ranges(text: str, sizes, site: Site, what: str) -> list:
+    "The `(start, stop)` of each entry in `text`; entry i ends at most at `sizes[i]`."
     found = []
-    for i, part in enumerate(text.split(",")):
+    for part, size in zip(text.split(","), sizes):
         match = re.fullmatch(r"\s*(\d+)\s*(?::\s*(\d+)\s*)?", part)
-        if not match: raise InputError(f"cannot read {what} {part.strip()!r}; expected 0 to {size(i) - 1} or a range such as 2:5")
+        if not match: raise InputError(f"cannot read {what} {part.strip()!r} of {site.name}; expected 0 to {size - 1} or a range such as 2:5")
         start, stop = int(match[1]), int(match[2] or int(match[1]) + 1)
-        if start < stop and stop > size(i): raise InputError(f"there is no {what} {max(start, size(i))}; expected 0 to {size(i) - 1}")
+        if start < stop and stop > size: raise InputError(f"{site.name} has no {what} {max(start, size)}; expected 0 to {size - 1}")
         found.append((start, stop))
     return found
 
 def _units(text: str, site: Site) -> tuple:
     "The unit numbers in the brackets of an address."
-    units = [u for a, b in _ranges(text, lambda i: site.units, f"unit of {site.name}") for u in range(a, b)]
+    units = [u for a, b in _ranges(text, repeat(site.units), site, "unit") for u in range(a, b)]
     if not units: raise InputError(f"no unit of {site.name} is named in [{text}]; leave the brackets out for the whole site")
     if len(set(units)) < len(units): raise InputError(f"a unit of {site.name} is named twice in [{text}]")
     return tuple(units)
@@ -188,7 +189,7 @@ def _position(text: str, site: Site) -> tuple:
     if not site.plane: raise InputError(f"{site.name} has no positions; leave @{text} out")
     if len(text.split(",")) != len(site.plane):
         raise InputError(f"a position of {site.name} has {len(site.plane)} numbers or ranges, one for each of {'x'.join(map(str, site.plane))}; got @{text}")
-    box = _ranges(text, lambda i: site.plane[i], f"position of {site.name}")
+    box = _ranges(text, site.plane, site, "position")
     if any(a >= b for a, b in box): raise InputError(f"no position of {site.name} is named in @{text}")
     return tuple(box)
 
