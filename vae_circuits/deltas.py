@@ -18,24 +18,28 @@ from .adapt import Trace, batch
 from .interventions import unit_names
 from .scm import Address, Run, Sites, read
 
-# %% ../nbs/07_deltas.ipynb #07-005
+# %% ../nbs/07_deltas.ipynb #07-008
 @dataclass(frozen=True)
 class Delta:
     """The change of a tensor in `pairs × units` patched runs, zero outside a block.
 
     values `[pairs * units, channels, *window]`: the block. shape: `(channels, *plane)` of the tensor it lies in.
-    window: a `(start, stop)` for each axis of the plane. own: None if the block has all channels; otherwise `[units]`, the one
-    channel that each unit changes, and the block has one.
+    window: a `(start, stop)` for each axis of the plane. channels: those that the block has, `[c]`; None means all. own: None, or the one
+    channel that each unit changes, `[units]` (in order, if there are as many units as channels); the block then has one channel.
     """
     values: torch.Tensor
     pairs: int
     units: int
     shape: tuple
     window: tuple
+    channels: torch.Tensor = None
     own: torch.Tensor = None
 
     @property
-    def full(self) -> bool: return self.own is None and all(w == (0, n) for w, n in zip(self.window, self.shape[1:]))
+    def wide(self) -> bool: return self.own is None and all(w == (0, n) for w, n in zip(self.window, self.shape[1:]))
+
+    @property
+    def full(self) -> bool: return self.wide and self.channels is None
 
     @property
     def grid(self) -> torch.Tensor:
@@ -51,7 +55,8 @@ class Delta:
         if self.full: return self
         values = self.values.new_zeros(self.pairs, self.units, *self.shape)
         inside = values[(..., *(slice(*w) for w in self.window))]
-        if self.own is None: inside.copy_(self.grid)
+        if self.channels is not None: inside[:, :, self.channels] = self.grid
+        elif self.own is None: inside.copy_(self.grid)
         else: inside[:, torch.arange(self.units, device=values.device), self.own] = self.grid[:, :, 0]
         return Delta(values.flatten(0, 1), self.pairs, self.units, self.shape, tuple((0, n) for n in self.shape[1:]))
 
@@ -65,18 +70,19 @@ class Delta:
         if any(a not in (1, b) for a, b in zip(body, self.shape)): return None
         value = value.reshape(len(value), *body)
         value = value[(slice(None), slice(None), *(slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)))]
+        if self.channels is not None and body[0] > 1: value = value[:, self.channels]
         if self.own is None or body[0] == 1: return value[:, None]
         return (value if self.units == self.shape[0] else value[:, self.own]).unsqueeze(2)
 
 def _count(shape) -> int: return functools.reduce(lambda a, b: a * b, shape, 1)
 
-# %% ../nbs/07_deltas.ipynb #07-006
+# %% ../nbs/07_deltas.ipynb #07-012
 @dataclass
 class Rows:
     "The whole value of a node in all patched runs, `[pairs * units, ...]` (or wherever the node counts images); a tuple for some operations."
     values: object
 
-# %% ../nbs/07_deltas.ipynb #07-007
+# %% ../nbs/07_deltas.ipynb #07-014
 class Chunk:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
@@ -122,7 +128,7 @@ class Chunk:
         if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
         return read(Run({name: self.full(node) for name, node in zip(names, nodes)}), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
 
-# %% ../nbs/07_deltas.ipynb #07-008
+# %% ../nbs/07_deltas.ipynb #07-016
 class Engine:
     "Propagates changes through a `trace` to the nodes `ends`. `rules=False` computes every operation again in full."
     def __init__(self, trace: Trace, network, ends, rules: bool = True):
@@ -203,7 +209,7 @@ class Engine:
 
     def good_rows(self, start, own: bool, device) -> int:
         "So many patched runs at a time that the largest tensor stays in a CPU's cache; on other devices, many."
-        return max(1, (2**21 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()))
+        return max(1, (2**23 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()))
 
     def explain(self, start) -> str:
         "How changes at `start` were followed, and which rule was used for each operation."
@@ -228,46 +234,61 @@ class Engine:
             for i in done: chunk.state.pop(i, None)
         return chunk
 
-# %% ../nbs/07_deltas.ipynb #07-009
-def chunks(site, target, base, new, rows: int):
-    """The patches of `target` in rectangles of pairs and units with at most `rows` in each: `(pairs, units, Delta)`.
+# %% ../nbs/07_deltas.ipynb #07-018
+def chunks(site, target, base, new, good: int, most: int):
+    """The patches of `target` in rectangles of pairs and units: `(pairs, units, Delta)`.
 
-    base, new: the activation `[n, *shape]` as it was and as it is patched. Units that change nothing are left out, and so is what lies
+    base, new: the activation `[n, *shape]` as it was and as it is patched. good: patched runs in a chunk that are a good number when
+    everything changes; fewer changes allow more. most: never more than this. Units that change nothing are left out, and so is what lies
     outside the box of what changes.
     """
-    if target.addresses or site.axis: return _dense_chunks(site, target, base, new, rows)
-    if target.kind in ("channel", "site"): return _box_chunks(new - base, target.kind == "channel", rows)
-    return _position_chunks(new - base, target.kind == "neuron", rows)
+    good = min(good, most)
+    if target.addresses or site.axis: return _dense_chunks(site, target, base, new, good)
+    if target.kind in ("channel", "site"): return _box_chunks(new - base, target.kind == "channel", good, most)
+    return _position_chunks(new - base, target.kind == "neuron", good)
 
 def _dense_chunks(site, target, base, new, rows):
     "One address at a time, with the change of the whole site."
-    def make(address, pairs): return _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs])
     for u, address in enumerate(target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]):
-        for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), make(address, pairs)
+        for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs])
+
+def _box_chunks(change, own, good, most):
+    "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
+    channels, dims, shape = change.shape[1], change.ndim - 2, tuple(change.shape[1:])
+    size = change.abs()
+    lives = (size.flatten(2).amax(2) if dims else size).ne(0).cpu().numpy()  # [n, channels]
+    boxes = [_box(marks) for marks in size.amax(1).ne(0).cpu().numpy()] if dims else [()] * len(change)
+    for some in _slices(channels if own else 1, good):
+        for pairs, window in _together(boxes, shape[1:], some.stop - some.start, good, most):
+            living = lives[pairs].any(0)
+            picked = torch.from_numpy(living[some].nonzero()[0] + some.start) if own else torch.tensor([0])
+            if not len(picked) or not living.any(): continue
+            values = change[(pairs, slice(None), *(slice(*w) for w in window))]
+            if not own:
+                yield pairs, picked, Delta(values, len(values), 1, shape, window)
+                continue
+            values = values if len(picked) == channels else values[:, picked]
+            yield pairs, picked, Delta(values.flatten(0, 1)[:, None], len(values), len(picked), shape, window, own=picked.to(change.device))
 
 def _box(marks) -> tuple:
-    "The smallest window that holds all True entries of `marks` `[*plane]`."
-    return tuple(_ends(marks.movedim(i, 0).reshape(n, -1).any(1)) for i, n in enumerate(marks.shape))
+    "The smallest window that holds all True entries of the array `marks` `[*plane]`; a single place if there are none."
+    return tuple((int(i.min()), int(i.max()) + 1) if len(i) else (0, 1) for i in marks.nonzero())
 
-def _box_chunks(change, own, rows):
-    "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
-    channels, dims = change.shape[1], change.ndim - 2
-    size = change.abs()
-    lives = (size.flatten(2).amax(2) if dims else size).ne(0).cpu()  # [n, channels]
-    plane = size.amax(1).ne(0).cpu()  # [n, *plane]
-    def make(pairs, picked, window):
-        values = change[(pairs, slice(None), *(slice(*w) for w in window))]
-        if not own: return Delta(values, len(values), 1, tuple(change.shape[1:]), window)
-        values = values if len(picked) == channels else values[:, picked]
-        return Delta(values.flatten(0, 1)[:, None], len(values), len(picked), tuple(change.shape[1:]), window, picked.to(change.device))
-    for some in _slices(channels if own else 1, rows):
-        width = some.stop - some.start
-        for pairs in _slices(len(change), rows // width):
-            living = lives[pairs].any(0)
-            picked = living[some].nonzero()[:, 0] + some.start if own else torch.tensor([0])
-            if not len(picked) or not living.any(): continue
-            window = _box(plane[pairs].any(0)) if dims else ()
-            yield pairs, picked, make(pairs, picked, window)
+def _together(boxes, plane, width, good, most):
+    """Neighbouring pairs whose boxes make a common one without much waste: `(pairs, window)`. One pair more is `width` patched runs more.
+
+    Each chunk costs some time of its own, each place of the box some more; a margin stands for what convolutions add to a box.
+    """
+    def area(window): return _count(b - a + 4 for a, b in window)
+    first, window, alone = 0, boxes[0], area(boxes[0])
+    for i, box in enumerate(boxes[1:], 1):
+        union = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(window, box))
+        rows, room = (i + 1 - first) * width, good * area((0, n) for n in plane) / area(union)
+        if rows <= min(most, room) and (i + 1 - first) * area(union) <= 1.3 * (alone + area(box)): window, alone = union, alone + area(box)
+        else:
+            yield slice(first, i), window
+            first, window, alone = i, box, area(box)
+    yield slice(first, len(boxes)), window
 
 def _position_chunks(change, own, rows):
     "Position by position: all channels at once, or each by itself."
@@ -276,7 +297,7 @@ def _position_chunks(change, own, rows):
     def make(pairs, window):
         values = change[(pairs, slice(None), *(slice(*w) for w in window))]
         if not own: return Delta(values, len(values), 1, tuple(change.shape[1:]), window)
-        return Delta(values.flatten(0, 1)[:, None], len(values), channels, tuple(change.shape[1:]), window, torch.arange(channels, device=change.device))
+        return Delta(values.flatten(0, 1)[:, None], len(values), channels, tuple(change.shape[1:]), window, own=torch.arange(channels, device=change.device))
     for p, position in enumerate(positions):
         units = torch.arange(channels) * len(positions) + p if own else torch.tensor([p])
         for pairs in _slices(len(change), rows // channels if own else rows): yield pairs, units, make(pairs, tuple((i, i + 1) for i in position))
@@ -287,12 +308,7 @@ def _whole(values) -> Delta:
     "The change `[rows, *shape]` of a whole tensor, one unit a pair."
     return Delta(values, len(values), 1, tuple(values.shape[1:]), tuple((0, n) for n in values.shape[2:]))
 
-def _ends(marks) -> tuple:
-    "The first and one past the last True."
-    found = marks.nonzero()
-    return int(found[0]), int(found[-1]) + 1
-
-# %% ../nbs/07_deltas.ipynb #07-010
+# %% ../nbs/07_deltas.ipynb #07-021
 def pointwise(chunk, node):
     "f(base + change) - f(base) within the block; for sums and for products with one changed factor, the change goes through by itself."
     changed = [a for a in _tensors(node) if a in chunk.state]
@@ -315,11 +331,23 @@ def pointwise(chunk, node):
         if other is not changed[0]: return block.like(node.target(block.grid, values[other] if isinstance(other, torch.fx.Node) else other))
     if name == "aten::relu":  # max(b + d, 0) - max(b, 0) = max(d, -b) + min(b, 0), with one pass less over the changes
         (a,) = changed
-        return block.like(torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(values[a].clamp(max=0)))
+        result = block.like(torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(values[a].clamp(max=0)))
+        return _living(result) if any(chunk.engine.rules[u.target] is convolution for u in node.users if u.target in chunk.engine.rules) else result
     before = block.inside(chunk.base(node), True)
     for a in changed: values[a] = deltas[a].grid.add_(values[a]) if chunk.spare(a) else deltas[a].grid + values[a]
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows))
     return block.like(node.target(*args, **kwargs).sub_(before))
+
+def _living(delta):
+    "The block without the channels that no run changes. Behind a ReLU these can be most: in a trained encoder, many channels are silent."
+    values = delta.values
+    if delta.own is not None or delta.channels is not None or values.ndim < 3 or values.numel() < 2**15 or values.device.type != "cpu": return delta
+    flat = values.movedim(1, -1).flatten(0, -2)
+    living = ((flat.amax(0) != 0) | (flat.amin(0) != 0)).nonzero()[:, 0]
+    if len(living) > 0.75 * len(values[0]): return delta
+    if not len(living): living = living.new_zeros(1)  # a block is never empty
+    picked = flat.index_select(1, living).view(len(values), *values.shape[2:], len(living)).movedim(-1, 1)
+    return replace(delta, values=picked, channels=living)
 
 def _named(node) -> dict:
     "The arguments of an operation by name."
@@ -331,13 +359,15 @@ def _meet(deltas):
     "The deltas on one common block, or None if their tensors have different shapes."
     if len(deltas) == 1: return deltas
     if len({d.shape for d in deltas}) > 1: return None
-    same = all(d.own is deltas[0].own for d in deltas) and len({d.window for d in deltas}) == 1
+    same = all(d.own is deltas[0].own and d.channels is deltas[0].channels for d in deltas) and len({d.window for d in deltas}) == 1
     return deltas if same else [d.dense() for d in deltas]
 
-# %% ../nbs/07_deltas.ipynb #07-011
+# %% ../nbs/07_deltas.ipynb #07-023
 def convolution(chunk, node):
     "A convolution of the block alone, without its bias, on the outputs that the block can reach."
-    x, weight, stride, padding, dilation, transposed, extra, groups = _convolution(node)
+    parsed = chunk.engine.prepared
+    if (node, "arguments") not in parsed: parsed[node, "arguments"] = _convolution(node)
+    x, weight, stride, padding, dilation, transposed, extra, groups = parsed[node, "arguments"]
     delta = chunk.state.get(x)
     if not isinstance(delta, Delta) or weight not in chunk.engine.fixed or isinstance(padding, str): return None
     weight, plane = chunk.engine.fixed[weight], chunk.engine.shape(node)[1:]
@@ -346,7 +376,8 @@ def convolution(chunk, node):
     stride, padding, dilation, extra = ([v] * dims if isinstance(v, int) else list(v) * (dims if len(v) == 1 else 1) for v in (stride, padding, dilation, extra))
     if groups > 1: delta = delta.dense()
     narrow = transposed and dims == 2 and groups == 1 and weight.shape[1] <= 4 and all(d == 1 and k % s == 0 for d, k, s in zip(dilation, weight.shape[2:], stride))
-    if delta.full and not narrow:
+    if delta.channels is not None: weight = weight[delta.channels] if transposed else weight[:, delta.channels]
+    if delta.wide and not narrow:
         options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups) | (dict(output_padding=extra) if transposed else {})
         return Delta(conv(_fast(delta.values), weight, None, **options), delta.pairs, delta.units, chunk.engine.shape(node), tuple((0, n) for n in plane))
     reach = _transposed_reach if transposed else _reach
@@ -445,7 +476,7 @@ def _patches(images, kernel, stride, dilation):
     windows = images.unfold(1, spans[0], stride[0]).unfold(2, spans[1], stride[1])[..., ::dilation[0], ::dilation[1]]
     return windows.reshape(*windows.shape[:3], -1)
 
-# %% ../nbs/07_deltas.ipynb #07-012
+# %% ../nbs/07_deltas.ipynb #07-026
 def linear(chunk, node):
     "The rows of the weight matrix that the block meets, times the block."
     x, weight = node.args[:2]
@@ -456,6 +487,7 @@ def linear(chunk, node):
     if len(logical) > 1:  # one product for every token
         return Delta(F.linear(delta.dense().values, weight), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
     block = weight.unflatten(1, delta.shape)[(..., *(slice(*w) for w in delta.window))]
+    if delta.channels is not None: block = block[:, delta.channels]
     if delta.own is not None:
         slices = _of(block.transpose(0, 1), delta).reshape(delta.units, len(block), -1)
         values = delta.grid.flatten(2).transpose(0, 1) @ slices.transpose(1, 2)
@@ -464,7 +496,7 @@ def linear(chunk, node):
     values = delta.values.movedim(1, -1).flatten(1) @ block.movedim(1, -1).flatten(1).T
     return Delta(values, delta.pairs, delta.units, shape, ())
 
-# %% ../nbs/07_deltas.ipynb #07-013
+# %% ../nbs/07_deltas.ipynb #07-028
 def batch_norm(chunk, node):
     "In evaluation mode, a factor for each channel."
     named = _named(node)
@@ -474,9 +506,10 @@ def batch_norm(chunk, node):
         scale = (chunk.engine.fixed[named["running_var"]] + named["eps"]).rsqrt()
         chunk.engine.prepared[node] = scale if named.get("weight") is None else scale * chunk.engine.fixed[named["weight"]]
     factor = chunk.engine.prepared[node].view(-1, *[1] * len(delta.window))
+    if delta.channels is not None: factor = factor[delta.channels]
     return delta.like(delta.grid * (factor if delta.own is None else factor[delta.own].unsqueeze(1)))
 
-# %% ../nbs/07_deltas.ipynb #07-014
+# %% ../nbs/07_deltas.ipynb #07-029
 def reshape(chunk, node):
     "A flattened block stays a block; any other change of shape takes the whole tensor."
     delta = chunk.state.get(node.args[0])
@@ -486,7 +519,7 @@ def reshape(chunk, node):
     delta = delta.dense()
     return Delta(delta.values.reshape(len(delta.values), *shape), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
 
-# %% ../nbs/07_deltas.ipynb #07-015
+# %% ../nbs/07_deltas.ipynb #07-030
 def rearrange(chunk, node):
     "Operations that only move, pick or average numbers act on changes as on values."
     tensors = _tensors(node) if not isinstance(node.args[0], (list, tuple)) else list(node.args[0])
@@ -503,7 +536,7 @@ def pick(chunk, node):
     found = chunk.state.get(node.args[0])
     return found[node.args[1]] if isinstance(found, list) else None
 
-# %% ../nbs/07_deltas.ipynb #07-016
+# %% ../nbs/07_deltas.ipynb #07-032
 def _rules() -> dict:
     "Operation -> rule. What is not here is computed again in full, which is always right."
     aten, found = torch.ops.aten, {}

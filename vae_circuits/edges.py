@@ -76,7 +76,7 @@ class _Edges:
     def arrivals(self):
         "What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers, *plane])`."
         rows = max(1, min(self.first.good_rows(self.start, True, self.x.device), self.memory // 2 // self.first.row_bytes(self.start, True)))
-        for pairs, units, delta in chunks(self.sender, Target(self.sender.name, 0, "channel"), self.base[self.start], self.new, rows):
+        for pairs, units, delta in chunks(self.sender, Target(self.sender.name, 0, "channel"), self.base[self.start], self.new, rows, rows):
             yield pairs, units, self.first.propagate(self.start, delta, self.base, pairs.start).delta(self.middle)
 
     def effects(self, pairs, arriving):
@@ -88,7 +88,7 @@ class _Edges:
             parts = []
             for some in arriving[i].split(step):
                 own = torch.arange(self.receivers, device=some.device).repeat(len(some))
-                delta = Delta(some.flatten(0, 1)[:, None], 1, len(own), shape, tuple((0, n) for n in shape[1:]), own)
+                delta = Delta(some.flatten(0, 1)[:, None], 1, len(own), shape, tuple((0, n) for n in shape[1:]), own=own)
                 chunk = self.second.propagate(self.middle, delta, self.base, pairs.start + i)
                 parts.append(chunk.effect([self.nodes[e] for e in self.ends], self.ends, self.readout, self.clean[pairs.start + i:pairs.start + i + 1])[0].unflatten(0, (len(some), self.receivers)))
             found.append(torch.cat(parts))

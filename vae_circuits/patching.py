@@ -160,10 +160,10 @@ class Prepared:
         was = self.base[self.nodes[site]]
         return as_value(value(was) if callable(value) else value, Address(site), self.vae.sites[site], was, was.shape)
 
-    def sweep(self, target, rows: int):
-        "Effects of the units of `target`, `rows` patched runs at a time: `(pairs, units, effects [pairs, units, m])`."
+    def sweep(self, target, good: int, most: int):
+        "Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units, m])`; see `chunks`."
         node = self.nodes[target.site]
-        for pairs, units, delta in chunks(self.vae.sites[target.site], target, self.base[node], self.new[target.site], rows):
+        for pairs, units, delta in chunks(self.vae.sites[target.site], target, self.base[node], self.new[target.site], good, most):
             chunk = self.engine.propagate(node, delta, self.base, pairs.start)
             yield pairs, units, chunk.effect(self.engine.ends, self.ends, self.readout, self.clean[pairs])
 
@@ -185,7 +185,7 @@ class Prepared:
 
     def _all(self, target, units, rows):
         effects = self.clean.new_zeros(len(self.clean), units, self.clean.shape[1])
-        for pairs, some, effect in self.sweep(target, rows): effects[pairs, some] = effect
+        for pairs, some, effect in self.sweep(target, rows, rows): effects[pairs, some] = effect
         return effects
 
 def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
@@ -209,22 +209,33 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
     starts = [nodes[s] for s in sites]
     pair = engine.bytes(engine.needed(starts)) + 3 * engine.bytes(starts) + engine.bytes(engine.ends) + engine.bytes(trace.nodes)
     block = min(len(x), max(1, max_memory // 2 // pair))
-    effects, clean, donor = None, [], []
+    effects, baselines = None, {"clean": [], "donor": []}
     for i in range(0, len(x), block):
-        part = value[i:i + block] if isinstance(value, torch.Tensor) else _rows(value, i, len(x[i:i + block]))
-        ready = Prepared(vae, engine, nodes, x[i:i + block], part, None if eps is None else eps[i:i + block].to(x), readout, ends, sites)
-        clean.append(out(ready.clean)), donor.append(out(ready.donor))
+        images = isinstance(value, torch.Tensor)
+        order = _neighbours(x[i:i + block], value[i:i + block]) if images else torch.arange(len(x[i:i + block]))
+        part = value[i:i + block][order] if images else _rows(value, i, len(order))
+        ready = Prepared(vae, engine, nodes, x[i:i + block][order], part, None if eps is None else eps[i:i + block][order].to(x), readout, ends, sites)
+        for name, found in baselines.items(): found.append(out(getattr(ready, name))[order.argsort()])
         units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
-        if effects is None: effects = torch.zeros(len(x), units, clean[0].shape[1], dtype=clean[0].dtype)
+        if effects is None: effects = torch.zeros(len(x), units, ready.clean.shape[1], dtype=out(ready.clean).dtype)
         for target in targets:
             node, own = nodes[target.site], target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
-            room = (max_memory - pair * block) // engine.row_bytes(node, own)
-            rows = chunk or min(engine.good_rows(node, own, x.device), max(1, room))
-            for pairs, some, effect in ready.sweep(target, min(rows, trace.limit)):
-                effects[i + pairs.start:i + pairs.stop, target.first + some] = out(effect)
-    return effects, {"clean": torch.cat(clean), "donor": torch.cat(donor)}, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
+            room = max(1, (max_memory - pair * block) // engine.row_bytes(node, own))
+            most = min(chunk or room, trace.limit)
+            for pairs, some, effect in ready.sweep(target, chunk or engine.good_rows(node, own, x.device), most):
+                effects[(i + order[pairs])[:, None], target.first + some] = out(effect)
+    return effects, {k: torch.cat(v) for k, v in baselines.items()}, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
 
-# %% ../nbs/08_patching.ipynb #08-044
+def _neighbours(clean, donor):
+    "An order of the pairs in which those that differ in the same part of the plane are neighbours."
+    if clean.ndim != 4: return torch.arange(len(clean))
+    marks = (clean != donor).any(1).cpu().float()
+    weight = marks.sum((1, 2)).clamp(min=1)
+    row, column = ((marks.sum(axis) @ torch.arange(float(marks.shape[3 - axis]))) / weight for axis in (2, 1))
+    band = (row / marks.shape[1] * 4).int()
+    return (band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)).argsort(stable=True)
+
+# %% ../nbs/08_patching.ipynb #08-047
 def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1) -> Run:
     """For every unit of `sites`, the constant activation that changes the readout least over reference `images`, in mean square: a run of one row.
 
