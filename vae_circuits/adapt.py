@@ -316,6 +316,7 @@ class Adapted(SCM):
             return value
         try:
             with torch.no_grad(), evaluation(self.network): self.network(x, None, visit)
+        except InputError: raise
         except (RuntimeError, ValueError, TypeError, IndexError) as e:
             raise InputError(f"the model failed on images of shape {[rows, *self.image_shape]}: {str(e).splitlines()[0]}. Is image_shape right?") from e
         return x, None if shape is None else torch.randn(shape, generator=generator).to(self.like)

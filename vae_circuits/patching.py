@@ -235,7 +235,7 @@ def _neighbours(clean, donor):
     band = (row / marks.shape[1] * 4).int()
     return (band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)).argsort(stable=True)
 
-# %% ../nbs/08_patching.ipynb #08-047
+# %% ../nbs/08_patching.ipynb #08-049
 def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1) -> Run:
     """For every unit of `sites`, the constant activation that changes the readout least over reference `images`, in mean square: a run of one row.
 
