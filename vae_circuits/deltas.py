@@ -255,9 +255,8 @@ def _dense_chunks(site, target, base, new, rows):
 def _box_chunks(change, own, good, most):
     "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
     channels, dims, shape = change.shape[1], change.ndim - 2, tuple(change.shape[1:])
-    size = change.abs()
-    lives = (size.flatten(2).amax(2) if dims else size).ne(0).cpu().numpy()  # [n, channels]
-    boxes = [_box(marks) for marks in size.amax(1).ne(0).cpu().numpy()] if dims else [()] * len(change)
+    lives = _any(change, *range(2, change.ndim)).cpu().numpy()  # [n, channels]
+    boxes = [_box(marks) for marks in _any(change, 1).cpu().numpy()] if dims else [()] * len(change)
     for some in _slices(channels if own else 1, good):
         for pairs, window in _together(boxes, shape[1:], some.stop - some.start, good, most):
             living = lives[pairs].any(0)
@@ -270,6 +269,10 @@ def _box_chunks(change, own, good, most):
             values = values if len(picked) == channels else values[:, picked]
             yield pairs, picked, Delta(values.flatten(0, 1)[:, None], len(values), len(picked), shape, window, own=picked.to(change.device))
 
+def _any(values, *axes) -> torch.Tensor:
+    "Whether anything along `axes` is not zero, without another tensor of that size. A NaN is not zero."
+    return (values.amax(axes) != 0) | (values.amin(axes) != 0) if axes else values != 0
+
 def _box(marks) -> tuple:
     "The smallest window that holds all True entries of the array `marks` `[*plane]`; a single place if there are none."
     return tuple((int(i.min()), int(i.max()) + 1) if len(i) else (0, 1) for i in marks.nonzero())
@@ -277,14 +280,14 @@ def _box(marks) -> tuple:
 def _together(boxes, plane, width, good, most):
     """Neighbouring pairs whose boxes make a common one without much waste: `(pairs, window)`. One pair more is `width` patched runs more.
 
-    Each chunk costs some time of its own, each place of the box some more; a margin stands for what convolutions add to a box.
+    Each place of the box costs time, and so does each chunk, about as much as 4096 places; a margin stands for what convolutions add to a box.
     """
     def area(window): return _count(b - a + 4 for a, b in window)
     first, window, alone = 0, boxes[0], area(boxes[0])
     for i, box in enumerate(boxes[1:], 1):
         union = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(window, box))
         rows, room = (i + 1 - first) * width, good * area((0, n) for n in plane) / area(union)
-        if rows <= min(most, room) and (i + 1 - first) * area(union) <= 1.3 * (alone + area(box)): window, alone = union, alone + area(box)
+        if rows <= min(most, room) and (i + 1 - first) * area(union) <= 1.3 * (alone + area(box)) + 4096 / width: window, alone = union, alone + area(box)
         else:
             yield slice(first, i), window
             first, window, alone = i, box, area(box)
@@ -342,11 +345,13 @@ def _living(delta):
     "The block without the channels that no run changes. Behind a ReLU these can be most: in a trained encoder, many channels are silent."
     values = delta.values
     if delta.own is not None or delta.channels is not None or values.ndim < 3 or values.numel() < 2**15 or values.device.type != "cpu": return delta
-    flat = values.movedim(1, -1).flatten(0, -2)
-    living = ((flat.amax(0) != 0) | (flat.amin(0) != 0)).nonzero()[:, 0]
-    if len(living) > 0.75 * len(values[0]): return delta
+    def alive(some): return _any(some.movedim(1, -1).flatten(0, -2), 0)
+    most = 0.75 * len(values[0])
+    if alive(values[::max(1, len(values) // 4)]).sum() > most: return delta  # a few runs tell when nothing can be gained
+    living = alive(values).nonzero()[:, 0]
+    if len(living) > most: return delta
     if not len(living): living = living.new_zeros(1)  # a block is never empty
-    picked = flat.index_select(1, living).view(len(values), *values.shape[2:], len(living)).movedim(-1, 1)
+    picked = values.movedim(1, -1).flatten(0, -2).index_select(1, living).view(len(values), *values.shape[2:], len(living)).movedim(-1, 1)
     return replace(delta, values=picked, channels=living)
 
 def _named(node) -> dict:
@@ -486,14 +491,17 @@ def linear(chunk, node):
     shape = chunk.engine.shape(node)
     if len(logical) > 1:  # one product for every token
         return Delta(F.linear(delta.dense().values, weight), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
-    block = weight.unflatten(1, delta.shape)[(..., *(slice(*w) for w in delta.window))]
-    if delta.channels is not None: block = block[:, delta.channels]
-    if delta.own is not None:
-        slices = _of(block.transpose(0, 1), delta).reshape(delta.units, len(block), -1)
-        values = delta.grid.flatten(2).transpose(0, 1) @ slices.transpose(1, 2)
+    window = [slice(*w) for w in delta.window]
+    if (node, delta.own is None) not in chunk.engine.prepared:  # [channel, *plane, out]; for all channels [*plane, channel, out], as they lie in memory
+        turned = weight.unflatten(1, delta.shape).movedim(0, -1)
+        chunk.engine.prepared[node, delta.own is None] = (turned.movedim(0, -2) if delta.own is None else turned).contiguous()
+    weight = chunk.engine.prepared[node, delta.own is None]
+    if delta.own is not None:  # a product for each unit's own channel
+        values = delta.grid.flatten(2).transpose(0, 1) @ _of(weight[(slice(None), *window)], delta).reshape(delta.units, -1, *shape)
         return Delta(values.transpose(0, 1).flatten(0, 1), delta.pairs, delta.units, shape, ())
-    # channels last on both sides: the block's values then need no copy
-    values = delta.values.movedim(1, -1).flatten(1) @ block.movedim(1, -1).flatten(1).T
+    weight = weight[tuple(window)]
+    if delta.channels is not None: weight = weight[..., delta.channels, :]
+    values = delta.values.movedim(1, -1).flatten(1) @ weight.flatten(0, -2)
     return Delta(values, delta.pairs, delta.units, shape, ())
 
 # %% ../nbs/07_deltas.ipynb #07-028

@@ -9,6 +9,7 @@ __all__ = ['PLANS', 'readout_sites', 'readout_names', 'patch', 'patch_sweep', 'T
 # %% ../nbs/08_patching.ipynb #08-003
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import xarray as xr
 
@@ -217,7 +218,7 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
         ready = Prepared(vae, engine, nodes, x[i:i + block][order], part, None if eps is None else eps[i:i + block][order].to(x), readout, ends, sites)
         for name, found in baselines.items(): found.append(out(getattr(ready, name))[order.argsort()])
         units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
-        if effects is None: effects = torch.zeros(len(x), units, ready.clean.shape[1], dtype=out(ready.clean).dtype)
+        if effects is None: effects = torch.from_numpy(np.zeros((len(x), units, ready.clean.shape[1]), out(ready.clean).numpy().dtype))  # not written to before it is needed
         for target in targets:
             node, own = nodes[target.site], target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
             room = max(1, (max_memory - pair * block) // engine.row_bytes(node, own))
