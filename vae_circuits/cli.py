@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'OUT', 'OVERWRITE', 'PRESET_HELP', 'option', 'paper', 'train_command', 'analyze', 'main']
 
-# %% ../nbs/15_cli.ipynb #11-003
+# %% ../nbs/15_cli.ipynb #15-003
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,7 +18,7 @@ from .data import DATASETS
 from .paper_results import Settings, write_analysis, write_paper
 from .training import MODELS, TrainConfig, train, wandb_log
 
-# %% ../nbs/15_cli.ipynb #11-005
+# %% ../nbs/15_cli.ipynb #15-005
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Take variational autoencoders apart by causal intervention.\n\nStart with: vae-circuits paper --preset quick --out results/quick")
@@ -28,7 +28,7 @@ def option(default, *names, **kwargs): return typer.Option(default, *names, show
 OUT = option(..., "--out", help="Folder to write; it must not hold anything yet.")
 OVERWRITE = option(False, "--overwrite", help="Replace earlier results in the folder.")
 
-# %% ../nbs/15_cli.ipynb #11-007
+# %% ../nbs/15_cli.ipynb #15-007
 PRESET_HELP = ("smoke: trains tiny models, about a minute. quick: analyzes the six models that ship, minutes. "
                "full: trains at the paper's settings, days on a CPU; started again, it goes on where it was.")
 
@@ -37,7 +37,7 @@ def paper(preset: str = option("quick", help=PRESET_HELP), out: Path = OUT, over
     "Write the paper's tables and figures: tables/, figures/, results.json and report.html."
     print(f"The report is at {write_paper(preset, out, overwrite)}")
 
-# %% ../nbs/15_cli.ipynb #11-009
+# %% ../nbs/15_cli.ipynb #15-009
 _default = TrainConfig()
 
 @app.command(name="train")
@@ -68,7 +68,7 @@ def train_command(
         train(config, out, resume, [log] if wandb else ())
     print(f"The model is at {out/'model.safetensors'}")
 
-# %% ../nbs/15_cli.ipynb #11-011
+# %% ../nbs/15_cli.ipynb #15-011
 @app.command()
 def analyze(
     checkpoint: Path = typer.Argument(..., help="A model.safetensors written by vae-circuits train."),
@@ -83,7 +83,7 @@ def analyze(
     settings = Settings(images=images, pairs=min(pairs, images), points=points, factor=factor, seed=seed)
     print(f"The report is at {write_analysis(checkpoint, out, settings, overwrite)}")
 
-# %% ../nbs/15_cli.ipynb #11-013
+# %% ../nbs/15_cli.ipynb #15-013
 def main():
     "Entry point of the command `vae-circuits`."
     try: app()

@@ -492,10 +492,11 @@ def linear(chunk, node):
     if len(logical) > 1:  # one product for every token
         return Delta(F.linear(delta.dense().values, weight), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
     window = [slice(*w) for w in delta.window]
-    if (node, delta.own is None) not in chunk.engine.prepared:  # [channel, *plane, out]; for all channels [*plane, channel, out], as they lie in memory
+    key = (node, delta.shape, delta.own is None)  # a flattened site starts with another shape than a block that is flattened on its way
+    if key not in chunk.engine.prepared:  # [channel, *plane, out]; for all channels [*plane, channel, out], as they lie in memory
         turned = weight.unflatten(1, delta.shape).movedim(0, -1)
-        chunk.engine.prepared[node, delta.own is None] = (turned.movedim(0, -2) if delta.own is None else turned).contiguous()
-    weight = chunk.engine.prepared[node, delta.own is None]
+        chunk.engine.prepared[key] = (turned.movedim(0, -2) if delta.own is None else turned).contiguous()
+    weight = chunk.engine.prepared[key]
     if delta.own is not None:  # a product for each unit's own channel
         values = delta.grid.flatten(2).transpose(0, 1) @ _of(weight[(slice(None), *window)], delta).reshape(delta.units, -1, *shape)
         return Delta(values.transpose(0, 1).flatten(0, 1), delta.pairs, delta.units, shape, ())
