@@ -8,10 +8,9 @@ With --write, benchmarks/README.md gets the figures.
 import argparse
 import platform
 import statistics
-import subprocess
-import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -163,10 +162,11 @@ def with_nnsight(vae, clean, donors, channels):
 def with_pyvene(vae, clean, donors, channels):
     import pyvene
     model = Plain(vae, "mu")
+    model.config = SimpleNamespace(to_dict=dict)  # asked for, and not used
     def sweep():
         for site in ENCODER:
             for channel in range(channels):
-                def put(output, source, subspaces=None, site=site, channel=channel):
+                def put(output, source=None, subspaces=None, site=site, channel=channel):
                     output = output.clone()
                     output[:, channel] = donors[site][:, channel]
                     return output
@@ -188,21 +188,6 @@ def other_libraries(vae, clean, donor, show, channels: int = 8):
         sweep()
         pairs = [(seconds(hooks, model, model, clean, some, ENCODER)[0], seconds(sweep)[0]) for _ in range(3)]
         show({"case": name, "ratio": statistics.median(a / b for a, b in pairs)})
-
-
-MEMORY = """
-import resource, torch
-from vae_circuits.models import ConvVAE
-from vae_circuits.patching import patch_sweep
-torch.set_num_threads(1)
-vae, x, y = ConvVAE().requires_grad_(False), torch.rand(256, 1, 64, 64), torch.rand(256, 1, 64, 64)
-sites = ["encoder_conv_0", "encoder_conv_1", "encoder_conv_2"]
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-patch_sweep(vae, x[:1], y[:1], sites)
-before = peak()
-result = patch_sweep(vae, x, y, sites, max_memory=2**26)
-print(round(peak() - before - result.values.nbytes / 2**20))
-"""
 
 
 def write(rows, lines):
@@ -250,9 +235,6 @@ def main():
         patch, hook = interactive(vae, sample.images[:1], changed[:1])
         lines.append(f"One pair, one patch at a time, {threads} thread{'s' * (threads > 1)}: {patch / hook:.2f} of a pass with a hook.")
         print(lines[-1])
-    used = subprocess.run([sys.executable, "-c", MEMORY], check=True, capture_output=True, text=True).stdout.strip()
-    lines.append(f"Peak memory of a sweep over 256 pairs with 64 MiB allowed: {used} MiB beside model, images and result.")
-    print(lines[-1])
     def library(row):
         lines.append(f"{row['case']}, for the same job: {row['ratio'] if isinstance(row['ratio'], str) else format(row['ratio'], '.2f') + ' of the speed of the loop of hooks'}.")
         print(lines[-1])
