@@ -112,11 +112,14 @@ def compare(name, vae, clean, donor, sites, readout, rounds, show):
     truth = hooks(exact, exact, clean[:some].double(), activations(exact, donor[:some].double(), sites), sites)
     error = (torch.from_numpy(sweep.values[:some]).double() - truth).abs().max() / truth.abs().max()
     speed = rate()
+    resume, _ = seconds(patch_sweep, vae, clean, donor, sites, readout=readout, plan="resume")
     work = {"hooks": gmacs(hooks, model, model, clean[:2], {s: d[:2] for s, d in donors.items()}, sites) / 2 * len(clean),
+            "resume": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout, plan="resume"),
             "sweep": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout)}
     row = {"case": name, "threads": torch.get_num_threads(), "hooks, s": median["hooks"], "sweep, s": median["sweep"], "ratio": median["hooks"] / median["sweep"],
            "forward passes": median["sweep"] / median["forward"], "error": error.item(), "multiply-adds, ratio": work["hooks"] / work["sweep"],
-           "hooks / floor": median["hooks"] * speed / work["hooks"], "sweep / floor": median["sweep"] * speed / work["sweep"]}
+           "hooks / floor": median["hooks"] * speed / work["hooks"], "sweep / floor": median["sweep"] * speed / work["sweep"],
+           "resume, ratio": median["hooks"] / resume, "resume / floor": resume * speed / work["resume"]}
     if readout == "recon":  # a loop that starts from the latents, for those who would think of it
         row["ratio to decoding alone"] = seconds(hooks, model, lambda _: model.decode(z), clean, donors, sites)[0] / median["sweep"]
     show(row)
@@ -191,7 +194,7 @@ def other_libraries(vae, clean, donor, show, channels: int = 8):
 
 
 def write(rows, lines):
-    columns = ["case", "threads", "ratio", "forward passes", "error", "multiply-adds, ratio", "hooks / floor", "sweep / floor"]
+    columns = ["case", "threads", "ratio", "forward passes", "error", "multiply-adds, ratio", "hooks / floor", "sweep / floor", "resume, ratio", "resume / floor"]
     def cell(v): return f"{v:.1e}" if isinstance(v, float) and 0 < v < 0.01 else f"{v:.1f}" if isinstance(v, float) else str(v)
     table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows)]
     text = ["# Benchmarks", "", "Each prints ratios measured in one run. None is a test.", "",
@@ -199,7 +202,7 @@ def write(rows, lines):
             "## Sweeps", "", f"Made by `python benchmarks/sweeps.py --write` with PyTorch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}, {processor()}.", "",
             *table, "", *(f"- {line}" for line in lines), "",
             "*ratio*: time of the naive loop of hooks over that of the sweep. *forward passes*: the sweep's time in passes of the model on all pairs. *error*: largest difference from",
-            "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over those of the sweep. *floor*: multiply-adds over the rate of a large matrix product", "measured beside them.", ""]
+            "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over those of the sweep. *floor*: multiply-adds over the rate of a large matrix product", "measured beside them. *resume*: the sweep when it runs all that lies after the site again.", ""]
     (Path(__file__).parent/"README.md").write_text("\n".join(text))
 
 
@@ -230,7 +233,7 @@ def main():
         torch.set_num_threads(threads)
         rows.append(compare("encoder, random images", vae, *dense, ENCODER, "mu", args.rounds, show))
         rows.append(compare("encoder, sprites with one factor changed", vae, sample.images, changed, ENCODER, "mu", args.rounds, show))
-        rows.append(compare("decoder, sprites", vae, sample.images, changed, DECODER, "recon", 1, show))
+        rows.append(compare("decoder, sprites", vae, sample.images, changed, DECODER, "recon", args.rounds, show))
         lines.append(f"The decoder sweep against a loop that decodes only, {threads} thread{'s' * (threads > 1)}: {rows[-1]['ratio to decoding alone']:.1f}.")
         patch, hook = interactive(vae, sample.images[:1], changed[:1])
         lines.append(f"One pair, one patch at a time, {threads} thread{'s' * (threads > 1)}: {patch / hook:.2f} of a pass with a hook.")
