@@ -19,7 +19,7 @@ from .edges import path_patch
 from .interventions import Effects
 from .patching import out, patch_sweep
 from .scm import Address
-from .uncertainty import Estimate, bootstrap
+from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/11_mediation.ipynb #11-006
 def mediate(vae, clean, changed, sites=None, readout="mu", **options):
@@ -70,6 +70,15 @@ class Mediation:
         if each_readout: return bootstrap(_share, nie * te, te**2, **options)
         return bootstrap(_share, (nie * te).mean("readout"), (te**2).mean("readout"), **options)
 
+    def ranking(self, top: int = 10, seed: int = 0, **options) -> pd.DataFrame:
+        """All units by their share, the largest first: share with its interval (low, high), rank with its interval, `in_top` (see
+        `rank_stability`), and `adjusted`, the p-value of "no share at all" by sign flips, adjusted for the number of units."""
+        product, square = (self.nie.array * self.te.array).mean("readout"), (self.te.array**2).mean("readout")
+        ranks = rank_stability(_share, product, square, top=top, seed=seed, **options)
+        shares = bootstrap(_share, product, square, seed=seed, **options).to_frame().set_index("unit")
+        adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
+        return ranks.rename(columns={"value": "share"}).join(shares[["low", "high"]]).join(adjusted)
+
     def to_frame(self) -> pd.DataFrame:
         "TE, NIE and NDE in one tidy table, a row a pair, unit and readout."
         table = self.nie.to_frame()
@@ -93,7 +102,7 @@ def site_summary(nie: xr.DataArray, te: xr.DataArray, top: int = 10, **options) 
         return xr.concat([square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()], xr.Variable("number", list(found)))
     return bootstrap(numbers, (nie * te).mean("readout"), (te**2).mean("readout"), ((nie.sum("unit") - te)**2).mean("readout"), **options)
 
-# %% ../nbs/11_mediation.ipynb #11-027
+# %% ../nbs/11_mediation.ipynb #11-029
 def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) -> Effects:
     """Controlled direct effect of the change from `clean` to `changed` with each unit of `sites` held at `value` in both: `Effects` [pair, unit, readout] (Pearl 2001).
 
@@ -104,7 +113,7 @@ def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) 
     gone = ["clean", "donor"]
     return Effects((te + after.drop_vars(gone) - before.drop_vars(gone)).drop_vars(gone, errors="ignore").transpose(*before.dims).rename("CDE"))
 
-# %% ../nbs/11_mediation.ipynb #11-031
+# %% ../nbs/11_mediation.ipynb #11-033
 def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu", seed=0, **options) -> Mediation:
     """`mediate` for a change of one factor of `data` in the images of `sample`: to another value, drawn with `seed`, or to `value`.
 

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'COLORS', 'NAMES', 'STYLE', 'CAPTIONS', 'Settings', 'Preset', 'Analysis',
-           'analyze', 'tables', 'figure1', 'causal_map', 'figure2', 'figure3', 'figure4', 'figure5', 'figure6',
-           'figure7', 'figures', 'report', 'models_for', 'write_paper', 'write_analysis']
+           'analyze', 'tables', 'channels', 'figure1', 'causal_map', 'figure2', 'figure3', 'figure4', 'figure5',
+           'figure6', 'figure7', 'figures', 'report', 'models_for', 'write_paper', 'write_analysis']
 
 # %% ../nbs/17_paper_results.ipynb #17-003
 import base64, html, io, json, tempfile
@@ -41,6 +41,7 @@ class Settings:
     top: int = 10  # channels in a layer's mean share
     clusters: int = 3
     threshold: float = 0.5  # of a monosemantic unit
+    resamples: int = 1000  # behind every interval; a tenth of them where clusters are formed
     seed: int = 0
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Preset:
     keep: bool = False
 
 PRESETS = {
-    "smoke": Preset(Settings(images=32, pairs=4, points=500), dict(epochs=1, epoch_images=64 * 12, precision="bfloat16")),
+    "smoke": Preset(Settings(images=32, pairs=4, points=500, resamples=200), dict(epochs=1, epoch_images=64 * 12, precision="bfloat16")),
     "quick": Preset(Settings()),
     "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
 }
@@ -72,6 +73,7 @@ class Analysis:
     responses: object  # Effects [factor, unit]
     latent_responses: pd.DataFrame  # factors x latents, in standard deviations of the latent; 0 for inactive latents
     shares: object  # Effects [unit, readout]
+    ranking: pd.DataFrame  # the channels that mediate the most, a row a channel: see `Mediation.ranking`
     evaluation: dict
 
     def table(self, places) -> pd.DataFrame:
@@ -80,7 +82,7 @@ class Analysis:
 
     def json(self) -> dict:
         "All numbers as plain lists and dictionaries."
-        frames = {k: getattr(self, k).reset_index().to_dict("list") for k in ("numbers", "latent_responses")}
+        frames = {k: getattr(self, k).reset_index().to_dict("list") for k in ("numbers", "ranking", "latent_responses")}
         arrays = {k: {"dims": list(a.dims), **{d: a[d].values.tolist() for d in a.dims}, "values": a.values.tolist()}
                   for k, a in (("responses", self.responses.array), ("shares", self.shares.array))}
         return {"evaluation": self.evaluation, "card": self.card, **frames, **arrays}
@@ -106,12 +108,13 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     progress.update(), progress.set_description("latent interventions")
     strength = latent_effects(vae, vae.encode(sample.images)[0]).rename(image="pair")
     progress.update(), progress.set_description("intervals")
-    classes = data.classes(points.factors)
-    numbers = [_model_numbers(strength, single, settings), _row("all", "mig", jackknife(lambda c, f: mig(c, f).score, codes.numpy(), classes)),
-               _latent_numbers(strength, evaluation), *(_site_numbers(site, single.at(site).array, settings) for site in SITES),
-               mediation.summary(settings.top).rename_axis(["place", "number"])]
+    classes, draws = data.classes(points.factors), dict(resamples=settings.resamples, seed=settings.seed)
+    numbers = [_model_numbers(strength, single, settings), _row("all", "mig", jackknife(lambda c, f: mig(c, f).score, codes.numpy(), classes, seed=settings.seed)),
+               _latent_numbers(strength, evaluation, settings), *(_site_numbers(site, single.at(site).array, settings) for site in SITES),
+               mediation.summary(settings.top, **draws).rename_axis(["place", "number"])]
     progress.close()
-    return Analysis(card=vae.card, evaluation=evaluation, responses=everything, numbers=pd.concat(numbers), shares=mediation.shares(), latent_responses=moved)
+    return Analysis(card=vae.card, evaluation=evaluation, responses=everything, numbers=pd.concat(numbers), shares=mediation.shares(), ranking=mediation.ranking(settings.top, **draws).head(settings.top),
+                    latent_responses=moved)
 
 # %% ../nbs/17_paper_results.ipynb #17-011
 def _row(place, number, found) -> pd.DataFrame:
@@ -125,18 +128,19 @@ def _of_responses(function, R):
 
 def _model_numbers(strength, single, settings) -> pd.DataFrame:
     "Numbers of the whole model."
+    draws = dict(resamples=settings.resamples, seed=settings.seed)
     separation = lambda R: _of_responses(lambda r: modularity(r).value, R)
     early = single.array[{"unit": np.isin(single.array.site, ENCODER[:2])}]
     means = lambda R: sum(_of_responses(_mean_polysemanticity, R[..., R.site == s]) for s in ENCODER[:2]) / 2
     each = {m: strength.sel(measure=m, drop=True) for m in strength.measure.values}
-    estimates = {"effect_strength": bootstrap(lambda s: s.mean("latent"), each["effect_strength"]), "specificity": bootstrap(lambda s: s.mean("latent"), each["specificity"]),
-                 "modularity x strength": bootstrap(lambda s, R: s.mean("latent") * separation(R), each["effect_strength"], single.at("mu").array),
-                 "early polysemanticity": bootstrap(means, early)}
+    estimates = {"effect_strength": bootstrap(lambda s: s.mean("latent"), each["effect_strength"], **draws), "specificity": bootstrap(lambda s: s.mean("latent"), each["specificity"], **draws),
+                 "modularity x strength": bootstrap(lambda s, R: s.mean("latent") * separation(R), each["effect_strength"], single.at("mu").array, **draws),
+                 "early polysemanticity": bootstrap(means, early, **draws)}
     return pd.concat(_row("all", name, e) for name, e in estimates.items())
 
-def _latent_numbers(strength, evaluation) -> pd.DataFrame:
+def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
     "Numbers of every latent."
-    means = bootstrap(lambda mean: mean, strength)
+    means = bootstrap(lambda mean: mean, strength, resamples=settings.resamples, seed=settings.seed)
     rows = []
     for i, z in enumerate(strength.latent.values):
         rows += [_row(z, m, Estimate(*(p.sel(latent=z, measure=m, drop=True) for p in (means.value, means.low, means.high)), means.n)) for m in strength.measure.values]
@@ -153,9 +157,9 @@ def _site_numbers(site, single, settings) -> pd.DataFrame:
     R = single.mean("pair").transpose("factor", "unit").values
     metrics = {"modularity": lambda r: modularity(r).value, "polysemanticity": _mean_polysemanticity, "literal": lambda r: _mean_polysemanticity(r, True),
                "monosemantic": lambda r: monosemantic_share(r, settings.threshold)}
-    rows = [_row(site, name, bootstrap(lambda r, f=f: _of_responses(f, r), single)) for name, f in metrics.items()]
+    rows = [_row(site, name, bootstrap(lambda r, f=f: _of_responses(f, r), single, resamples=settings.resamples, seed=settings.seed)) for name, f in metrics.items()]
     coherence = lambda r: cluster_coherence(r, settings.clusters, settings.seed).coherence
-    rows.append(_row(site, "coherence", bootstrap(lambda r: _of_responses(coherence, r), single, resamples=100)))
+    rows.append(_row(site, "coherence", bootstrap(lambda r: _of_responses(coherence, r), single, resamples=max(1, settings.resamples // 10), seed=settings.seed)))
     return pd.concat([*rows, _row(site, "undefined_pairs", modularity(R).undefined), _row(site, "dead_units", np.isnan(polysemanticity(R)).sum())])
 
 # %% ../nbs/17_paper_results.ipynb #17-016
@@ -232,7 +236,13 @@ def _table5(study, settings):
     notes = dict.fromkeys(ENCODER, f"not comparable: the paper does not define its number; here the mean share of the top {settings.top} channels")
     return _table(rows, study, PAPER["table5"], notes | {"": "not in the paper"})
 
-# %% ../nbs/17_paper_results.ipynb #17-030
+# %% ../nbs/17_paper_results.ipynb #17-028
+def channels(study) -> pd.DataFrame:
+    "The channels that mediate the most in each model: share with its interval, rank with its interval, `in_top`, adjusted p-value."
+    parts = [a.ranking.rename(columns={"low": "share low", "high": "share high", "rank_low": "rank low", "rank_high": "rank high"}).set_axis([f"{d} {m} {c}" for c in a.ranking.index]) for (d, m), a in study.items()]
+    return pd.concat(parts).rename_axis("row")
+
+# %% ../nbs/17_paper_results.ipynb #17-033
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "dsprites": "dSprites", "synthetic": "Synthetic", "paper": "Paper"}
 
@@ -249,7 +259,7 @@ def _panels(study, height=2.6, **kwargs):
     for ax, d, m, _ in panels: ax.set_title(f"{NAMES[m]} on {NAMES[d]}", fontsize=10)
     return figure, panels
 
-# %% ../nbs/17_paper_results.ipynb #17-032
+# %% ../nbs/17_paper_results.ipynb #17-035
 def figure1(study, top: int = 8):
     figure, panels = _panels(study, 2.2)
     for ax, d, m, a in panels:
@@ -266,7 +276,7 @@ def figure1(study, top: int = 8):
     figure.colorbar(panels[0][0].images[0], ax=[p[0] for p in panels], label="share of the unit's response", shrink=.6)
     return figure
 
-# %% ../nbs/17_paper_results.ipynb #17-034
+# %% ../nbs/17_paper_results.ipynb #17-037
 def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph:
     "Factors -> latents, weighted by response; per factor the edges of at least `share` of its strongest."
     graph = nx.DiGraph()
@@ -291,7 +301,7 @@ def figure2(study):
         ax.set_xlim(-.6, 1.3), ax.axis("off")
     return figure
 
-# %% ../nbs/17_paper_results.ipynb #17-035
+# %% ../nbs/17_paper_results.ipynb #17-038
 def _bars(ax, groups, labels, legend):
     "Grouped bars with their intervals: `groups` are rows of `Analysis.numbers`, one for each label."
     width = .8 / len(groups)
@@ -301,12 +311,12 @@ def _bars(ax, groups, labels, legend):
         ax.errorbar(place, rows.value, _ends(rows), fmt="none", ecolor="black", elinewidth=.8)
     ax.set_xticks(range(len(labels)), labels, fontsize=8)
 
-# %% ../nbs/17_paper_results.ipynb #17-036
+# %% ../nbs/17_paper_results.ipynb #17-039
 def _ends(rows) -> np.ndarray:
     "How far the intervals reach below and above the values `[2, rows]`; a percentile interval need not hold its value."
     return np.array([rows.value - rows.low, rows.high - rows.value]).clip(min=0)
 
-# %% ../nbs/17_paper_results.ipynb #17-038
+# %% ../nbs/17_paper_results.ipynb #17-041
 def figure3(study):
     figure, axes, data, models = _grid(study, columns=2)
     for row, d in zip(axes, data):
@@ -338,7 +348,7 @@ def figure5(study):
     axes[0, 0].legend(fontsize=8)
     return figure
 
-# %% ../nbs/17_paper_results.ipynb #17-040
+# %% ../nbs/17_paper_results.ipynb #17-043
 def figure6(study):
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     across = {"modularity of mu": ("mu", "modularity"), "average effect strength": ("all", "effect_strength"), "modularity x effect strength": ("all", "modularity x strength")}
@@ -351,7 +361,7 @@ def figure6(study):
     figure.axes[0].set_ylabel("mutual information gap"), figure.axes[0].legend(fontsize=7)
     return figure
 
-# %% ../nbs/17_paper_results.ipynb #17-042
+# %% ../nbs/17_paper_results.ipynb #17-045
 def figure7(study, top: int = 12):
     figure, panels = _panels(study, 2.8)
     for ax, d, m, a in panels:
@@ -372,7 +382,7 @@ def figures(study) -> dict:
     "Figures 1 to 7 of the paper as matplotlib figures."
     return {f"fig{i}": draw(study) for i, draw in enumerate((figure1, figure2, figure3, figure4, figure5, figure6, figure7), 1)}
 
-# %% ../nbs/17_paper_results.ipynb #17-052
+# %% ../nbs/17_paper_results.ipynb #17-055
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8884}
 th:first-child,td:last-child{text-align:left}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
@@ -384,6 +394,7 @@ CAPTIONS = {
     "table3": "Table 3. Polysemanticity.",
     "table4": "Table 4. Circuit modularity by layer.",
     "table5": "Table 5. Mediation of shape's effect by encoder layer.",
+    "channels": "The channels that mediate the most, with the interval of their rank, the share of resamples that have them among these, and the adjusted p-value of no share at all.",
     "fig1": "Figure 1. Circuit motifs: the units that respond most in each convolution, and to which factor.",
     "fig2": "Figure 2. Which factors move which latents. Width is the mean change in standard deviations of the latent.",
     "fig3": "Figure 3. Effect strength and specificity of each latent.",
@@ -393,7 +404,7 @@ CAPTIONS = {
     "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel.",
 }
 
-# %% ../nbs/17_paper_results.ipynb #17-054
+# %% ../nbs/17_paper_results.ipynb #17-057
 def _embed(figure, name: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
@@ -423,7 +434,7 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict) ->
 </html>
 """
 
-# %% ../nbs/17_paper_results.ipynb #17-057
+# %% ../nbs/17_paper_results.ipynb #17-060
 def models_for(preset: Preset, runs: Path):
     "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked."
     for d in DATASETS:
@@ -438,7 +449,7 @@ def _trained(config: TrainConfig, out: Path):
     if model.card.get("config") != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
-# %% ../nbs/17_paper_results.ipynb #17-059
+# %% ../nbs/17_paper_results.ipynb #17-062
 def write_paper(preset: str, out, overwrite: bool = False) -> Path:
     "Run the paper at `preset` and write tables, figures, results.json and report.html into the folder `out`; returns the report."
     chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], Path(out)
@@ -451,10 +462,10 @@ def write_paper(preset: str, out, overwrite: bool = False) -> Path:
         record = {"preset": preset, "settings": asdict(chosen.settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
-        _write(folder, title, _intro(study), tables(study, chosen.settings), figures(study), record, numbers)
+        _write(folder, title, _intro(study), tables(study, chosen.settings) | {"channels": channels(study)}, figures(study), record, numbers)
     return out/"report.html"
 
-# %% ../nbs/17_paper_results.ipynb #17-061
+# %% ../nbs/17_paper_results.ipynb #17-064
 def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
     "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
     vae, out = load_checkpoint(checkpoint), Path(out)
@@ -467,11 +478,12 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
         numbers = study[d, m].numbers
         lines = numbers.set_axis([f"{place}, {number}" for place, number in numbers.index]).rename_axis("row")
         made = {name: lines[numbers.index.get_level_values("place").isin(places)] for name, places in (("model", ["all"]), ("latents", latent_names(vae)), ("sites", SITES))}
+        made["channels"] = channels(study)
         record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
         _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, figures(study), record, study[d, m].json())
     return out/"report.html"
 
-# %% ../nbs/17_paper_results.ipynb #17-062
+# %% ../nbs/17_paper_results.ipynb #17-065
 def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict):
     "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, results.json, report.html."
     for name in ("tables", "figures"): (folder/name).mkdir()
@@ -491,7 +503,7 @@ def _plain(value):
     if isinstance(value, np.generic): value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
-# %% ../nbs/17_paper_results.ipynb #17-065
+# %% ../nbs/17_paper_results.ipynb #17-068
 def _intro(study) -> str:
     rows = [{"dataset": NAMES[d], "model": NAMES[m], "images seen": a.card["images"], "seed": a.card["config"]["seed"],
              "recon, nats": round(a.evaluation["recon"], 2), "of which unavoidable": round(a.evaluation["floor"], 2),

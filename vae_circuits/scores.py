@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SUITES', 'check_codes', 'discretize', 'mutual_information', 'MIG', 'mig', 'DCI', 'dci', 'SAP', 'sap',
            'ModularityExplicitness', 'modularity_explicitness', 'IRS', 'irs', 'Unsupervised', 'unsupervised_scores',
-           'represent', 'Guess', 'beta_vae_score', 'factor_vae_score', 'latent_response', 'Suite', 'array_scores',
-           'score_table', 'score_suite']
+           'represent', 'Guess', 'beta_vae_score', 'factor_vae_score', 'Interventional', 'interventional_scores',
+           'latent_response', 'Suite', 'array_scores', 'score_table', 'score_suite']
 
 # %% ../nbs/13_scores.ipynb #13-003
 import os, warnings
@@ -294,6 +294,27 @@ def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batc
     return Guess(float(fresh[best, np.arange(len(best))].sum() / test), float(learned.max(0).sum() / train), int(active.sum()), learned)
 
 # %% ../nbs/13_scores.ipynb #13-033
+class Interventional(NamedTuple):
+    "`gap` between the latent that moves the most and the second, as a share of the former; `disentanglement` of latents, `completeness` of factors; `moved` [latents, factors]."
+    gap: float
+    disentanglement: float
+    completeness: float
+    moved: np.ndarray
+
+def interventional_scores(moved) -> Interventional:
+    """Scores of `moved` `[factors, latents]`, the mean change of each latent when one factor alone is changed, such as `responses` gives for mu.
+
+    Divide by the latents' standard deviations first, and leave out those that the model does not use, for their changes mean nothing.
+    A factor that moves nothing is left out.
+    """
+    m = np.asarray(moved, float).T
+    if m.ndim != 2 or not m.size or not np.isfinite(m).all() or (m < 0).any(): raise InputError(f"expected mean changes [factors, latents], finite and not negative; got shape {list(np.shape(moved))}")
+    if still := np.flatnonzero(m.max(0) == 0).tolist(): _warn(f"factor {_numbers(still)} moves no latent, and nothing can be said about it")
+    known = m[:, m.max(0) > 0]
+    if not known.size: return Interventional(float("nan"), float("nan"), float("nan"), m)
+    return Interventional(_mean(_gap(known) / known.max(0)), _purity(known), _purity(known.T), m)
+
+# %% ../nbs/13_scores.ipynb #13-038
 @torch.no_grad()
 def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     "Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean square over n, over the square root of 2, in units of the latents."
@@ -307,7 +328,7 @@ def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
         total += (again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a)).double().square().sum(1).cpu()
     return (total / len(z) / 2).sqrt().numpy()
 
-# %% ../nbs/13_scores.ipynb #13-039
+# %% ../nbs/13_scores.ipynb #13-044
 @dataclass(frozen=True)
 class Suite:
     "Numbers of points for the scores on arrays, boosting stages, and batches for the two scores that draw their own."
