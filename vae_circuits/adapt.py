@@ -100,8 +100,9 @@ def nearest(latents, codebook) -> torch.Tensor:
 
 # %% ../nbs/05_adapt.ipynb #05-014
 @contextmanager
-def hooks(model, visit, only=None):
-    "Within the block, `visit(name, output)` sees, and may replace, the tensor output of every submodule (or of those in `only`), calls numbered."
+def hooks(network, visit, only=None):
+    """Within the block, `visit(name, output)` sees, and may replace, the tensor output of every submodule of `network.model` (or of those in
+    `only`), calls numbered. A submodule that has the name of one of `network.special` is left out: the network visits these values itself."""
     calls, handles = {}, []
 
     def hook(path):
@@ -112,8 +113,8 @@ def hooks(model, visit, only=None):
         return call
 
     try:
-        for path, module in model.named_modules():
-            if path and (only is None or path in only): handles.append(module.register_forward_hook(hook(path)))
+        for path, module in network.model.named_modules():
+            if path and path not in network.special and (only is None or path in only): handles.append(module.register_forward_hook(hook(path)))
         yield
     finally:
         for handle in handles: handle.remove()
@@ -214,7 +215,7 @@ class _Listing(nn.Module):
         def visit(name, value):
             found[name] = value
             return value.clone()
-        with hooks(self.network.model, visit) if hasattr(self.network, "model") else nullcontext(): self.network(x, eps, visit)
+        with hooks(self.network, visit) if hasattr(self.network, "model") else nullcontext(): self.network(x, eps, visit)
         self.names = list(found)
         return list(found.values())
 
@@ -236,6 +237,7 @@ def _tidy(program, names) -> Trace:
     if not isinstance(rows, torch.SymInt): raise NotTraceable("the number of images is fixed inside the network")
     nodes = tuple(n for n in graph.nodes if n.op == "call_function" and n.users)
     symbol = rows.node.expr
+    if symbol not in program.range_constraints: raise NotTraceable("the number of images became a constant in the trace; len(x) does that, x.shape[0] does not")
     upper = program.range_constraints[symbol].upper
     weights = {inputs[n]: name.removeprefix("network.") for n, name in sources.items() if inputs[n] not in constants}
     found = Trace(nodes, dict(zip(names, outputs)), free[0], free[1] if len(free) > 1 else None, weights, constants, symbol,
@@ -303,7 +305,7 @@ class Adapted(SCM):
             if site in record: kept[site] = value
             return value.clone()  # an in-place operation may follow
         touched = {self.paths[s].split(":")[0] for s in {*whole, *parts, *record}}
-        with evaluation(self.network), hooks(self.network.model, visit, touched): self.network(x, eps, visit)
+        with evaluation(self.network), hooks(self.network, visit, touched): self.network(x, eps, visit)
         return Run({s: kept[s] for s in self.sites if s in kept}, eps, x)
 
     def _probe(self, rows):
@@ -328,7 +330,7 @@ class Adapted(SCM):
             if len(value) == len(x) and value.ndim > 1 and id(value) not in map(id, seen.values()): seen[name] = value
             elif name in self.network.special: seen.update({name: value})
             return value
-        with torch.no_grad(), evaluation(self.network), hooks(self.network.model, visit): self.network(x, eps, visit)
+        with torch.no_grad(), evaluation(self.network), hooks(self.network, visit): self.network(x, eps, visit)
         for name, value in seen.items():
             discrete = not value.is_floating_point()
             sites.append(Site(name, tuple(value.shape[1:]), ("x", *paths), int(value.ndim == 3 and not discrete), discrete))

@@ -55,6 +55,7 @@ def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
 def _pair(vae, clean, donor):
     "The clean images, checked, and the donor: images, checked, or the right side of a do-statement as it is."
     x = check_images(clean, vae.image_shape, vae.image_limits).to(vae.like)
+    if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(x)}): raise InputError(f"the donor's run has {bad.pop()} rows; expected {len(x)}, one for each image, or 1 for all")
     if isinstance(donor, (Run, int, float)) or callable(donor): return x, donor
     check_pairs(clean, donor)
     return x, check_images(donor, vae.image_shape, vae.image_limits).to(vae.like)
