@@ -102,7 +102,7 @@ class Drawable:
     def interventions(self, sample: Sample, factor: str, seed=0) -> Sample:
         "Every image of `sample` with `factor` alone changed to a different value, drawn uniformly (paper Eq. 1)."
         i = self.factor_names.index(self.factor(factor).name)
-        rng = _generator((*np.atleast_1d(seed), i))
+        rng = _generator(seed, i)
         factors = sample.factors.assign(**{factor: self.factors[i].redraw(self._own(sample).factors[factor], rng)})
         return Sample(self.draw(factors), factors, sample.noise)
 
@@ -125,9 +125,10 @@ def _same_length(columns: dict) -> dict:
     if any(v.ndim == 1 and not len(v) for v in columns.values()): raise InputError("there is nothing to draw: a factor was given no values")
     return {name: _column(v if v.ndim != 1 or len(v) > 1 else v[0], name, n) for name, v in columns.items()}
 
-def _generator(seed) -> np.random.Generator:
+def _generator(seed, *key) -> np.random.Generator:
+    "A generator for a seed. With a key, its stream is another than that of any seed without: the seeds 0 and (0, 0) are one and the same to NumPy."
     try:
-        if seed is not None: return np.random.default_rng(np.random.SeedSequence(seed))
+        if seed is not None: return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     except (TypeError, ValueError): pass
     raise InputError(f"a seed is a whole number from 0 on, or a tuple of them; got {seed!r}")
 
@@ -396,7 +397,7 @@ class DSprites(CausalDataset):
             if np.array_equal(listed, factors[self.factor_names]): return unpack(self.file.rows(classes))
         return unpack(draw_sprites(factors))
 
-# %% ../nbs/01_data.ipynb #01-103
+# %% ../nbs/01_data.ipynb #01-105
 DATASETS = {"dsprites": DSprites, "synthetic": SyntheticCausal}
 
 def dataset(name: str) -> CausalDataset:
