@@ -83,6 +83,12 @@ class Rows:
     values: object
 
 # %% ../nbs/07_deltas.ipynb #07-014
+class _Patched(Run):
+    "The runs of a chunk. Images and noise are repeated for all its units only if a readout asks for them."
+    def __init__(self, activations, chunk): self._activations, self._chunk = activations, chunk
+    x = property(lambda self: self._chunk.full(self._chunk.engine.trace.x))
+    eps = property(lambda self: self._chunk.full(self._chunk.engine.trace.eps) if self._chunk.engine.noise else None)
+
 class Chunk:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
@@ -126,16 +132,18 @@ class Chunk:
     def effect(self, nodes, names, readout, clean) -> torch.Tensor:
         "Change of the readout in every patched run, `[pairs, units, m]`; `clean` `[pairs, m]` is its value in the unpatched ones."
         if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
-        return read(Run({name: self.full(node) for name, node in zip(names, nodes)}), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
+        return read(_Patched({name: self.full(node) for name, node in zip(names, nodes)}, self), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
 
 # %% ../nbs/07_deltas.ipynb #07-016
 class Engine:
-    "Propagates changes through a `trace` to the nodes `ends`. `rules=False` computes every operation again in full."
-    def __init__(self, trace: Trace, network, ends, rules: bool = True):
-        self.trace, self.ends, self.rules = trace, list(ends), RULES if rules else {}
+    "Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without. `rules=False` computes every operation again in full."
+    def __init__(self, trace: Trace, network, ends, rules: bool = True, noise: bool = True):
+        self.trace, self.ends, self.rules, self.noise = trace, list(ends), RULES if rules else {}, noise and trace.eps is not None
         self.axes = {n: batch(trace, n) for n in (*trace.nodes, *(i for n in trace.nodes for i in n.all_input_nodes))}
         self.axes[trace.x] = (0, 1)
         if trace.eps is not None: self.axes[trace.eps] = (0, 1)
+        # products with noise that is not there are zero, also where the other factor is infinite
+        self.zeros = {n for n in trace.nodes if not self.noise and trace.eps in n.all_input_nodes and n.target is torch.ops.aten.mul.Tensor}
         self.fixed, self.prepared, self.used, self._steps, self._shapes = trace.bind(network), {}, {}, {}, {}
         still = [n for n in trace.nodes if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is None and self._still(n)]
         self.fixed = trace.values(self.fixed, still, 1)
@@ -157,9 +165,9 @@ class Engine:
     def _find_steps(self, start) -> tuple:
         after, before = {start}, set(self.ends)
         for node in self.trace.nodes:
-            if after.intersection(node.all_input_nodes): after.add(node)
+            if after.intersection(node.all_input_nodes) and node not in self.zeros: after.add(node)
         for node in reversed(self.trace.nodes):
-            if node in before: before.update(node.all_input_nodes)
+            if node in before and node not in self.zeros: before.update(node.all_input_nodes)
         nodes = [n for n in self.trace.nodes if n in after and n in before and n is not start]
         last = {i: n for n in nodes for i in n.all_input_nodes}
         return tuple((n, [i for i in n.all_input_nodes if last[i] is n and i not in self.ends]) for n in nodes)
@@ -172,15 +180,16 @@ class Engine:
         return [n for n in found if n not in self.fixed and self.axes.get(n) is not None and isinstance(n.meta.get("val"), torch.Tensor)]
 
     def values(self, x, eps, wanted) -> dict:
-        "The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None, none."
+        "The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None, none; and the images and the noise themselves."
         piece, parts = min(64 if x.device.type == "cpu" else 1024, self.trace.limit), []
         for i in range(0, len(x), piece):
             some = _fast(x[i:i + piece])
-            known = self.fixed | {self.trace.x: some}
+            known = self.fixed | {self.trace.x: some} | {n: x.new_zeros(len(some), *self.shape(n)) for n in self.zeros}
             if self.trace.eps is not None: known[self.trace.eps] = x.new_zeros(len(some), *self.shape(self.trace.eps)) if eps is None else eps[i:i + piece]
             values = self.trace.values(known, wanted, len(some))
             parts.append({n: _fast(values[n]) for n in wanted})
-        return {n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n] for n in wanted}
+        inputs = {self.trace.x: x} | ({} if eps is None else {self.trace.eps: eps})
+        return inputs | {n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n] for n in wanted}
 
     def bytes(self, nodes) -> int:
         "What the values of `nodes` take for one image."

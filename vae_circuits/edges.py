@@ -14,11 +14,10 @@ import torch
 import xarray as xr
 
 from .adapt import adapt, traced
-from .core import InputError
-from .data import check_images
+from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
-from .interventions import Effects, check_pairs, unit_names
-from .patching import Target, out, patch, patch_sweep, readout_names, readout_sites
+from .interventions import UNITS, Effects, image_pairs, unit_names
+from .patching import Target, differentiable, out, patch, patch_sweep, readout_names, readout_sites
 from .scm import Address, Run, ancestors, read
 
 # %% ../nbs/09_edges.ipynb #09-006
@@ -30,7 +29,7 @@ def path_patch(vae, clean, donor, path, readout="mu", eps=None) -> torch.Tensor:
     """
     vae = adapt(vae)
     if isinstance(path, (str, Address)) or not path: raise InputError("expected a list of at least one address as path")
-    check_pairs(clean, donor)
+    clean, donor = image_pairs(vae, clean, donor)
     addresses = [Address.parse(a, vae.sites) for a in path]
     for a, b in zip(addresses, addresses[1:]):
         if a.site == b.site or a.site not in ancestors(vae.sites, [b.site]): raise InputError(f"{b} does not come after {a}; expected a path in the order of computation")
@@ -56,21 +55,21 @@ def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, e
 class _Edges:
     "Two engines: from the sender to the receiver, and from there to the readout."
     def __init__(self, vae, clean, donor, sender, receiver, readout, eps, max_memory):
-        check_pairs(clean, donor)
+        self.x, y = image_pairs(vae, clean, donor)
+        eps, self.memory = vae.noise(eps, len(y)), count(max_memory, "max_memory")
         trace, network, nodes, why = traced(vae)
         if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
-        self.vae, self.readout, self.memory = vae, readout, max_memory
+        self.vae, self.readout = vae, readout
         self.sender, self.receiver = vae.sites[sender], vae.sites[receiver]
         if sender == receiver or sender not in ancestors(vae.sites, [receiver]): raise InputError(f"{receiver} does not come after {sender}")
         for site in (self.sender, self.receiver):
             if site.axis: raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are between sites that count them on the first")
-        self.x, y = (check_images(i, vae.image_shape, vae.image_limits).to(vae.like) for i in (clean, donor))
-        self.ends = readout_sites(vae, readout, self.x[:1])
+        self.ends = readout_sites(vae, readout, self.x, eps)
         self.start, self.middle, ends = nodes[sender], nodes[receiver], [nodes[e] for e in self.ends]
-        self.first, self.second = Engine(trace, network, [self.middle]), Engine(trace, network, ends)
+        self.first, self.second = (Engine(trace, network, n, noise=eps is not None) for n in ([self.middle], ends))
         wanted = list(dict.fromkeys([*self.first.needed([self.start]), *self.second.needed([self.middle])]))
         self.base, self.new = self.second.values(self.x, eps, wanted), self.second.values(y, eps, [self.start])[self.start]
-        self.nodes, self.clean = nodes, read(Run({e: self.base[nodes[e]] for e in self.ends}), readout)
+        self.nodes, self.clean = nodes, read(Run({e: self.base[nodes[e]] for e in self.ends}, eps, self.x), readout)
         self.senders, self.receivers = self.sender.units, self.receiver.units
 
     def arrivals(self):
@@ -117,13 +116,16 @@ def fidelity(guess, exact, top: int = 10) -> dict:
             "top_overlap": len(best[0] & best[1]) / len(best[1]), "same_sign": (np.sign(guess) == np.sign(exact))[real].mean() if real.any() else np.nan}
 
 # %% ../nbs/09_edges.ipynb #09-022
+@torch.inference_mode(False)
 def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", *, steps: int = 0, eps=None, sample: int = 8, top: int = 10) -> Attribution:
     """Attribution patching of every unit of `sites`: `Attribution` with effects [pair, unit, readout], as `patch_sweep` has them.
 
     steps: 0 takes the gradient at the clean images; k averages it over k images on the way to the donor. sample: the pairs whose
     exact effects it is compared with. top: units compared by rank.
     """
-    vae = adapt(vae)
+    vae, unit, sample, top = adapt(vae), one_of(unit, UNITS, "unit"), count(sample, "sample"), count(top, "top")
+    clean, donor = image_pairs(vae, clean, donor)
+    eps = vae.noise(eps, len(clean))
     exact = patch_sweep(vae, clean[:sample], donor[:sample], sites, unit, readout, eps=None if eps is None else eps[:sample])
     names = list(dict.fromkeys(exact.array.site.values.tolist()))
     gradients = gradient(vae, clean, donor, names, readout, steps, eps)
@@ -135,11 +137,12 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
     rows = {s: fidelity(effects.at(s).values[:sample], exact.at(s).values, top) for s in names}
     return Attribution(effects, pd.DataFrame(rows).T.rename_axis("site"))
 
+@torch.inference_mode(False)
 def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -> dict:
     "Gradient of each number of the readout by the activation at each site: name -> `[n, m, *shape]`, averaged over `steps` images between clean and donor."
-    x, y = (check_images(i, vae.image_shape, vae.image_limits).to(vae.like) for i in (clean, donor))
-    check_pairs(x, y)
-    ends, total = readout_sites(vae, readout, x[:1]), {}
+    vae, steps = adapt(vae), count(steps, "steps", 0)
+    x, y, eps = differentiable(vae, *(pairs := image_pairs(vae, clean, donor)), vae.noise(eps, len(pairs[0])))
+    ends, total = readout_sites(vae, readout, x, eps), {}
     for k in range(max(1, steps)):
         with torch.enable_grad():
             between = (x + (k + 0.5) / steps * (y - x) if steps else x).detach().requires_grad_()
@@ -155,10 +158,11 @@ def _per_unit(values, site, unit):
     values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]  # [n, m, units, positions]
     return {"channel": lambda v: v.sum(3), "neuron": lambda v: v.flatten(2), "position": lambda v: v.sum(2), "site": lambda v: v.sum((2, 3))[..., None]}[unit](values)
 
-# %% ../nbs/09_edges.ipynb #09-028
+# %% ../nbs/09_edges.ipynb #09-030
+@torch.inference_mode(False)
 def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu", *, steps: int = 0, eps=None, sample: int = 2, top: int = 50, max_memory: int = 2**30) -> Attribution:
     "Edge attribution patching: `Attribution` with effects [pair, unit, receiver, readout], as `edge_sweep` has them (Syed et al. 2023; with `steps`, Hanna et al. 2024)."
-    vae = adapt(vae)
+    vae, sample, top = adapt(vae), count(sample, "sample"), count(top, "top")
     slopes = gradient(vae, clean, donor, [receiver], readout, steps, eps)[receiver]  # [n, m, receivers, *plane]
     with torch.no_grad():
         job = _Edges(vae, clean, donor, sender, receiver, readout, eps, max_memory)
@@ -171,15 +175,17 @@ def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu",
     flat = [a.values.reshape(len(a.values), -1, a.values.shape[-1]) for a in (Effects(guess.array[:sample]), exact)]
     return Attribution(guess, pd.DataFrame({f"{sender} -> {receiver}": fidelity(*flat, top)}).T.rename_axis("edges"))
 
-# %% ../nbs/09_edges.ipynb #09-032
+# %% ../nbs/09_edges.ipynb #09-034
 @torch.no_grad()
 def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     "E(ab) - E(a) - E(b) for each pair of addresses in `pairs`: `Effects` [pair, unit, readout], with a unit called 'a & b'."
     vae = adapt(vae)
-    check_pairs(clean, donor)
+    clean, donor = image_pairs(vae, clean, donor)
+    if not isinstance(pairs, (list, tuple)) or not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs): raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
     found = [tuple(Address.parse(a, vae.sites) for a in pair) for pair in pairs]
-    if not found or any(len(pair) != 2 for pair in found): raise InputError("expected a list of pairs of addresses")
-    ends = readout_sites(vae, readout, clean[:1])
+    for p, q in found:
+        if p.site == q.site and (p.covers(vae.sites[p.site]) & q.covers(vae.sites[q.site])).any(): raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")
+    ends = readout_sites(vae, readout, clean, eps)
     b, natural = vae.run(donor, eps=eps), vae.run(clean, eps=eps)
     def effect(*addresses): return read(vae.run(given=natural, do={a: b for a in addresses}, record=ends), readout) - read(natural, readout)
     alone = {a: effect(a) for pair in found for a in pair}

@@ -20,7 +20,7 @@ class VAE(SCM, nn.Module):
 
     def forward(self, x, eps=None, record=None) -> Run:
         "`run` without interventions or checks, for training; keeps what a loss needs."
-        return self._compute(x, {}, {}, eps, {}, record or ["mu", "logvar", "z", self.logits])
+        return self._compute(x, {}, {}, eps, record or ["mu", "logvar", "z", self.logits])
 
 # %% ../nbs/03_models.ipynb #03-008
 def _block(layer): return nn.Sequential(layer, nn.ReLU())

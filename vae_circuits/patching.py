@@ -4,21 +4,21 @@
 
 # %% auto #0
 __all__ = ['PLANS', 'readout_sites', 'readout_names', 'patch', 'patch_sweep', 'Target', 'out', 'Prepared', 'prepare',
-           'optimal_ablation']
+           'differentiable', 'optimal_ablation']
 
 # %% ../nbs/08_patching.ipynb #08-003
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import xarray as xr
 
-from .adapt import adapt, hooked, traced
-from .core import InputError, one_of
+from .adapt import adapt, traced
+from .core import InputError, count, one_of
 from .data import check_images
 from .deltas import Engine, chunks
-from .interventions import Effects, check_pairs, latent_names, mean_over, unit_coords, unit_names
-from .scm import Address, Run, ancestors, as_value, read
+from .interventions import Effects, image_pairs, latent_names, mean_over, unit_coords, unit_names
+from .scm import Address, Run, Sites, ancestors, as_value, edited, read
 
 # %% ../nbs/08_patching.ipynb #08-008
 class _Watched(Run):
@@ -27,11 +27,11 @@ class _Watched(Run):
         self.__dict__.setdefault("seen", set()).add(site)
         return super().__getitem__(site)
 
-def readout_sites(vae, readout, x) -> list:
-    "The sites that `readout` reads, in order; a function is tried on the image `x` `[1, *image_shape]`."
+def readout_sites(vae, readout, x, eps=None) -> list:
+    "The sites that `readout` reads, in order; a function is tried on the first of the images `x`."
     if not callable(readout) and readout != "kl": return [vae.sites[readout].name]
-    run = vae.run(x)
-    watched = _Watched(run, x=run.x)
+    run = vae.run(x[:1], eps=None if eps is None else eps[:1])
+    watched = _Watched(run, run.eps, run.x)
     read(watched, readout)
     return [s for s in vae.sites if s in watched.__dict__.get("seen", ())]
 
@@ -45,11 +45,13 @@ def readout_names(vae, readout, width: int) -> list:
 def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
     """Change of the readout `[n, m]` when the part at `address` takes the donor's activation (paper Eq. 5-6).
 
-    donor: images, or anything that may stand on the right of a do-statement (see `replacement`). eps: noise shared by all runs.
+    donor: images, or a number, a run or a function, as on the right of a do-statement. eps: noise shared by all runs.
     """
+    vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
+    eps = vae.noise(eps, len(x))
     if isinstance(value, torch.Tensor): value = vae.run(value, eps=eps)
-    sites = readout_sites(vae, readout, x[:1])
+    sites = readout_sites(vae, readout, x, eps)
     return read(vae.run(x, {address: value}, eps=eps, record=sites), readout) - read(vae.run(x, eps=eps, record=sites), readout)
 
 def _pair(vae, clean, donor):
@@ -57,8 +59,7 @@ def _pair(vae, clean, donor):
     x = check_images(clean, vae.image_shape, vae.image_limits).to(vae.like)
     if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(x)}): raise InputError(f"the donor's run has {bad.pop()} rows; expected {len(x)}, one for each image, or 1 for all")
     if isinstance(donor, (Run, int, float)) or callable(donor): return x, donor
-    check_pairs(clean, donor)
-    return x, check_images(donor, vae.image_shape, vae.image_limits).to(vae.like)
+    return (x, donor.item()) if getattr(donor, "ndim", None) == 0 else image_pairs(vae, x, donor)
 
 # %% ../nbs/08_patching.ipynb #08-016
 PLANS = ("auto", "delta", "resume", "hooks")
@@ -67,18 +68,18 @@ PLANS = ("auto", "delta", "resume", "hooks")
 def patch_sweep(vae, clean, donor, sites=None, unit="channel", readout="mu", *, eps=None, plan: str = "auto", chunk: int = None, max_memory: int = 2**30) -> Effects:
     """Effect of patching every unit of `sites` on every pair: `Effects` [pair, unit, readout] (paper Eq. 5-6), with the baselines `clean` and `donor`.
 
-    clean: images `[n, *image_shape]`. donor: images, pair by pair, or whatever else may stand on the right of a do-statement.
+    clean: images `[n, *image_shape]`. donor: images, pair by pair, or a number, a run or a function, as on the right of a do-statement.
     sites: names; by default all that the readout can depend on. unit: 'channel' (or feature, or latent), 'neuron', 'position', 'site',
     or a list of addresses, each patched as one. readout: a site's name, 'kl', or a function of a run. eps: noise `[n, *latents]` shared by
     all runs; None takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a time. max_memory: bytes, beside
-    model, images and result. Neither has an effect on the result.
+    model, images, result and, for a function as donor, the activations that it gets. Neither has an effect on the result.
     """
     vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
-    if eps is not None and tuple(eps.shape) != (len(x), *vae.sites["z"].shape): raise InputError(f"the noise has shape {list(eps.shape)}; expected {[len(x), *vae.sites['z'].shape]}")
-    if chunk is not None and chunk < 1: raise InputError(f"chunk must be at least 1 run; got {chunk}")
-    ends = readout_sites(vae, readout, x[:1])
+    eps, chunk, max_memory = vae.noise(eps, len(x)), None if chunk is None else count(chunk, "chunk"), count(max_memory, "max_memory")
+    ends = readout_sites(vae, readout, x, eps)
     coords, targets = _targets(vae, sites, unit, readout, ends)
+    if callable(value): targets = _asked(vae, value, x, eps, targets)
     found, why = _choose(vae, plan)
     common = (x, value, eps, readout, ends, targets, chunk)
     effects, baselines, report = _by_hooks(vae, *common) if found is None else _by_deltas(vae, found, *common, max_memory, plan != "resume")
@@ -88,11 +89,15 @@ def patch_sweep(vae, clean, donor, sites=None, unit="channel", readout="mu", *, 
 # %% ../nbs/08_patching.ipynb #08-018
 @dataclass(frozen=True)
 class Target:
-    "Units of one site that are swept together: all of a kind, or a list of addresses; `first` is their place in the result."
+    """Units of one site that are swept together: all of a kind, or an address; `first` is their place in the result. `new`: what a function
+    puts there in each pair, `[n, *shape]` for a kind, and for an address the addressed part."""
     site: str
     first: int
     kind: str = None
     addresses: tuple = ()
+    new: torch.Tensor = None
+
+    def of(self, pairs) -> "Target": return self if self.new is None else replace(self, new=self.new[pairs])
 
 def _targets(vae, sites, unit, readout, ends):
     "Coordinates of the axis `unit`, and the `Target`s."
@@ -109,30 +114,47 @@ def _targets(vae, sites, unit, readout, ends):
     return coords, [Target(a.site, i, addresses=(a,)) for i, a in enumerate(found)]
 
 # %% ../nbs/08_patching.ipynb #08-020
+def _asked(vae, function, x, eps, targets) -> list:
+    "The `targets` with what `function` puts at each."
+    names = list(dict.fromkeys(t.site for t in targets))
+    runs = [vae.run(x[i:i + 64], eps=None if eps is None else eps[i:i + 64], record=names) for i in range(0, len(x), 64)]
+    was = {s: torch.cat([run[s] for run in runs]) for s in names}
+    return [_ask(function, vae.sites[t.site], t, was[t.site]) for t in targets]
+
+def _ask(function, site, target, was) -> Target:
+    "The `target` with what `function` puts there, where the activation was `was`: one question for each unit."
+    def answer(address):
+        old = was[address.index(site)]
+        return as_value(function(old.clone()), address, site, old, old.shape)
+    if target.addresses: return replace(target, new=answer(target.addresses[0]))
+    new = was.clone()
+    for address in (Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)): new[address.index(site)] = answer(address)
+    return replace(target, new=new)
+
+# %% ../nbs/08_patching.ipynb #08-022
 def _choose(vae, plan: str):
     "`(trace, network, site -> node)` for a sweep from the site, or None for full passes, and the reason."
     if one_of(plan, PLANS, "plan") == "hooks": return None, "plan: hooks, as asked for"
     trace, network, nodes, why = traced(vae)
-    if why is None and hooked(network): why = "there are hooks on the model, which must fire in every pass"
     if why is None: return (trace, network, nodes), f"plan: {'resume' if plan == 'resume' else 'delta'}, " + ("the cheapest that is exact" if plan == "auto" else "as asked for")
     if plan != "auto": raise InputError(f"plan {plan!r} is not possible, because {why}; expected 'hooks' or 'auto'")
     return None, f"plan: hooks, because {why}"
 
-# %% ../nbs/08_patching.ipynb #08-022
+# %% ../nbs/08_patching.ipynb #08-024
 def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk):
     "Effects `[pair, unit, m]`, baselines and a report, with one full pass of the model for every unit."
     parts, size = [], chunk or 64
-    addresses = [a for t in targets for a in t.addresses or unit_names(vae.sites[t.site], t.kind)]
+    units = [(t, a) for t in targets for a in t.addresses or unit_names(vae.sites[t.site], t.kind)]
     sites = list(dict.fromkeys([*(t.site for t in targets), *ends]))
     for i in range(0, len(x), size):
         options = dict(eps=None if eps is None else eps[i:i + size], live=True)
         some = x[i:i + size]
         clean = read(vae.run(some, record=ends, **options), readout)
         donor = vae.run(value[i:i + size], record=sites, **options) if isinstance(value, torch.Tensor) else _rows(value, i, len(some))
-        effect = [read(vae.run(some, {a: donor}, record=ends, **options), readout) - clean for a in addresses]
+        effect = [read(vae.run(some, {a: donor if t.new is None else t.new[i:i + size] if t.addresses else Run({t.site: t.new[i:i + size]})}, record=ends, **options), readout) - clean for t, a in units]
         parts.append((out(torch.stack(effect, 1)), out(clean), out(read(donor, readout)) if isinstance(value, torch.Tensor) else out(clean) * torch.nan))
     effects, clean, donor = (torch.cat(p) for p in zip(*parts))
-    return effects, {"clean": clean, "donor": donor}, [f"{len(addresses)} units x {len(x)} pairs, one full pass each"]
+    return effects, {"clean": clean, "donor": donor}, [f"{len(units)} units x {len(x)} pairs, one full pass each"]
 
 def out(tensor):
     "As a result is handed out: on the CPU, in double precision if it was computed in it, otherwise in single."
@@ -142,7 +164,7 @@ def _rows(value, i, n):
     "The part of a donor that belongs to pairs `i` to `i + n`; a run of one row serves every pair."
     return Run({s: v if len(v) == 1 else v[i:i + n] for s, v in value.items()}) if isinstance(value, Run) else value
 
-# %% ../nbs/08_patching.ipynb #08-024
+# %% ../nbs/08_patching.ipynb #08-026
 class Prepared:
     "Pairs whose clean and donor runs are known; made by `prepare`."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
@@ -152,20 +174,24 @@ class Prepared:
         donor = engine.values(value, eps, [*starts, *engine.ends]) if isinstance(value, torch.Tensor) else None
         self.clean = self._read(self.base)
         self.donor = self.clean * torch.nan if donor is None else self._read(donor)
-        self.new = {s: donor[nodes[s]] if donor else self._replaced(s, value) for s in sites}
+        self.function = value if callable(value) else None
+        self.new = {s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value) for s in sites}
         self._kept = {}
 
-    def _read(self, values): return read(Run({e: values[self.nodes[e]] for e in self.ends}), self.readout)
+    def _read(self, values):
+        trace = self.engine.trace
+        return read(Run({e: values[self.nodes[e]] for e in self.ends}, values.get(trace.eps), values[trace.x]), self.readout)
 
     def _replaced(self, site, value):
-        "The activation `[n, *shape]` that a value, the right side of a do-statement, puts at `site`."
+        "The activation `[n, *shape]` that a number or a run puts at `site`."
         was = self.base[self.nodes[site]]
-        return as_value(value(was) if callable(value) else value, Address(site), self.vae.sites[site], was, was.shape)
+        return as_value(value, Address(site), self.vae.sites[site], was, was.shape)
 
     def sweep(self, target, good: int, most: int):
         "Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units, m])`; see `chunks`."
-        node = self.nodes[target.site]
-        for pairs, units, delta in chunks(self.vae.sites[target.site], target, self.base[node], self.new[target.site], good, most):
+        node, site, new = self.nodes[target.site], self.vae.sites[target.site], self.new[target.site]
+        if target.new is not None: new = edited(self.base[node], target.addresses[0], site, target.new) if target.addresses else target.new
+        for pairs, units, delta in chunks(site, target, self.base[node], new, good, most):
             chunk = self.engine.propagate(node, delta, self.base, pairs.start)
             yield pairs, units, chunk.effect(self.engine.ends, self.ends, self.readout, self.clean[pairs])
 
@@ -187,6 +213,7 @@ class Prepared:
 
     def _all(self, target, units, rows):
         effects = self.clean.new_zeros(len(self.clean), units, self.clean.shape[1])
+        if self.function: target = _ask(self.function, self.vae.sites[target.site], target, self.base[self.nodes[target.site]])
         for pairs, some, effect in self.sweep(target, rows, rows): effects[pairs, some] = effect
         return effects
 
@@ -194,19 +221,20 @@ def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
     "Pairs ready for patches at `sites`, one at a time: `prepare(...).patch(address)`. Arguments as for `patch_sweep`."
     vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
-    ends = readout_sites(vae, readout, x[:1])
+    eps = vae.noise(eps, len(x))
+    ends = readout_sites(vae, readout, x, eps)
     _, targets = _targets(vae, sites, "site", readout, ends)
     found, why = _choose(vae, "auto")
     if found is None: raise InputError(f"nothing can be made ready ({why}); use patch or patch_sweep")
     trace, network, nodes = found
-    engine = Engine(trace, network, [nodes[e] for e in ends])
+    engine = Engine(trace, network, [nodes[e] for e in ends], noise=eps is not None)
     with torch.no_grad(): return Prepared(vae, engine, nodes, x, value, eps, readout, ends, [t.site for t in targets])
 
-# %% ../nbs/08_patching.ipynb #08-027
+# %% ../nbs/08_patching.ipynb #08-029
 def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_memory, rules):
     "Effects `[pair, unit, m]`, baselines and a report, starting from the patched sites."
     trace, network, nodes = found
-    engine = Engine(trace, network, [nodes[e] for e in ends], rules)
+    engine = Engine(trace, network, [nodes[e] for e in ends], rules, eps is not None)
     sites = list(dict.fromkeys(t.site for t in targets))
     starts = [nodes[s] for s in sites]
     pair = engine.bytes(engine.needed(starts)) + 3 * engine.bytes(starts) + engine.bytes(engine.ends) + engine.bytes(trace.nodes)
@@ -216,7 +244,7 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
         images = isinstance(value, torch.Tensor)
         order = _neighbours(x[i:i + block], value[i:i + block]) if images else torch.arange(len(x[i:i + block]))
         part = value[i:i + block][order] if images else _rows(value, i, len(order))
-        ready = Prepared(vae, engine, nodes, x[i:i + block][order], part, None if eps is None else eps[i:i + block][order].to(x), readout, ends, sites)
+        ready = Prepared(vae, engine, nodes, x[i:i + block][order], part, None if eps is None else eps[i:i + block][order], readout, ends, sites)
         for name, found in baselines.items(): found.append(out(getattr(ready, name))[order.argsort()])
         units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
         if effects is None: effects = torch.from_numpy(np.zeros((len(x), units, ready.clean.shape[1]), out(ready.clean).numpy().dtype))  # not written to before it is needed
@@ -224,7 +252,7 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
             node, own = nodes[target.site], target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
             room = max(1, (max_memory - pair * block) // engine.row_bytes(node, own))
             most = min(chunk or room, trace.limit)
-            for pairs, some, effect in ready.sweep(target, chunk or engine.good_rows(node, own, x.device), most):
+            for pairs, some, effect in ready.sweep(target.of(i + order), chunk or engine.good_rows(node, own, x.device), most):
                 effects[(i + order[pairs])[:, None], target.first + some] = out(effect)
     return effects, {k: torch.cat(v) for k, v in baselines.items()}, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
 
@@ -233,19 +261,26 @@ def _neighbours(clean, donor):
     if clean.ndim != 4: return torch.arange(len(clean))
     marks = (clean != donor).any(1).cpu().float()
     weight = marks.sum((1, 2)).clamp(min=1)
-    row, column = ((marks.sum(axis) @ torch.arange(float(marks.shape[3 - axis]))) / weight for axis in (2, 1))
+    row, column = ((marks.sum(axis) @ torch.arange(marks.shape[3 - axis], dtype=marks.dtype)) / weight for axis in (2, 1))
     band = (row / marks.shape[1] * 4).int()
     return (band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)).argsort(stable=True)
 
-# %% ../nbs/08_patching.ipynb #08-049
+# %% ../nbs/08_patching.ipynb #08-053
+def differentiable(vae, *tensors) -> list:
+    "Copies of `tensors` for gradients, for a function that leaves `torch.inference_mode`."
+    if vae.like.is_inference(): raise InputError("the model's weights were made inside torch.inference_mode and have no gradients; expected a model made outside of it")
+    return [None if t is None else t.clone() for t in tensors]
+
+@torch.inference_mode(False)
 def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1) -> Run:
     """For every unit of `sites`, the constant activation that changes the readout least over reference `images`, in mean square: a run of one row.
 
     It starts from the mean activation and is found by Adam with step size `lr` times the unit's spread; the best value met on the way is kept.
     """
     vae, names = adapt(vae), vae.sites.named(sites)
-    x = check_images(images, vae.image_shape, vae.image_limits).to(vae.like)
-    ends = readout_sites(vae, readout, x[:1])
+    (x,), steps = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like)), count(steps, "steps", 0)
+    if not lr > 0: raise InputError(f"lr must be above 0; got {lr}")
+    ends = readout_sites(vae, readout, x)
     with torch.no_grad(): natural = vae.run(x)
     found = mean_over(vae, x, names)
     for name in names:
@@ -260,7 +295,7 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
 def _least(loss, start, spread, steps, lr):
     "The value with the least `loss` that Adam meets on its way from `start`."
     value = start.clone().requires_grad_()
-    optimizer, best = torch.optim.Adam([value], lr=lr * max(spread, 1e-6)), (float("inf"), start)
+    optimizer, best = torch.optim.Adam([value], lr=lr * max(1e-6, spread)), (float("inf"), start)
     with torch.enable_grad():
         for _ in range(steps + 1):
             now = loss(value)

@@ -133,7 +133,7 @@ class Address:
             if text.units or text.position: raise InputError(f"an address of {text.site} has a part; expected no units or position beside it")
             text.part.check(sites[text.site])
             return cls(sites[text.site].name, part=text.part)
-        match = re.fullmatch(r"\s*([\w.:]+)\s*(?:\[([-\d,:\s]*)\])?\s*(?:@([-\d,:\s]*))?", str(text))
+        match = re.fullmatch(r"\s*([^\[\]@]+?)\s*(?:\[([-\d,:\s]*)\])?\s*(?:@([-\d,:\s]*))?", str(text))
         if not match: raise InputError(f"cannot read address {str(text)!r}; expected 'site', 'site[3]', 'site[1,4]', 'site[2:5]' or 'site[3]@4,5'")
         site = sites[match[1]]
         return cls(site.name, None if match[2] is None else _units(match[2], site), None if match[3] is None else _position(match[3], site))
@@ -221,7 +221,10 @@ def read(run: Run, readout) -> torch.Tensor:
     "The `readout` of a run as `[n, m]`: the activation of the site of that name, 'kl' (nats a latent), or the value of a function of the run."
     value = readout(run) if callable(readout) else run.kl if readout == "kl" else run[readout]
     if not isinstance(value, torch.Tensor) or value.ndim == 0: raise InputError(f"the readout must give one row an image; got {value!r:.60}")
-    return value.reshape(len(value), -1)
+    rows = len(next(iter(run._activations.values()), value))
+    if len(value) != rows: raise InputError(f"the readout must give one row an image; got shape {list(value.shape)} for {rows} images")
+    if value.dtype == torch.bool: raise InputError("the readout must give numbers; got true and false. Add .float() to it?")
+    return value.reshape(rows, -1)
 
 # %% ../nbs/02_scm.ipynb #02-029
 def as_value(new, address: Address, site: Site, like, shape):
@@ -241,7 +244,7 @@ def edited(activation, address: Address, site: Site, new):
     "A copy of `activation` `[n, *shape]` in which the addressed part is `new`."
     index = address.index(site) if address.part is None else slice(None)
     old = activation[index]
-    value = as_value(new(old) if callable(new) else new, address, site, old, old.shape)
+    value = as_value(new(old.clone()) if callable(new) else new, address, site, old, old.shape)
     if address.part is not None: return address.merge(site, activation, value)
     result = activation.clone()
     result[index] = value
@@ -266,28 +269,41 @@ class SCM:
     def run(self, x=None, do=None, *, eps=None, given: Run = None, record=None, live: bool = False) -> Run:
         """Compute the network on images `x` `[n, *image_shape]` under the interventions `do` (paper Eq. 3, 5, 6).
 
-        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there) or a function of the activation.
-            A whole site is set first, then its parts.
+        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there) or a function of the addressed part as it was,
+            for all images at once. A whole site is set first, then its parts.
         eps: posterior noise `[n, *latents]`; None takes the mean for z. Runs to be compared should share it.
-        given: in place of images, a run of theirs to start from; only what `do` changes is computed again, with that run's noise.
+        given: in place of images, a run of theirs to start from; its activations stay, and only what `do` changes is computed again, with its noise.
         record: the sites to keep; by default all that can be computed.
         live: go through the model as a whole, calling its own modules, even where a shorter way is known.
         Raises `InputError` for unknown sites or units, wrong shapes and bad images.
         """
-        if given is not None and not (x is None and eps is None):
-            raise InputError("a given run brings its own images and noise; pass either given or them")
+        if given is not None and not isinstance(given, Run): raise InputError(f"expected a run as given; got a {type(given).__name__}")
+        if given is not None and not (x is None and eps is None): raise InputError("a given run brings its own images and noise; pass either given or them")
         if x is not None: x = check_images(x, self.image_shape, self.image_limits).to(self.like)
         n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
-        if eps is not None and (n is None or tuple(eps.shape) != (n, *self.sites["z"].shape)):
-            raise InputError(f"the noise has shape {list(eps.shape)}; expected {[n or 'n', *self.sites['z'].shape]}, with images")
+        eps = self.noise(eps, n)
         whole, parts = self._statements(do or {}, n)
         record = self._computable(x, whole, given or {}) if record is None else self.sites.named(record)
-        if given is not None: return self._compute(given.x, whole, parts, given.eps, given, record)
-        eps = None if eps is None else eps.to(self.like)
-        return self.live(x, whole, parts, eps, record) if live else self._compute(x, whole, parts, eps, {}, record)
+        if given is not None: x, eps, whole = given.x, given.eps, self._unchanged(given, whole, parts) | whole
+        return (self.live if live else self._compute)(x, whole, parts, eps, record)
+
+    def noise(self, eps, n):
+        "`eps` for `n` images if it is None or has the right shape, with the dtype and device of activations; otherwise `InputError`."
+        if eps is None: return None
+        wanted = f"expected {[n or 'n', *self.sites['z'].shape]}, with images"
+        try: found = torch.as_tensor(eps).to(self.like)
+        except (TypeError, ValueError, RuntimeError): raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
+        if n is None or tuple(found.shape) != (n, *self.sites["z"].shape): raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
+        return found
+
+    def _unchanged(self, given, whole, parts) -> dict:
+        "The activations of the `given` run at all sites before which nothing is set."
+        changed = descendants(self.sites, {*whole, *parts})
+        return {s: a for s, a in given.items() if not changed.intersection(self.sites[s].parents)}
 
     def _statements(self, do, n):
         "The do-statements, sorted: whole sites with their new activations, and edits `[(address, value)]` of what was there."
+        if not isinstance(do, Mapping): raise InputError(f"expected do-statements as a dictionary, address -> value; got a {type(do).__name__}")
         whole, parts = {}, {}
         for text, new in do.items():
             address = Address.parse(text, self.sites)
@@ -312,10 +328,8 @@ class SCM:
             if site.name in whole or site.name in given or all(p in found for p in site.parents): found.append(site.name)
         return [s for s in found if s != "x"]
 
-    def _compute(self, x, whole, parts, eps, given, record) -> Run:
+    def _compute(self, x, known, parts, eps, record) -> Run:
         "Walk back from the recorded sites to what is known, then forward through the equations."
-        changed = descendants(self.sites, {*whole, *parts})
-        known = {s: a for s, a in given.items() if not changed.intersection(self.sites[s].parents)} | whole
         needed, todo = set(record), []
         for site in reversed(list(self.sites.values())):
             if site.name not in needed: continue
@@ -331,7 +345,7 @@ class SCM:
 
     def live(self, x, whole, parts, eps, record) -> Run:
         "A pass through the model as a whole; arguments as sorted by `run`."
-        return self._compute(x, whole, parts, eps, {}, record)
+        return self._compute(x, whole, parts, eps, record)
 
     def encode(self, x):
         "Posterior mean and log variance, each `[n, *latents]`."

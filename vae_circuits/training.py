@@ -7,7 +7,7 @@ __all__ = ['MODELS', 'BLOCK', 'FORMAT', 'STATE', 'CHECKPOINTS', 'YARDSTICK', 'Tr
            'best_device', 'cosine', 'save_checkpoint', 'load_checkpoint', 'evaluate', 'train', 'command', 'wandb_log',
            'load_pretrained', 'write_card']
 
-# %% ../nbs/04_training.ipynb #03-003
+# %% ../nbs/04_training.ipynb #04-003
 import json, math
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ from .core import InputError, check_free, environment, one_of, write_atomic
 from .data import DATASETS, dataset
 from .models import BetaVAE, ConvVAE, FactorVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 
-# %% ../nbs/04_training.ipynb #03-006
+# %% ../nbs/04_training.ipynb #04-006
 MODELS = ("vae", "beta_vae", "factor_vae")
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class TrainConfig:
     @property
     def steps(self) -> int: return max(1, math.ceil(self.epochs * (self.epoch_images or DATASETS[self.dataset].size) / self.batch_size))
 
-# %% ../nbs/04_training.ipynb #03-009
+# %% ../nbs/04_training.ipynb #04-009
 def build(config: TrainConfig):
     "A fresh model and objective for `config`, both initialized from its seed."
     with torch.random.fork_rng(devices=[]):
@@ -71,7 +71,7 @@ def build(config: TrainConfig):
         if config.model == "factor_vae": return model, FactorVAE(config.gamma, config.latent_dim, config.discriminator_lr)
         return model, BetaVAE(config.beta if config.model == "beta_vae" else 1.0)
 
-# %% ../nbs/04_training.ipynb #03-012
+# %% ../nbs/04_training.ipynb #04-012
 BLOCK = 32  # steps whose images are drawn at once
 
 def batches(config: TrainConfig, draws: int, start: int = 0):
@@ -82,7 +82,7 @@ def batches(config: TrainConfig, draws: int, start: int = 0):
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
             yield step, list(images[step % BLOCK]), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
 
-# %% ../nbs/04_training.ipynb #03-015
+# %% ../nbs/04_training.ipynb #04-015
 class Trainer:
     "The moving parts of a run: `model`, `objective`, one optimizer for each player, and the step."
     def __init__(self, config: TrainConfig):
@@ -107,7 +107,7 @@ class Trainer:
         for _, adam in self.players.values(): adam.step()
         return {k: v.detach() for k, v in terms.items()}
 
-# %% ../nbs/04_training.ipynb #03-016
+# %% ../nbs/04_training.ipynb #04-016
 def best_device(name: str = "auto") -> torch.device:
     "The named device, or with 'auto' the fastest there is: CUDA, Apple's MPS, CPU."
     if name == "auto": name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -118,7 +118,7 @@ def cosine(step: int, config: TrainConfig) -> float:
     "Learning rate of `step`: from `lr` down to 0 along half a cosine."
     return config.lr * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
-# %% ../nbs/04_training.ipynb #03-021
+# %% ../nbs/04_training.ipynb #04-021
 FORMAT = "vae_circuits.checkpoint.1"
 
 def save_checkpoint(path, model: ConvVAE, card: dict) -> Path:
@@ -130,7 +130,7 @@ def _write_tensors(path, tensors: dict, header: dict) -> Path:
     header = {"vae_circuits": json.dumps(header)}  # one entry: the order of several would change from run to run
     return write_atomic(path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header))
 
-# %% ../nbs/04_training.ipynb #03-023
+# %% ../nbs/04_training.ipynb #04-023
 def _read_tensors(path, format: str):
     "Tensors and header of a safetensors file of ours; `InputError` when missing, corrupt, cut short or of another format."
     if not Path(path).is_file(): raise InputError(f"there is no checkpoint at {path}")
@@ -159,7 +159,7 @@ def load_checkpoint(path) -> ConvVAE:
     # channels last is the faster layout for analysis too
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-# %% ../nbs/04_training.ipynb #03-029
+# %% ../nbs/04_training.ipynb #04-029
 @torch.no_grad()
 def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) -> dict:
     "recon, its floor, kl and elbo in nats, KL of each latent, and the active latents of `model` on `n` fresh images of `data`."
@@ -173,7 +173,7 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
     active = (torch.cat(means).var(0) > 0.01).nonzero().flatten().tolist()
     return {"images": n, "recon": recon, "floor": floor, "kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
 
-# %% ../nbs/04_training.ipynb #03-032
+# %% ../nbs/04_training.ipynb #04-032
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
     """Train as `config` says in the folder `out` and return the finished model.
 
@@ -196,7 +196,7 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps: _save_state(out, trainer, step + 1, rows)
     return _finish(out, trainer, rows)
 
-# %% ../nbs/04_training.ipynb #03-034
+# %% ../nbs/04_training.ipynb #04-034
 def _start(out: Path, config: TrainConfig) -> list:
     check_free(out).mkdir(parents=True, exist_ok=True)
     write_atomic(out/"config.json", json.dumps({"config": asdict(config), "environment": environment()}, indent=1))
@@ -217,7 +217,7 @@ def _resume(out: Path, trainer):
     if not (out/"state.safetensors").is_file(): return 0, []
     return _load_state(out, trainer)
 
-# %% ../nbs/04_training.ipynb #03-036
+# %% ../nbs/04_training.ipynb #04-036
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
     values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
@@ -228,7 +228,7 @@ def _row(step: int, window: list, config: TrainConfig) -> dict:
     epoch = step / config.steps * config.epochs
     return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
 
-# %% ../nbs/04_training.ipynb #03-039
+# %% ../nbs/04_training.ipynb #04-039
 STATE = "vae_circuits.state.1"
 
 def _save_state(out: Path, trainer, step: int, rows: list):
@@ -252,7 +252,7 @@ def _load_state(out: Path, trainer):
         adam.load_state_dict({**adam.state_dict(), "state": moments})
     return header["step"], header["rows"]
 
-# %% ../nbs/04_training.ipynb #03-041
+# %% ../nbs/04_training.ipynb #04-041
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
@@ -266,7 +266,7 @@ def command(config: TrainConfig) -> str:
     named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
     return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
 
-# %% ../nbs/04_training.ipynb #03-053
+# %% ../nbs/04_training.ipynb #04-053
 @contextmanager
 def wandb_log(config: TrainConfig, **init):
     "A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`."
@@ -275,14 +275,14 @@ def wandb_log(config: TrainConfig, **init):
     with wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init}) as run:
         yield lambda row: run.log(row, step=row["step"])
 
-# %% ../nbs/04_training.ipynb #03-057
+# %% ../nbs/04_training.ipynb #04-057
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
     "A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites or synthetic."
     return load_checkpoint(CHECKPOINTS/f"{one_of(model, MODELS, 'model')}_{one_of(dataset, DATASETS, 'dataset')}.safetensors")
 
-# %% ../nbs/04_training.ipynb #03-059
+# %% ../nbs/04_training.ipynb #04-059
 YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}  # recon, KL on dSprites
 
 def write_card(path) -> Path:
@@ -313,7 +313,7 @@ Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in card["final"].
 """
     return write_atomic(Path(path).with_suffix(".md"), text)
 
-# %% ../nbs/04_training.ipynb #03-061
+# %% ../nbs/04_training.ipynb #04-061
 def _distance(config: dict, result: dict) -> str:
     if config["dataset"] != "dsprites": return ""
     recon, kl = YARDSTICK[config["model"]]
