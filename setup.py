@@ -22,7 +22,7 @@ setup(
     keywords=settings["keywords"],
     classifiers=["Programming Language :: Python :: 3", *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
-    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md"]},
+    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "benchmarks", "dev")},

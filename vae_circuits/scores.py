@@ -6,7 +6,7 @@
 __all__ = ['SUITES', 'check_codes', 'discretize', 'mutual_information', 'MIG', 'mig', 'DCI', 'dci', 'SAP', 'sap',
            'ModularityExplicitness', 'modularity_explicitness', 'IRS', 'irs', 'Unsupervised', 'unsupervised_scores',
            'represent', 'Guess', 'beta_vae_score', 'factor_vae_score', 'Interventional', 'interventional_scores',
-           'latent_response', 'Suite', 'array_scores', 'score_table', 'score_suite']
+           'latent_response', 'Probe', 'Suite', 'array_scores', 'score_table', 'score_suite']
 
 # %% ../nbs/13_scores.ipynb #13-003
 import os, warnings
@@ -18,9 +18,9 @@ import pandas as pd
 import scipy
 import torch
 from joblib import Parallel, delayed
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import mutual_info_score, roc_auc_score
+from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
@@ -329,6 +329,51 @@ def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     return (total / len(z) / 2).sqrt().numpy()
 
 # %% ../nbs/13_scores.ipynb #13-044
+class Probe:
+    """Reads the factors of `data` from codes, learned from `codes` `[n, latents]` and their true `factors` by gradient boosting: a classifier
+    for a factor of at most ten values, otherwise a regression (of sine and cosine for a circular factor).
+
+    quality: factor -> accuracy, or R², on the `held` part of the codes, which it was not trained on; NaN for a factor with one value,
+    which is then read as NaN.
+    """
+    def __init__(self, data, codes, factors: pd.DataFrame, held: float = 0.25, seed: int = 0):
+        codes, classes = check_codes(codes, data.classes(factors))
+        self.factors, train = data.factors, np.random.default_rng(seed).permutation(len(codes)) >= held * len(codes)
+        self.models = {f.name: self._fit(f, codes[train], factors[f.name][train], seed) if np.ptp(factors[f.name]) else None for f in self.factors}
+        self.quality = pd.Series({f.name: self._quality(f, codes[~train], factors[f.name][~train]) for f in self.factors}, name="quality")
+
+    def _fit(self, factor, codes, values, seed):
+        kind = HistGradientBoostingClassifier if _few(factor) else HistGradientBoostingRegressor
+        return [kind(max_iter=60, early_stopping=False, random_state=seed).fit(codes, t) for t in _targets(factor, values).T]
+
+    def _predict(self, factor, codes): return np.column_stack([m.predict(codes) for m in self.models[factor.name]])
+
+    def _quality(self, factor, codes, values) -> float:
+        if self.models[factor.name] is None: return np.nan
+        said, true = self._predict(factor, codes), _targets(factor, values)
+        return float((said == true).mean() if _few(factor) else r2_score(true, said))
+
+    def read(self, codes) -> pd.DataFrame:
+        "The factors of codes `[n, latents]`, in their own units: a row a code."
+        return pd.DataFrame({f.name: _values(f, self._predict(f, codes)) if self.models[f.name] else np.full(len(codes), np.nan) for f in self.factors})
+
+def _few(factor) -> bool: return factor.kind != "continuous" and len(factor.values) <= 10
+
+def _targets(factor, values) -> np.ndarray:
+    "What a model of a factor learns: `[n, 1]`, for a circular factor `[n, 2]`."
+    if _few(factor): return factor.classes(values)[:, None]
+    if factor.kind != "circular": return np.asarray(values, float)[:, None]
+    angle = 2 * np.pi * (np.asarray(values, float) - factor.values[0]) / (factor.values[-1] - factor.values[0])
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+def _values(factor, said) -> np.ndarray:
+    "Values of the factor for what its model says."
+    low, high = factor.values[0], factor.values[-1]
+    if _few(factor): return np.asarray(factor.values, float)[said[:, 0].astype(int)]
+    if factor.kind != "circular": return said[:, 0].clip(low, high)
+    return low + np.arctan2(said[:, 1], said[:, 0]) % (2 * np.pi) / (2 * np.pi) * (high - low)
+
+# %% ../nbs/13_scores.ipynb #13-049
 @dataclass(frozen=True)
 class Suite:
     "Numbers of points for the scores on arrays, boosting stages, and batches for the two scores that draw their own."

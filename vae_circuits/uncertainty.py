@@ -7,6 +7,7 @@ __all__ = ['resample', 'Estimate', 'interval_text', 'bootstrap', 'jackknife', 's
            'screen', 'rank_stability']
 
 # %% ../nbs/10_uncertainty.ipynb #10-003
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -88,7 +89,9 @@ def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: f
     value = function(*(a.mean(over) for a in arrays))
     if outer: value = value.mean(outer)
     n = arrays[0].sizes[outer or over]
-    low, high = (drawn.quantile(q, "resample").drop_vars("quantile") if n > 1 else value * np.nan for q in ((1 - level) / 2, (1 + level) / 2))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice")  # what is undefined has no interval, and that is all there is to say
+        low, high = (drawn.quantile(q, "resample").drop_vars("quantile") if n > 1 else value * np.nan for q in ((1 - level) / 2, (1 + level) / 2))
     return Estimate(*(xr.DataArray(v).transpose(*value.dims) for v in (value, low, high)), n, level)
 
 # %% ../nbs/10_uncertainty.ipynb #10-022
