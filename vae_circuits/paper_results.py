@@ -42,7 +42,7 @@ class Settings:
     "How a model is analyzed. Counts are images or pairs of images; more of them give steadier means."
     images: int = 256  # for responses and latent interventions
     pairs: int = 64  # for mediation
-    circuit_pairs: int = 16  # to find a circuit in, and as many fresh ones to score it on
+    circuit_pairs: int = 16  # to find a circuit in, and half as many fresh ones to score it on
     tolerance: float = 0.2  # a circuit's error
     points: int = 10_000  # for the mutual information gap
     factor: str = "shape"  # whose mediation is measured
@@ -548,7 +548,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
 # %% ../nbs/20_paper_results.ipynb #20-073
 def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
-    trials = {k: factor_trial(vae, data, *k, settings.circuit_pairs, (settings.seed, 3)) for k in circuits}
+    trials = {k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3)) for k in circuits}
     rows = {", ".join(k): _circuit_row(c, trials[k], settings) for k, c in circuits.items()}
     found = pd.concat([motifs([c for (_, p), c in circuits.items() if p == part]).assign(part=part) for part in dict.fromkeys(p for _, p in circuits)])
     counts = (found.motif + ", " + found.site).value_counts(sort=False).rename("units").to_frame()
@@ -603,8 +603,8 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
         made |= more_tables(study, settings)
         drawn = figures(study)
         if settings.every_circuit:
-            tables, more = take_apart(vae, data, settings, folder/"circuits")
-            made, drawn = made | tables, drawn | more
+            found, more = take_apart(vae, data, settings, folder/"circuits")
+            made, drawn = made | found, drawn | more
         record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
         _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json())
     return out/"report.html"
