@@ -12,7 +12,7 @@ import pandas as pd
 import vae_circuits
 from vae_circuits.data import dataset
 from vae_circuits.scores import SUITES, array_scores, represent, score_suite, score_table
-from vae_circuits.training import MODELS, load_pretrained
+from vae_circuits.training import PAPER_MODELS, load_pretrained
 
 TABLE = Path(vae_circuits.__file__).parent/"results"/"suites.csv"
 data = dataset("dsprites")
@@ -31,7 +31,7 @@ def timed():
 
 def measured():
     "A table for each model, suite and seed."
-    for model in MODELS:
+    for model in PAPER_MODELS:
         vae = load_pretrained(model, "dsprites")
         for suite, seeds in (("fast", range(5)), ("locatello2019", [0])):
             for seed in seeds:

@@ -5,7 +5,7 @@ Runs that were interrupted go on where they were; finished ones are only measure
 import shutil
 from pathlib import Path
 
-from vae_circuits.training import MODELS, TrainConfig, train, write_card
+from vae_circuits.training import PAPER_MODELS, TrainConfig, train, write_card
 
 EPOCHS = {("dsprites", "vae"): 1.25, ("dsprites", "beta_vae"): 1.0, ("dsprites", "factor_vae"): 0.9,
           ("synthetic", "vae"): 8, ("synthetic", "beta_vae"): 8, ("synthetic", "factor_vae"): 6}

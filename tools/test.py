@@ -15,10 +15,10 @@ BIN = Path(sys.executable).parent
 USE = """
 import vae_circuits, pathlib
 assert "site-packages" in vae_circuits.__file__, vae_circuits.__file__
-from vae_circuits.data import DATASETS, dataset
-from vae_circuits.training import MODELS, load_pretrained
-for d in DATASETS:
-    for m in MODELS:
+from vae_circuits.data import dataset
+from vae_circuits.training import PAPER_DATASETS, PAPER_MODELS, load_pretrained
+for d in PAPER_DATASETS:
+    for m in PAPER_MODELS:
         vae, x = load_pretrained(m, d), dataset(d).sample(4, seed=0).images
         donor = vae.run(x.flip(0))
         changed = vae.run(x, do={"encoder_conv_1[4,12]": donor, "z[3]": 2.0})

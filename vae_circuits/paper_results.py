@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from .causal_graph import PALETTE, causal_graph, draw_graph, write_graph
 from .circuits import Circuit, areas, factor_trial, faithfulness_curve, find_circuit, motifs, redundant_pairs, score_circuit
 from .core import InputError, environment, one_of, whole_folder
-from .data import DATASETS, dataset
+from .data import dataset
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import cluster_coherence, latent_effects, modularity, monosemantic_share, polysemanticity
@@ -34,7 +34,7 @@ from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from .training import MODELS, TrainConfig, evaluate, load_checkpoint, load_pretrained, train
+from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, evaluate, load_checkpoint, load_pretrained, train
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _table(rows: dict, study: dict, paper: dict, notes: dict) -> pd.DataFrame:
     def column(a, part): return [a.numbers.at[(place, number), part] * (scale[0] if scale else 1) for place, number, *scale in rows.values()]
     models = {f"{d} {m}": a for (d, m), a in study.items()}
     table = pd.DataFrame({name: column(a, "value") for name, a in models.items()}, index=list(rows))
-    for i, model in enumerate(MODELS): table[f"paper {model}"] = pd.Series({r: paper[r][i] if r in paper else np.nan for r in rows})
+    for i, model in enumerate(PAPER_MODELS): table[f"paper {model}"] = pd.Series({r: paper[r][i] if r in paper else np.nan for r in rows})
     ends = pd.DataFrame({f"{name} {end}": column(a, end) for name, a in models.items() for end in ("low", "high")}, index=list(rows))
     return table.join(ends).assign(note=pd.Series({r: notes.get(r, notes.get("", "")) for r in rows})).rename_axis("row")
 
@@ -422,7 +422,7 @@ def figure6(study):
     for ax, (name, which) in zip(figure.subplots(1, 3, sharey=True), across.items()):
         for (d, m), a in study.items():
             x, y = a.numbers.loc[[which]], a.numbers.loc[[("all", "mig")]]
-            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=PALETTE[MODELS.index(m)], fmt="os"[list(DATASETS).index(d)], ms=7, elinewidth=.8,
+            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=PALETTE[PAPER_MODELS.index(m)], fmt="os"[list(PAPER_DATASETS).index(d)], ms=7, elinewidth=.8,
                         label=f"{NAMES[m]}, {NAMES[d]}")
         ax.set_xlabel(name), ax.margins(.15)
     figure.axes[0].set_ylabel("mutual information gap"), figure.axes[0].legend(fontsize=7)
@@ -516,8 +516,8 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict) ->
 # %% ../nbs/21_paper_results.ipynb #21-069
 def models_for(preset: Preset, runs: Path):
     "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked."
-    for d in DATASETS:
-        for m in MODELS:
+    for d in PAPER_DATASETS:
+        for m in PAPER_MODELS:
             if preset.training is None: yield d, m, load_pretrained(m, d)
             else: yield d, m, _trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
 
@@ -525,7 +525,7 @@ def _trained(config: TrainConfig, out: Path):
     "The finished model in `out`, or the rest of its training."
     if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
     model = load_checkpoint(out/"model.safetensors")
-    if model.card.get("config") != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
+    if {**asdict(TrainConfig()), **model.card.get("config", {})} != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
 # %% ../nbs/21_paper_results.ipynb #21-071
@@ -535,7 +535,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
     settings = replace(chosen.settings, controls=controls)
     with whole_folder(out, "results.json", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
-        study, progress = {}, tqdm(models_for(chosen, runs), total=len(DATASETS) * len(MODELS), desc="models")
+        study, progress = {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
         for d, m, vae in progress:
             progress.set_postfix_str(f"analyzing {m} on {d}")
             study[d, m] = analyze(vae, dataset(d), settings)
