@@ -22,9 +22,9 @@ setup(
     keywords=settings["keywords"],
     classifiers=["Programming Language :: Python :: 3", *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
-    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv"]},
+    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv", "results/*.parquet"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "benchmarks", "dev")},
+    extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "sweep", "cluster", "benchmarks", "dev")},
     entry_points={"console_scripts": settings["console_scripts"].split()},
 )

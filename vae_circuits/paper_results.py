@@ -34,7 +34,7 @@ from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, evaluate, load_checkpoint, load_pretrained, train
+from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, evaluate, load_checkpoint, load_pretrained, trained
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Settings:
     threshold: float = 0.5  # of a monosemantic unit
     resamples: int = 1000  # behind every interval; a tenth of them where clusters are formed
     seed: int = 0
+    suite: str = "fast"  # of scores, where many models are compared
     every_circuit: bool = True  # of a single model: the circuits of every factor and the causal graph, beside those of `factor`
     controls: bool = False  # the same numbers of an untrained model and of shuffled factors, and random circuits
 
@@ -320,7 +321,8 @@ def control_table(study) -> pd.DataFrame:
     return pd.concat(tables)
 
 # %% ../nbs/21_paper_results.ipynb #21-042
-NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "dsprites": "dSprites", "synthetic": "Synthetic", "paper": "Paper"}
+NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "beta_tcvae": "β-TCVAE", "dip_vae": "DIP-VAE-II", "info_vae": "InfoVAE", "annealed_vae": "Annealed β-VAE",
+         "dsprites": "dSprites", "synthetic": "Synthetic", "paper": "Paper"}
 
 def _grid(study, height: float = 2.6, rows=None, columns=None, **kwargs):
     "A figure with a row for each dataset and a column for each model of `study`."
@@ -458,6 +460,7 @@ th:first-child,td:last-child{text-align:left}td:last-child{min-width:13rem}thead
 img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-size:.9rem}"""
 
 CAPTIONS = {
+    "headlines": "The main numbers, over seeds.",
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
     "table3": "Table 3. Polysemanticity.",
@@ -519,14 +522,7 @@ def models_for(preset: Preset, runs: Path):
     for d in PAPER_DATASETS:
         for m in PAPER_MODELS:
             if preset.training is None: yield d, m, load_pretrained(m, d)
-            else: yield d, m, _trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
-
-def _trained(config: TrainConfig, out: Path):
-    "The finished model in `out`, or the rest of its training."
-    if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
-    model = load_checkpoint(out/"model.safetensors")
-    if {**asdict(TrainConfig()), **model.card.get("config", {})} != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
-    return model
+            else: yield d, m, trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
 
 # %% ../nbs/21_paper_results.ipynb #21-071
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:

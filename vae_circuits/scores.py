@@ -384,7 +384,7 @@ class Suite:
     votes_test: int = 5_000
     batch: int = 64
 
-SUITES = {"locatello2019": Suite(), "fast": Suite(2_000, 1_000, 15, 200, 100, 16)}
+SUITES = {"locatello2019": Suite(), "fast": Suite(2_000, 1_000, 15, 200, 100, 16), "smoke": Suite(300, 150, 3, 20, 10, 8)}
 
 def array_scores(codes, factors, codes_test, factors_test, trees: int = 100) -> dict:
     "Every score that needs arrays only: name -> result with its matrices."

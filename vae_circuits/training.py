@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['OBJECTIVES', 'MODELS', 'PAPER_MODELS', 'PAPER_DATASETS', 'BLOCK', 'FORMAT', 'STATE', 'CHECKPOINTS', 'YARDSTICK',
-           'TrainConfig', 'build', 'batches', 'Trainer', 'best_device', 'cosine', 'save_checkpoint', 'load_checkpoint',
-           'evaluate', 'train', 'command', 'wandb_log', 'load_pretrained', 'write_card']
+           'TrainConfig', 'build', 'batches', 'Trainer', 'best_device', 'keep_memory', 'cosine', 'save_checkpoint',
+           'load_checkpoint', 'evaluate', 'train', 'trained', 'command', 'wandb_log', 'load_pretrained', 'write_card']
 
 # %% ../nbs/05_training.ipynb #05-003
-import json, math
+import ctypes, json, math, sys
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -96,6 +96,7 @@ class Trainer:
     "The moving parts of a run: `model`, `objective`, one optimizer for each player, and the step."
     def __init__(self, config: TrainConfig):
         self.config, self.device = config, best_device(config.device)
+        if self.device.type == "cpu": keep_memory()
         model, objective = build(config)
         # channels last is the faster layout for these convolutions on CPU and GPU alike (benchmarks/training.py)
         self.model = model.to(self.device, memory_format=torch.channels_last)
@@ -123,6 +124,11 @@ def best_device(name: str = "auto") -> torch.device:
     if name == "auto": name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try: return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as e: raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
+
+def keep_memory():
+    "Let this process keep the memory that it frees, where the C library can be told so (glibc): a tenth of a step on a CPU is asking for it again."
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt: mallopt(-1, 2**31 - 1), mallopt(-3, 2**25)  # M_TRIM_THRESHOLD; M_MMAP_THRESHOLD, at most 32 MiB
 
 def cosine(step: int, config: TrainConfig) -> float:
     "Learning rate of `step`: from `lr` down to 0 along half a cosine."
@@ -207,6 +213,15 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
     return _finish(out, trainer, rows)
 
 # %% ../nbs/05_training.ipynb #05-034
+def trained(config: TrainConfig, out) -> ConvVAE:
+    "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
+    out = Path(out)
+    if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
+    model = load_checkpoint(out/"model.safetensors")
+    if {**asdict(TrainConfig()), **model.card.get("config", {})} != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
+    return model
+
+# %% ../nbs/05_training.ipynb #05-036
 def _start(out: Path, config: TrainConfig) -> list:
     check_free(out).mkdir(parents=True, exist_ok=True)
     write_atomic(out/"config.json", json.dumps({"config": asdict(config), "environment": environment()}, indent=1))
@@ -228,7 +243,7 @@ def _resume(out: Path, trainer):
     if not (out/"state.safetensors").is_file(): return 0, []
     return _load_state(out, trainer)
 
-# %% ../nbs/05_training.ipynb #05-036
+# %% ../nbs/05_training.ipynb #05-038
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
     values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
@@ -239,7 +254,7 @@ def _row(step: int, window: list, config: TrainConfig) -> dict:
     epoch = step / config.steps * config.epochs
     return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
 
-# %% ../nbs/05_training.ipynb #05-039
+# %% ../nbs/05_training.ipynb #05-041
 STATE = "vae_circuits.state.1"
 
 def _save_state(out: Path, trainer, step: int, rows: list):
@@ -263,7 +278,7 @@ def _load_state(out: Path, trainer):
         adam.load_state_dict({**adam.state_dict(), "state": moments})
     return header["step"], header["rows"]
 
-# %% ../nbs/05_training.ipynb #05-041
+# %% ../nbs/05_training.ipynb #05-043
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
@@ -277,7 +292,7 @@ def command(config: TrainConfig) -> str:
     named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
     return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
 
-# %% ../nbs/05_training.ipynb #05-053
+# %% ../nbs/05_training.ipynb #05-057
 @contextmanager
 def wandb_log(config: TrainConfig, **init):
     "A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`."
@@ -286,14 +301,14 @@ def wandb_log(config: TrainConfig, **init):
     with wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init}) as run:
         yield lambda row: run.log(row, step=row["step"])
 
-# %% ../nbs/05_training.ipynb #05-057
+# %% ../nbs/05_training.ipynb #05-061
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
     "A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites or synthetic."
     return load_checkpoint(CHECKPOINTS/f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors")
 
-# %% ../nbs/05_training.ipynb #05-059
+# %% ../nbs/05_training.ipynb #05-063
 YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}  # recon, KL on dSprites
 
 def write_card(path) -> Path:
@@ -324,7 +339,7 @@ Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in card["final"].
 """
     return write_atomic(Path(path).with_suffix(".md"), text)
 
-# %% ../nbs/05_training.ipynb #05-061
+# %% ../nbs/05_training.ipynb #05-065
 def _distance(config: dict, result: dict) -> str:
     if config["dataset"] != "dsprites" or config["model"] not in YARDSTICK: return ""
     recon, kl = YARDSTICK[config["model"]]
