@@ -3,16 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 OUT := results/quick
 
-.PHONY: help demo test export notebooks readme process site checkpoints benchmarks lock clean
+.PHONY: help demo test export notebooks readme process site study checkpoints benchmarks lock clean
 
 help:
 	@echo "make demo         analyze the shipped models and write $(OUT)/report.html"
-	@echo "make test         everything CI runs; test-sync, test-notebooks, test-numbers, test-site, test-wheel: one step of it"
+	@echo "make test         everything CI runs; test-sync, test-notebooks, test-engines, test-site, test-wheel: one step of it; test-nbdev: nbdev_test"
 	@echo "make export       export the package from the notebooks and clean them"
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"
 	@echo "make site         render the site (needs Quarto)"
-	@echo "make checkpoints  train the shipped models again (hours)"
+	@echo "make study        the reference study: train and analyze 60 models (hours), or what is missing of them"
+	@echo "make checkpoints  put the study's longer runs into the package"
 	@echo "make benchmarks   print the measured rates"
 	@echo "make lock         resolve requirements.lock anew"
 	@echo "make clean        remove what was made, the environment included"
@@ -51,6 +52,10 @@ process: .venv/ready
 site: readme process
 	@command -v quarto > /dev/null || { echo "the site needs Quarto (https://quarto.org)"; exit 1; }
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
+
+study: .venv/ready
+	@$(BIN)/vae-circuits sweep --preset study --out runs/study
+	@cp runs/study/table.parquet vae_circuits/results/study.parquet
 
 checkpoints: .venv/ready
 	@$(BIN)/python tools/checkpoints.py

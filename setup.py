@@ -25,6 +25,6 @@ setup(
     package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv", "results/*.parquet"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "sweep", "cluster", "benchmarks", "dev")},
+    extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "datasets", "sweep", "cluster", "benchmarks", "dev")},
     entry_points={"console_scripts": settings["console_scripts"].split()},
 )

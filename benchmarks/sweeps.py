@@ -195,15 +195,26 @@ def other_libraries(vae, clean, donor, show, channels: int = 8):
 
 def write(rows, lines):
     columns = ["case", "threads", "ratio", "forward passes", "error", "multiply-adds, ratio", "hooks / floor", "sweep / floor", "resume, ratio", "resume / floor"]
-    def cell(v): return f"{v:.1e}" if isinstance(v, float) and 0 < v < 0.01 else f"{v:.1f}" if isinstance(v, float) else str(v)
-    table = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows)]
+    write_section("Sweeps", [*table(rows, columns), "", *(f"- {line}" for line in lines), "",
+        "*ratio*: time of the naive loop of hooks over that of the sweep. *forward passes*: the sweep's time in passes of the model on all pairs. *error*: largest difference from",
+        "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over those of the sweep. *floor*: multiply-adds over the rate of a large matrix product", "measured beside them. *resume*: the sweep when it runs all that lies after the site again."])
+
+
+def table(rows, columns, digits: int = 1) -> list:
+    def cell(v): return f"{v:.1e}" if isinstance(v, float) and 0 < v < 0.01 else f"{v:.{digits}f}" if isinstance(v, float) else str(v)
+    return [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows)]
+
+
+def write_section(title: str, lines: list):
+    "Put the section `title` into benchmarks/README.md, above all what script, software and processor made it; other sections stay."
+    here = Path(__file__).parent
+    sections = dict(part.split("\n", 1) for part in (here/"README.md").read_text().split("\n## ")[1:])
+    made = f"Made by `python benchmarks/{title.lower()}.py --write` with PyTorch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}, {processor()}."
+    sections[title] = "\n".join(["", made, "", *lines])
     text = ["# Benchmarks", "", "Each prints ratios measured in one run. None is a test.", "",
-            *(f"- `{p.name}`: {p.read_text().split(chr(34) * 3)[1].splitlines()[0]}" for p in sorted(Path(__file__).parent.glob("*.py"))), "",
-            "## Sweeps", "", f"Made by `python benchmarks/sweeps.py --write` with PyTorch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}, {processor()}.", "",
-            *table, "", *(f"- {line}" for line in lines), "",
-            "*ratio*: time of the naive loop of hooks over that of the sweep. *forward passes*: the sweep's time in passes of the model on all pairs. *error*: largest difference from",
-            "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over those of the sweep. *floor*: multiply-adds over the rate of a large matrix product", "measured beside them. *resume*: the sweep when it runs all that lies after the site again.", ""]
-    (Path(__file__).parent/"README.md").write_text("\n".join(text))
+            *(f"- `{p.name}`: {p.read_text().split(chr(34) * 3)[1].splitlines()[0]}" for p in sorted(here.glob("*.py"))), "",
+            *(f"## {name}\n{sections[name].rstrip()}\n" for name in sorted(sections))]
+    (here/"README.md").write_text("\n".join(text))
 
 
 def processor() -> str:

@@ -1,4 +1,7 @@
-"""All that CI runs, step by step, stopping at the first that fails: `make test`, or `make test-wheel` for one step."""
+"""All that CI runs, step by step, stopping at the first that fails: `make test`, or `make test-wheel` for one step.
+
+`make test-nbdev` is a step by itself: nbdev_test runs the cells that nbval has run already.
+"""
 import os
 import shutil
 import subprocess
@@ -43,8 +46,8 @@ def wheel(folder):
     assert sorted(p.name for p in (where/"smoke").iterdir()) == ["figures", "report.html", "results.json", "tables"]
 
 
-def numbers():
-    "Run every notebook again and compare the stored output of cells marked `check`; the last ones first, which take the longest."
+def notebooks():
+    "Run every notebook and compare the stored output of cells marked `check`; the last ones first, which take the longest."
     def run(notebook): call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook)
     with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool: list(pool.map(run, sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True)))
 
@@ -58,10 +61,11 @@ def steps(folder):
     python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
     return {
         "sync": ("notebooks clean, package and README in step", lambda: call(python, tool, "check")),
-        "notebooks": ("notebooks run", lambda: call(BIN/"nbdev_test", "--n_workers", os.cpu_count() if os.cpu_count() < 4 else 4, "--timing")),
-        "numbers": ("stored numbers come out again", numbers),
+        "notebooks": ("notebooks run, and stored numbers come out again", notebooks),
+        "engines": ("a sweep survives kills and ends the same on every engine", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_engines.py")),
         "site": ("notebooks ready for the site", lambda: call(python, tool, "process")),
         "wheel": ("wheel builds, installs elsewhere, and does the main job", lambda: wheel(folder)),
+        "nbdev": ("nbdev_test, which runs the same cells as the step notebooks", lambda: call(BIN/"nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing")),
     }
 
 
@@ -71,7 +75,7 @@ def main():
     passed, began = 0, time.time()
     with tempfile.TemporaryDirectory() as folder:
         todo = steps(folder)
-        wanted = sys.argv[1:] or todo
+        wanted = sys.argv[1:] or [key for key in todo if key != "nbdev"]
         if unknown := set(wanted) - set(todo): sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
         for key in wanted:
             name, step = todo[key]

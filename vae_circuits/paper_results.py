@@ -456,11 +456,18 @@ def figures(study) -> dict:
 # %% ../nbs/21_paper_results.ipynb #21-064
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8884}
-th:first-child,td:last-child{text-align:left}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
+th:first-child,td:last-child,.words td{text-align:left}.words td{vertical-align:top;min-width:9rem}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
 img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-size:.9rem}"""
 
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
+    "claims": "The paper's claims, put to these runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are.",
+    "predictors": "What goes with disentanglement: correlations of modularity, effect strength and their product with two scores, over runs, and within models.",
+    "against_vae": "What the objectives change: differences from the VAE, over seeds.",
+    "shared_circuits": "Circuits of shape in separately trained networks, their channels matched by what they answer to: Jaccard index, beside random circuits of the same sizes and beside channels as they are numbered.",
+    "wasted": "How many latents are weak, inactive, or carry next to nothing.",
+    "lengths": "One longer training of each model beside what one more short one would give.",
+    "codes": "VQ-VAE: how far the picture moves when latents are nudged, codes swapped, channels set, and codes exchanged with another picture's.",
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
     "table3": "Table 3. Polysemanticity.",
@@ -499,7 +506,7 @@ def _html_table(table: pd.DataFrame) -> str:
         table[name] = [interval_text(*v) for v in zip(table[name], table.pop(f"{name} low"), table.pop(f"{name} high"))]
     if any(" " in c for c in table):  # 'dsprites vae' goes under the heading dSprites
         table = table.set_axis(pd.MultiIndex.from_tuples([[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]), axis=1)
-    return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–")
+    return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–", classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None)
 
 def report(title: str, intro: str, tables: dict, figures: dict, record: dict) -> str:
     "One self-contained HTML page. `intro` is HTML; `record` (settings, versions) is shown as JSON at the end."

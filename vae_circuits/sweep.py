@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['FIVE', 'UNTRAINED', 'OTHERS', 'SHIPPED', 'STUDIES', 'COLUMNS', 'DONE', 'FAILED', 'STARTED', 'ENGINES', 'DEATHS',
-           'HEADLINES', 'Run', 'Grid', 'Study', 'study', 'measure', 'work', 'workers', 'sweep', 'over_seeds',
-           'headline_table', 'headline_figure', 'write_sweep']
+           'HEADLINES', 'Run', 'Grid', 'Study', 'study', 'setting', 'seed_list', 'measure', 'work', 'workers', 'sweep',
+           'over_seeds', 'interval', 'difference', 'headline_table', 'headline_figure', 'write_sweep']
 
 # %% ../nbs/22_sweep.ipynb #22-003
 import html, importlib, io, itertools, json, os, re, threading, traceback
 from collections import Counter
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class Grid:
     def runs(self, **training) -> list:
         "The runs of this grid; `training` are settings common to all."
         for label in self.settings:
-            if not re.fullmatch(r"\w[\w.=]*", label): raise InputError(f"a setting is labelled with letters, digits, '_', '.' and '='; got {label!r}")
+            if not re.fullmatch(r"\w[\w.=,]*", label): raise InputError(f"a setting is labelled with letters, digits, '_', '.', ',' and '='; got {label!r}")
         every = itertools.product(self.datasets, self.models, self.settings.items(), self.seeds)
         return [Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label) for d, m, (label, changes), s in every]
 
@@ -76,16 +76,32 @@ SHIPPED = tuple(Grid((model,), (data,), settings={"longer": {"epochs": epochs, "
 STUDIES = {
     "quick": Study((Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
                    dict(epochs=1, epoch_images=64 * 200, precision="bfloat16"), Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
-    "study": Study((Grid(seeds=FIVE), UNTRAINED, *SHIPPED, OTHERS), dict(epochs=1, epoch_images=80_000, precision="bfloat16"), Settings(images=128, resamples=200)),
+    "study": Study((Grid(seeds=FIVE), *SHIPPED, UNTRAINED, OTHERS), dict(epochs=1, epoch_images=51_200, precision="bfloat16"), Settings(images=128, resamples=200)),
     "full": Study((Grid(seeds=FIVE), UNTRAINED, OTHERS), {}, Settings(images=1024, pairs=256)),
 }
 
 # %% ../nbs/22_sweep.ipynb #22-011
-def study(name: str, models=None, datasets=None, seeds=None) -> Study:
+def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> Study:
     "The study of that name; with any of the lists given, one grid of them and, for the rest, the lists of its first grid."
     found = STUDIES[one_of(name, STUDIES, "preset")]
     lists = {k: tuple(v) for k, v in (("models", models), ("datasets", datasets), ("seeds", seeds)) if v is not None}
+    if settings: lists["settings"] = dict(settings)
     return replace(found, grids=(replace(found.grids[0], **lists),)) if lists else found
+
+def setting(text: str) -> tuple:
+    "Label and changes of a setting such as 'beta=8' or 'beta=8,epochs=2'; `InputError` for what is no setting of a training."
+    kinds, changes = {f.name: type(f.default) for f in fields(TrainConfig)} | {"epoch_images": int}, {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try: changes[name] = kinds[one_of(name, kinds, "setting")](value)
+        except ValueError as e: raise e if isinstance(e, InputError) else InputError(f"{name} needs {'a whole number' if kinds[name] is int else 'a number'}; got {value!r}") from None
+    return text, changes
+
+def seed_list(text: str) -> tuple:
+    "The seeds in a text such as '0-4' or '0,1,7'."
+    match = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
+    if not all(match): raise InputError(f"seeds are whole numbers and ranges of them, such as 0-4 or 0,1,7; got {text!r}")
+    return tuple(s for m in match for s in range(int(m[1]), int(m[2] or m[1]) + 1))
 
 # %% ../nbs/22_sweep.ipynb #22-015
 COLUMNS = ["dataset", "model", "setting", "seed", "place", "number", "value", "low", "high", "n"]
@@ -259,6 +275,24 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     half = groups.std() / np.sqrt(found.n) * student.ppf((1 + level) / 2, found.n.clip(lower=2) - 1)
     return found.assign(low=found.value - half, high=found.value + half)[["value", "low", "high", "n"]]
 
+def interval(values, level: float = 0.95, future: bool = False) -> tuple:
+    "Mean of the values of some seeds and the ends of Student's interval of it, or with `future` of the interval for one more seed; NaN for what is unknown."
+    values = np.asarray(values, float)
+    values, n = values[np.isfinite(values)], np.isfinite(values).sum()
+    if n < 2: return float(values.mean()) if n else np.nan, np.nan, np.nan
+    half = student.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) * (1 / n + future) ** 0.5
+    return values.mean(), values.mean() - half, values.mean() + half
+
+def difference(a, b, level: float = 0.95) -> tuple:
+    "Mean of the values `a` less that of `b`, and the ends of Welch's interval of it."
+    a, b = (np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in (a, b))
+    if min(len(a), len(b)) < 2: return a.mean() - b.mean() if len(a) and len(b) else np.nan, np.nan, np.nan
+    gap, parts = a.mean() - b.mean(), np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
+    if not parts.sum(): return gap, gap, gap
+    freedom = parts.sum() ** 2 / (parts ** 2 / [len(a) - 1, len(b) - 1]).sum()
+    half = student.ppf((1 + level) / 2, freedom) * parts.sum() ** 0.5
+    return gap, gap - half, gap + half
+
 # %% ../nbs/22_sweep.ipynb #22-039
 HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
              "modularity of mu": ("mu", "modularity"), "polysemanticity of mu": ("mu", "polysemanticity"), "active latents": ("all", "active"), "reconstruction, nats": ("all", "recon"), "KL, nats": ("all", "kl"),
@@ -284,8 +318,11 @@ def headline_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 # %% ../nbs/22_sweep.ipynb #22-041
-def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None) -> tuple:
-    "Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error)."
+def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None, more=lambda table: ({}, {})) -> tuple:
+    """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error).
+
+    more: from the table, further tables and figures for the report.
+    """
     out = Path(out)
     if out.is_dir() and any(out.iterdir()) and not (out/"runs").is_dir(): raise InputError(f"{out} holds something else than a sweep; it is left as it is")
     table, failed = sweep(what.runs(), out/"runs", what.settings, engine, jobs, address)
@@ -294,7 +331,9 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
     environments = sorted({json.dumps(pd.read_parquet(f, columns=["seed"]).attrs["environment"]) for f in made})
     table.attrs = {"settings": asdict(what.settings), "training": what.training, "grids": [asdict(g) for g in what.grids], "environments": [json.loads(e) for e in environments]}
     _write_table(out/"table.parquet", table)
-    write_atomic(out/"report.html", report("A sweep over models, datasets and seeds", _intro(table, failed), {"headlines": headline_table(table)}, {"headlines": headline_figure(table)}, table.attrs))
+    tables, figures = more(table)
+    page = report("A sweep over models, datasets and seeds", _intro(table, failed), {"headlines": headline_table(table)} | tables, {"headlines": headline_figure(table)} | figures, table.attrs)
+    write_atomic(out/"report.html", page)
     return out/"report.html", failed
 
 def _intro(table, failed) -> str:

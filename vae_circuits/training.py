@@ -22,13 +22,14 @@ from tqdm.auto import tqdm
 from .core import InputError, check_free, environment, one_of, write_atomic
 from .data import DATASETS, dataset
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
-from .objectives import AnnealedVAE, BetaTCVAE, BetaVAE, DIPVAE, FactorVAE, InfoVAE
+from .objectives import AnnealedVAE, BetaTCVAE, BetaVAE, DIPVAE, FactorVAE, InfoVAE, VQVAE
+from .quantized import ConvVQVAE, code_use
 
 # %% ../nbs/05_training.ipynb #05-006
 OBJECTIVES = {  # model -> its objective for a `TrainConfig`
     "vae": lambda c: BetaVAE(), "beta_vae": lambda c: BetaVAE(c.beta), "factor_vae": lambda c: FactorVAE(c.gamma, c.latent_dim, c.discriminator_lr),
     "beta_tcvae": lambda c: BetaTCVAE(c.beta), "dip_vae": lambda c: DIPVAE(c.dip), "info_vae": lambda c: InfoVAE(c.mmd, c.alpha),
-    "annealed_vae": lambda c: AnnealedVAE(c.capacity, c.hold)}
+    "annealed_vae": lambda c: AnnealedVAE(c.capacity, c.hold), "vq_vae": lambda c: VQVAE(c.commitment, c.codebook_lr)}
 MODELS = tuple(OBJECTIVES)
 PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")  # those of Roy (2025); trained ones ship with the package
 
@@ -51,7 +52,10 @@ class TrainConfig:
     alpha: float = 0.0  # of info_vae; 1 leaves the KL out
     capacity: float = 25.0  # nats that annealed_vae ends at
     hold: float = 1000.0  # weight of annealed_vae's distance from its capacity
-    latent_dim: int = 10
+    codes: int = 64  # entries of vq_vae's codebook
+    commitment: float = 0.25  # weight of vq_vae's latents' distance from their entries
+    codebook_lr: float = 0.1
+    latent_dim: int = 10  # of vq_vae: numbers in an entry
     precision: str = "float32"  # or "bfloat16" for the matrix products
     device: str = "auto"
     log_every: int = 100  # steps
@@ -61,10 +65,10 @@ class TrainConfig:
         one_of(self.model, MODELS, "model")
         one_of(self.dataset, DATASETS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
-        for name in ("epoch_images", "batch_size", "lr", "latent_dim", "log_every", "checkpoint_every"):
+        for name in ("epoch_images", "batch_size", "lr", "codes", "latent_dim", "log_every", "checkpoint_every"):
             value = getattr(self, name)
             if not (name == "epoch_images" and value is None or 0 < value < math.inf): raise InputError(f"{name} must be greater than 0; got {value}")
-        for name in ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha", "capacity", "hold"):
+        for name in ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha", "capacity", "hold", "commitment", "codebook_lr"):
             if not 0 <= getattr(self, name) < math.inf: raise InputError(f"{name} must be 0 or greater; got {getattr(self, name)}")
         if not 0 <= self.seed < 2**32: raise InputError(f"seed must be from 0 to {2**32 - 1}; got {self.seed}")
         if self.checkpoint_every % self.log_every:
@@ -78,16 +82,18 @@ def build(config: TrainConfig):
     "A fresh model and objective for `config`, both initialized from its seed."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return ConvVAE(config.latent_dim, colors=DATASETS[config.dataset].image_shape[0]), OBJECTIVES[config.model](config)
+        sizes = dict(latent_dim=config.latent_dim, colors=DATASETS[config.dataset].image_shape[0])
+        model = ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
+        return model, OBJECTIVES[config.model](config)
 
 # %% ../nbs/05_training.ipynb #05-012
 BLOCK = 32  # steps whose images are drawn at once
 
-def batches(config: TrainConfig, draws: int, start: int = 0):
-    "For every step from `start`: a list of `draws` batches `[batch_size, *image_shape]` and the noise generator."
+def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
+    "For every step from `start`: a list of `draws` batches `[batch_size, *image_shape]` on `device`, moved there by the block, and the noise generator."
     data, size = dataset(config.dataset), config.batch_size * draws
     for block in range(start // BLOCK, math.ceil(config.steps / BLOCK)):
-        images = data.sample(size * BLOCK, seed=(config.seed, block)).images.reshape(BLOCK, draws, config.batch_size, *data.image_shape)
+        images = data.sample(size * BLOCK, seed=(config.seed, block)).images.reshape(BLOCK, draws, config.batch_size, *data.image_shape).to(device)
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
             yield step, list(images[step % BLOCK]), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
 
@@ -110,11 +116,19 @@ class Trainer:
         images = [x.to(self.device, memory_format=torch.channels_last) for x in images]
         noise = [e.to(self.device) for e in self.objective.noise(len(images[0]), self.model.latent_dim, generator)]
         for group in self.players["loss"][1].param_groups: group["lr"] = cosine(step, self.config)
+        return self.update(images, noise, step / self.config.steps)
+
+    def terms(self, images: list, noise: list, done: float) -> dict:
+        "What the objective measures, in the precision of the run."
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            terms = self.objective(self.model, images, noise, step / self.config.steps)
+            return self.objective(self.model, images, noise, done)
+
+    def update(self, images: list, noise: list, done: float) -> dict:
+        "Move every player's parameters along the gradient of its own term; returns the terms before."
+        terms = self.terms(images, noise, done)
         for term, (params, adam) in self.players.items():
             adam.zero_grad()
-            terms[term].backward(inputs=params)
+            terms[term].sum().backward(inputs=params)  # one number, or one for each of several seeds (05b_seeds)
         for _, adam in self.players.values(): adam.step()
         return {k: v.detach() for k, v in terms.items()}
 
@@ -139,7 +153,9 @@ FORMAT = "vae_circuits.checkpoint.1"
 
 def save_checkpoint(path, model: ConvVAE, card: dict) -> Path:
     "Write the weights of `model` and its `card` (JSON) to the safetensors file `path`, atomically."
-    card = {**card, "architecture": {"class": "ConvVAE", "latent_dim": model.latent_dim, "channels": list(model.channels), "colors": model.image_shape[0]}}
+    sizes = {"latent_dim": model.latent_dim, "channels": list(model.channels), "colors": model.image_shape[0]}
+    kind, more = ("ConvVQVAE", {"codes": len(model.codebook.weight)}) if isinstance(model, ConvVQVAE) else ("ConvVAE", {})
+    card = {**card, "architecture": {"class": kind, **sizes, **more}}
     return _write_tensors(path, model.state_dict(), {"format": FORMAT, "card": card})
 
 def _write_tensors(path, tensors: dict, header: dict) -> Path:
@@ -164,9 +180,10 @@ def load_checkpoint(path) -> ConvVAE:
     tensors, header = _read_tensors(path, FORMAT)
     card = header.get("card", {})
     arch = card.get("architecture", {})
-    if arch.get("class") != "ConvVAE": raise InputError(f"{path} holds the architecture {arch.get('class')!r}; expected 'ConvVAE'")
+    kind = {"ConvVAE": ConvVAE, "ConvVQVAE": ConvVQVAE}.get(arch.get("class"))
+    if kind is None: raise InputError(f"{path} holds the architecture {arch.get('class')!r}; expected 'ConvVAE' or 'ConvVQVAE'")
     try:
-        with torch.random.fork_rng(devices=[]): model = ConvVAE(arch["latent_dim"], arch["channels"], arch.get("colors", 1))
+        with torch.random.fork_rng(devices=[]): model = kind(**{k: v for k, v in arch.items() if k != "class"})
         model.load_state_dict(tensors)
     except (RuntimeError, KeyError, TypeError, ValueError):
         raise InputError(f"{path}: the weights do not fit the architecture on its card ({arch})") from None
@@ -178,18 +195,21 @@ def load_checkpoint(path) -> ConvVAE:
 # %% ../nbs/05_training.ipynb #05-029
 @torch.no_grad()
 def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) -> dict:
-    "recon, its floor, kl and elbo in nats, KL of each latent, and the active latents of `model` on `n` fresh images of `data`."
-    sums, means, device = 0, [], next(model.parameters()).device
+    """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of each latent, and the active latents;
+    or, of a VQ-VAE, which has no posterior and so no KL, what `code_use` says of its codebook."""
+    sums, seen, device, quantized = 0, [], next(model.parameters()).device, isinstance(model, ConvVQVAE)
     for i in range(0, n, chunk):
         x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
         run = model(x, torch.randn(len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)).to(device))
-        terms = reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None], kl_per_latent(run.mu, run.logvar)
-        sums, means = sums + len(x) * torch.cat(terms).cpu().double(), means + [run.mu.cpu()]
+        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]] + ([] if quantized else [kl_per_latent(run.mu, run.logvar)])
+        sums, seen = sums + len(x) * torch.cat(terms).cpu().double(), seen + [run["codes" if quantized else "mu"].cpu()]
     recon, floor, *kl = (sums / n).tolist()
-    active = (torch.cat(means).var(0) > 0.01).nonzero().flatten().tolist()
-    return {"images": n, "recon": recon, "floor": floor, "kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
+    found = {"images": n, "recon": recon, "floor": floor}
+    if quantized: return found | code_use(torch.cat(seen), len(model.codebook.weight))
+    active = (torch.cat(seen).var(0) > 0.01).nonzero().flatten().tolist()
+    return found | {"kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
 
-# %% ../nbs/05_training.ipynb #05-032
+# %% ../nbs/05_training.ipynb #05-034
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
     """Train as `config` says in the folder `out` and return the finished model.
 
@@ -200,7 +220,7 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
     out, trainer = Path(out), Trainer(config)
     done, rows = _resume(out, trainer) if resume else (0, _start(out, config))
     window = []
-    todo = batches(config, trainer.objective.draws, done)
+    todo = batches(config, trainer.objective.draws, done, trainer.device)
     progress = tqdm(todo, total=config.steps, initial=done, desc=f"{config.model} on {config.dataset}", mininterval=1)
     for step, images, generator in progress:
         window.append(trainer.step(step, images, generator))
@@ -212,7 +232,7 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps: _save_state(out, trainer, step + 1, rows)
     return _finish(out, trainer, rows)
 
-# %% ../nbs/05_training.ipynb #05-034
+# %% ../nbs/05_training.ipynb #05-036
 def trained(config: TrainConfig, out) -> ConvVAE:
     "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
     out = Path(out)
@@ -221,7 +241,7 @@ def trained(config: TrainConfig, out) -> ConvVAE:
     if {**asdict(TrainConfig()), **model.card.get("config", {})} != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
-# %% ../nbs/05_training.ipynb #05-036
+# %% ../nbs/05_training.ipynb #05-038
 def _start(out: Path, config: TrainConfig) -> list:
     check_free(out).mkdir(parents=True, exist_ok=True)
     write_atomic(out/"config.json", json.dumps({"config": asdict(config), "environment": environment()}, indent=1))
@@ -243,7 +263,7 @@ def _resume(out: Path, trainer):
     if not (out/"state.safetensors").is_file(): return 0, []
     return _load_state(out, trainer)
 
-# %% ../nbs/05_training.ipynb #05-038
+# %% ../nbs/05_training.ipynb #05-040
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
     values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
@@ -254,7 +274,7 @@ def _row(step: int, window: list, config: TrainConfig) -> dict:
     epoch = step / config.steps * config.epochs
     return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
 
-# %% ../nbs/05_training.ipynb #05-041
+# %% ../nbs/05_training.ipynb #05-043
 STATE = "vae_circuits.state.1"
 
 def _save_state(out: Path, trainer, step: int, rows: list):
@@ -278,7 +298,7 @@ def _load_state(out: Path, trainer):
         adam.load_state_dict({**adam.state_dict(), "state": moments})
     return header["step"], header["rows"]
 
-# %% ../nbs/05_training.ipynb #05-043
+# %% ../nbs/05_training.ipynb #05-045
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
@@ -292,7 +312,7 @@ def command(config: TrainConfig) -> str:
     named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
     return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
 
-# %% ../nbs/05_training.ipynb #05-057
+# %% ../nbs/05_training.ipynb #05-059
 @contextmanager
 def wandb_log(config: TrainConfig, **init):
     "A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`."
@@ -301,14 +321,14 @@ def wandb_log(config: TrainConfig, **init):
     with wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init}) as run:
         yield lambda row: run.log(row, step=row["step"])
 
-# %% ../nbs/05_training.ipynb #05-061
+# %% ../nbs/05_training.ipynb #05-063
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
     "A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites or synthetic."
     return load_checkpoint(CHECKPOINTS/f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors")
 
-# %% ../nbs/05_training.ipynb #05-063
+# %% ../nbs/05_training.ipynb #05-065
 YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}  # recon, KL on dSprites
 
 def write_card(path) -> Path:
@@ -316,7 +336,7 @@ def write_card(path) -> Path:
     card = load_checkpoint(path).card
     config, result = card["config"], card["evaluation"]
     name = f"{config['model']} on {config['dataset']}"
-    latents = "\n".join(f"| z{i} | {kl:.2f} | {'yes' if i in result['active'] else 'no'} |" for i, kl in enumerate(result["kl_per_latent"]))
+    middle, latents = _middle(result)
     epochs = card["images"] / dataset(config["dataset"]).size
     text = f"""# {name}
 
@@ -327,19 +347,21 @@ Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["
 | seed | {config["seed"]} |
 | images seen | {card["images"]:,} ({epochs:.2f} epochs of {dataset(config["dataset"]).size:,}) |
 | reconstruction, nats | {result["recon"]:.2f}, of which {result["floor"]:.2f} no model can avoid |
-| KL, nats | {result["kl"]:.2f} |
-| active latents | {len(result["active"])} of {len(result["kl_per_latent"])} |
+{middle}
 | measured on | {result["images"]:,} fresh images |
 
 Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in card["final"].items() if k not in ("step", "epoch", "lr"))}.
-{_distance(config, result)}
-| latent | KL, nats | active |
-|---|---|---|
-{latents}
-"""
+{_distance(config, result)}{latents}"""
     return write_atomic(Path(path).with_suffix(".md"), text)
 
-# %% ../nbs/05_training.ipynb #05-065
+def _middle(result: dict) -> tuple:
+    "Rows of the card about the latents, and their table; of a VQ-VAE, rows about its codebook and no table."
+    if "kl" not in result: return f"| codes in use | {result['codes_used']} |\n| perplexity of the codes | {result['perplexity']:.2f} |", ""
+    each = "\n".join(f"| z{i} | {kl:.2f} | {'yes' if i in result['active'] else 'no'} |" for i, kl in enumerate(result["kl_per_latent"]))
+    return (f"| KL, nats | {result['kl']:.2f} |\n| active latents | {len(result['active'])} of {len(result['kl_per_latent'])} |",
+            f"\n| latent | KL, nats | active |\n|---|---|---|\n{each}\n")
+
+# %% ../nbs/05_training.ipynb #05-067
 def _distance(config: dict, result: dict) -> str:
     if config["dataset"] != "dsprites" or config["model"] not in YARDSTICK: return ""
     recon, kl = YARDSTICK[config["model"]]
