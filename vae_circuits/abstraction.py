@@ -68,7 +68,7 @@ def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
     `tolerance` times its range, the short way round for a circular one. NaN equals nothing."""
     a, b = np.asarray(a, float), np.asarray(b, float)
     if factor.kind != "continuous" and len(factor.values) <= 10: return (factor.classes(a) == factor.classes(b)) & np.isfinite(a + b)
-    gap, span = np.abs(a - b), np.ptp(factor.values)
+    gap, span = np.abs(a - b), factor.period
     return (np.minimum(gap, span - gap) if factor.kind == "circular" else gap) <= tolerance * span
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Reader:
 def moved(data, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     "How far each factor moved between two tables of factors, row by row: in shares of its range, a circular one the shorter way; 1 or 0 for a categorical one."
     def steps(f):
-        step = (after[f.name] - before[f.name]).reset_index(drop=True) / (f.values[-1] - f.values[0])
+        step = (after[f.name] - before[f.name]).reset_index(drop=True) / f.period
         if f.kind == "categorical": return step.abs().gt(0).astype(float).where(step.notna())
         return (step + 0.5) % 1 - 0.5 if f.kind == "circular" else step
     return pd.DataFrame({f.name: steps(f) for f in data.factors})

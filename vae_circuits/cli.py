@@ -14,9 +14,9 @@ from typing import List, Optional
 
 import typer
 
+from .archives import WORLDS
 from .claims import claims_report
 from .core import InputError
-from .data import DATASETS
 from .paper_results import Settings, write_analysis, write_paper
 from .sweep import ENGINES, seed_list, setting as parse_setting, study, write_sweep
 from .training import MODELS, TrainConfig, train, wandb_log
@@ -47,7 +47,7 @@ _default = TrainConfig()
 @app.command(name="train")
 def train_command(
     model: str = option(_default.model, help=f"One of {', '.join(MODELS)}."),
-    dataset: str = option(_default.dataset, help=f"One of {', '.join(DATASETS)}."),
+    dataset: str = option(_default.dataset, help=f"One of {', '.join(WORLDS)}."),
     out: Path = option(..., "--out", help="Folder of the run."),
     resume: bool = option(False, "--resume", help="Go on with the run in the folder, to the same result as if never stopped."),
     seed: int = option(_default.seed, help="Decides the weights, the images and the noise."),

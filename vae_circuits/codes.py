@@ -87,7 +87,7 @@ def _channels(vae, images, donor, site):
     return found.reset_coords(drop=True).rename(unit="channel").assign_coords(channel=range(found.sizes["unit"]))
 
 # %% ../nbs/13b_codes.ipynb #13b-028
-def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 4, seed: int = 0) -> Effects:
+def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 16, seed: int = 0) -> Effects:
     """Distance that the picture moves when as many codes become those of the next image: `Effects` [image, draw, count] (paper Eq. 7).
 
     counts: whole numbers up to the number of positions. draws: random orders of the positions, the same for all images; within an order, more codes
@@ -101,8 +101,8 @@ def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 
     found = picture_changes(vae, images, images.roll(-1, 0), addresses).values.reshape(len(images), draws, len(counts))
     return Effects(xr.DataArray(found, dims=("image", "draw", "count"), name="distance", coords={"count": list(counts)}))
 
-# %% ../nbs/13b_codes.ipynb #13b-031
-def code_effects(vae, images, values=RANGE, draws: int = 4, seed: int = 0, **options) -> pd.DataFrame:
+# %% ../nbs/13b_codes.ipynb #13b-033
+def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0, **options) -> pd.DataFrame:
     """Every way to measure effect strength in a VQ-VAE, a row a number: columns place, number, value, low, high, n. Distances are those of paper Eq. 7.
 
     images: `[n, *image_shape]`, at least 2; of each, as many pictures are made as there are positions times entries. options: those of `bootstrap`.
@@ -111,7 +111,7 @@ def code_effects(vae, images, values=RANGE, draws: int = 4, seed: int = 0, **opt
     """
     vae = adapt(vae)
     book, positions = codebook(vae), int(np.prod(vae.sites["codes"].shape))
-    swaps, counts = swap_changes(vae, images), [2**i for i in range(positions.bit_length())]
+    swaps, counts = swap_changes(vae, images), sorted({2**i for i in range(positions.bit_length())} | {positions})
     nudges, channels = nudge_changes(vae, images, swaps, values).mean("channel", "value").array, channel_changes(vae, images, values).mean("value").array
     exchanges = exchange_changes(vae, images, counts, draws, seed).mean("draw").array
     rows = {("codes", "swap"): swaps.array.sum("code").mean("unit") / (len(book) - 1)} | {("codes", f"exchange {k}"): exchanges.sel(count=k) for k in counts}

@@ -33,6 +33,11 @@ class Factor:
     values: tuple
     labels: tuple = ()
 
+    @property
+    def period(self):
+        "Length of the range; a circular factor repeats after it."
+        return self.values[-1] - self.values[0]
+
     def check(self, value) -> np.ndarray:
         "`value` as a float array; `InputError` if any of it is not a value of this factor."
         low, high = self.values[0], self.values[-1]

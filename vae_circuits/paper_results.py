@@ -23,10 +23,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
+from .archives import world
 from .causal_graph import PALETTE, causal_graph, draw_graph, write_graph
 from .circuits import Circuit, areas, factor_trial, faithfulness_curve, find_circuit, motifs, redundant_pairs, score_circuit
 from .core import InputError, environment, one_of, whole_folder
-from .data import dataset
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import cluster_coherence, latent_effects, modularity, monosemantic_share, polysemanticity
@@ -103,7 +103,8 @@ class Analysis:
 
 # %% ../nbs/21_paper_results.ipynb #21-009
 def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
-    "Run the whole framework on one trained `vae` with images from `data`."
+    "Run the whole framework on one trained `vae` with images from `data`; `InputError` for a VQ-VAE, which has codes in place of latents."
+    if "mu" not in vae.sites: raise InputError("the model has codes in place of latents, and no posterior to analyze; code_effects and vae-circuits sweep measure it")
     progress = tqdm(total=5, leave=False, desc="responses to every factor")
     def now(what): progress.update(), progress.set_description(what)
     sample = data.sample(settings.images, settings.seed)
@@ -322,7 +323,7 @@ def control_table(study) -> pd.DataFrame:
 
 # %% ../nbs/21_paper_results.ipynb #21-042
 NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "beta_tcvae": "β-TCVAE", "dip_vae": "DIP-VAE-II", "info_vae": "InfoVAE", "annealed_vae": "Annealed β-VAE",
-         "dsprites": "dSprites", "synthetic": "Synthetic", "paper": "Paper"}
+         "vq_vae": "VQ-VAE", "dsprites": "dSprites", "synthetic": "Synthetic", "confounded": "Confounded", "shapes3d": "3D Shapes", "mpi3d_toy": "MPI3D toy", "mpi3d_realistic": "MPI3D realistic", "mpi3d_real": "MPI3D real", "cars3d": "Cars3D", "smallnorb": "SmallNORB", "celeba": "CelebA", "paper": "Paper"}
 
 def _grid(study, height: float = 2.6, rows=None, columns=None, **kwargs):
     "A figure with a row for each dataset and a column for each model of `study`."
@@ -541,7 +542,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
         study, progress = {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
         for d, m, vae in progress:
             progress.set_postfix_str(f"analyzing {m} on {d}")
-            study[d, m] = analyze(vae, dataset(d), settings)
+            study[d, m] = analyze(vae, world(d), settings)
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
@@ -596,7 +597,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
     vae, out = load_checkpoint(checkpoint), Path(out)
     if "config" not in vae.card: raise InputError(f"the card of {checkpoint} does not say which dataset the model was trained on")
     d, m = vae.card["config"]["dataset"], vae.card["config"]["model"]
-    data = dataset(d)
+    data = world(d)
     data.factor(settings.factor)
     with whole_folder(out, "results.json", overwrite) as folder:
         study = {(d, m): analyze(vae, data, settings)}

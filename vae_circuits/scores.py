@@ -363,7 +363,7 @@ def _targets(factor, values) -> np.ndarray:
     "What a model of a factor learns: `[n, 1]`, for a circular factor `[n, 2]`."
     if _few(factor): return factor.classes(values)[:, None]
     if factor.kind != "circular": return np.asarray(values, float)[:, None]
-    angle = 2 * np.pi * (np.asarray(values, float) - factor.values[0]) / (factor.values[-1] - factor.values[0])
+    angle = 2 * np.pi * (np.asarray(values, float) - factor.values[0]) / factor.period
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
 def _values(factor, said) -> np.ndarray:
@@ -371,7 +371,7 @@ def _values(factor, said) -> np.ndarray:
     low, high = factor.values[0], factor.values[-1]
     if _few(factor): return np.asarray(factor.values, float)[said[:, 0].astype(int)]
     if factor.kind != "circular": return said[:, 0].clip(low, high)
-    return low + np.arctan2(said[:, 1], said[:, 0]) % (2 * np.pi) / (2 * np.pi) * (high - low)
+    return low + np.arctan2(said[:, 1], said[:, 0]) % (2 * np.pi) / (2 * np.pi) * factor.period
 
 # %% ../nbs/14_scores.ipynb #14-049
 @dataclass(frozen=True)

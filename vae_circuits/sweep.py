@@ -23,11 +23,12 @@ from matplotlib.figure import Figure
 from scipy.stats import t as student
 from tqdm.auto import tqdm
 
+from .archives import world
+from .codes import code_effects
 from .core import InputError, count, environment, one_of, write_atomic
-from .data import dataset
 from .paper_results import ENCODER, NAMES, PALETTE, Settings, analyze, report
 from .scores import score_suite
-from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, trained
+from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, evaluate, trained
 
 # %% ../nbs/22_sweep.ipynb #22-006
 @dataclass(frozen=True)
@@ -69,15 +70,15 @@ class Study:
 
 FIVE = tuple(range(5))
 UNTRAINED = Grid(("vae",), seeds=FIVE, settings={"untrained": {"epochs": 0}})
-OTHERS = Grid(("beta_tcvae", "dip_vae", "info_vae", "annealed_vae"), ("dsprites",), (0, 1, 2))
+OTHERS = (Grid(("beta_tcvae", "dip_vae", "info_vae", "annealed_vae"), ("dsprites",), (0, 1)), Grid(("vq_vae",), seeds=(0, 1, 2)))
 SHIPPED = tuple(Grid((model,), (data,), settings={"longer": {"epochs": epochs, "epoch_images": None}})  # those that the package holds
                 for data, lengths in (("dsprites", (1.25, 1.0, 0.9)), ("synthetic", (8, 8, 6))) for model, epochs in zip(PAPER_MODELS, lengths))
 
 STUDIES = {
     "quick": Study((Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
                    dict(epochs=1, epoch_images=64 * 200, precision="bfloat16"), Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
-    "study": Study((Grid(seeds=FIVE), *SHIPPED, UNTRAINED, OTHERS), dict(epochs=1, epoch_images=51_200, precision="bfloat16"), Settings(images=128, resamples=200)),
-    "full": Study((Grid(seeds=FIVE), UNTRAINED, OTHERS), {}, Settings(images=1024, pairs=256)),
+    "study": Study((Grid(seeds=FIVE), *SHIPPED, UNTRAINED, *OTHERS), dict(epochs=1, epoch_images=51_200, precision="bfloat16"), Settings(images=128, resamples=200)),
+    "full": Study((Grid(seeds=FIVE), UNTRAINED, *OTHERS), {}, Settings(images=1024, pairs=256)),
 }
 
 # %% ../nbs/22_sweep.ipynb #22-011
@@ -108,11 +109,17 @@ COLUMNS = ["dataset", "model", "setting", "seed", "place", "number", "value", "l
 
 def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
     "All numbers of one trained model: columns `COLUMNS`; numbers without an interval have NaN there."
-    data, seed = dataset(run.config.dataset), settings.seed
+    data = world(run.config.dataset)
+    parts = _of_codes(vae, data, settings) if "codes" in vae.sites else _of_latents(vae, data, settings)
+    parts.append(_rows("all", {"images seen": vae.card["images"]}))
+    return pd.concat(parts, ignore_index=True).assign(**run.key)[COLUMNS].astype({c: float for c in COLUMNS[-4:]})
+
+def _of_latents(vae, data, settings) -> list:
+    "The tables of a model with a posterior."
     found = analyze(vae, data, settings)
-    scores = score_suite(data, vae, settings.suite, seed=seed).value
+    scores = score_suite(data, vae, settings.suite, seed=settings.seed).value
     parts = [found.numbers.reset_index(), _rows("all", {f"{score} {part}": v for (score, part), v in scores.items()}),
-             _rows("all", {k: v for k, v in found.evaluation.items() if k in ("recon", "floor", "kl", "elbo")} | {"active": len(found.evaluation["active"]), "images seen": vae.card["images"]})]
+             _rows("all", {k: found.evaluation[k] for k in ("recon", "floor", "kl", "elbo")} | {"active": len(found.evaluation["active"])})]
     R, members = found.responses.array.transpose("factor", "unit"), found.circuit.units
     parts += [_rows(R.unit.values, R.sel(factor=f).values, f"response to {f}") for f in R.factor.values]
     encoder = R.unit.values[np.isin(R.site, ENCODER)]
@@ -120,8 +127,12 @@ def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
     routes = found.shares.value.groupby("site").map(lambda s: _top_mean(s, settings.top))
     parts += [_rows(routes.site.values, routes.sel(readout=z).values, f"top_share to {z}") for z in routes.readout.values]
     shares = found.ranking.rename_axis("place").reset_index().rename(columns={"share": "value"})
-    parts.append(shares.assign(number=f"mediated share of {settings.factor}", n=settings.pairs)[["place", "number", "value", "low", "high", "n"]])
-    return pd.concat(parts, ignore_index=True).assign(**run.key)[COLUMNS].astype({c: float for c in COLUMNS[-4:]})
+    return [*parts, shares.assign(number=f"mediated share of {settings.factor}", n=settings.pairs)[["place", "number", "value", "low", "high", "n"]]]
+
+def _of_codes(vae, data, settings) -> list:
+    "The tables of a VQ-VAE, which has codes to swap in place of latents to set."
+    images = data.sample(settings.circuit_pairs, settings.seed).images
+    return [code_effects(vae, images, seed=settings.seed, resamples=settings.resamples), _rows("all", evaluate(vae, data, n=min(settings.points, 4096)))]
 
 def _top_mean(shares, top: int):
     "Mean of the `top` largest of a site's shares for each readout: `[readout]`; NaN for a readout that the factor does not move."
@@ -132,7 +143,7 @@ def _rows(place, values, number=None) -> pd.DataFrame:
     names, values = (list(values), list(values.values())) if number is None else (number, values)
     return pd.DataFrame({"place": place, "number": names, "value": np.asarray(values, float), "low": np.nan, "high": np.nan, "n": np.nan})
 
-# %% ../nbs/22_sweep.ipynb #22-020
+# %% ../nbs/22_sweep.ipynb #22-022
 DONE, FAILED, STARTED = "numbers.parquet", "error.txt", "started"
 
 def work(run: Run, folder: Path, settings: Settings):
@@ -161,7 +172,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> Path:
     table.to_parquet(buffer, compression="zstd", index=False)
     return write_atomic(path, buffer.getvalue())
 
-# %% ../nbs/22_sweep.ipynb #22-025
+# %% ../nbs/22_sweep.ipynb #22-027
 ENGINES = ("loky", "dask", "slurm", "ray")
 
 @contextmanager
@@ -205,7 +216,7 @@ def _import(name: str, extra: str = "cluster"):
     try: return importlib.import_module(name)
     except ImportError: raise InputError(f"{name} is not installed; install it with: pip install 'vae_circuits[{extra}]'") from None
 
-# %% ../nbs/22_sweep.ipynb #22-028
+# %% ../nbs/22_sweep.ipynb #22-030
 DEATHS = 3  # of workers, before their run counts as failed
 
 def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", jobs: int = None, address: str = None) -> tuple:
@@ -267,7 +278,7 @@ def _progress(folders):
         stop.set(), thread.join()
         show(), bar.close()
 
-# %% ../nbs/22_sweep.ipynb #22-035
+# %% ../nbs/22_sweep.ipynb #22-037
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     "Mean of each number over seeds, with Student's interval and n: a row a dataset, model, setting, place and number; NaN for seeds that have none."
     groups = table.groupby(["dataset", "model", "setting", "place", "number"], sort=False).value
@@ -293,7 +304,7 @@ def difference(a, b, level: float = 0.95) -> tuple:
     half = student.ppf((1 + level) / 2, freedom) * parts.sum() ** 0.5
     return gap, gap - half, gap + half
 
-# %% ../nbs/22_sweep.ipynb #22-039
+# %% ../nbs/22_sweep.ipynb #22-041
 HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
              "modularity of mu": ("mu", "modularity"), "polysemanticity of mu": ("mu", "polysemanticity"), "active latents": ("all", "active"), "reconstruction, nats": ("all", "recon"), "KL, nats": ("all", "kl"),
              **{f"mediation of the top channels, {s}": (s, "top_share") for s in ENCODER}}
@@ -317,7 +328,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
         ax.set_title(name, fontsize=9), ax.set_xticks(range(len(groups)), [" ".join(NAMES.get(w, w) for w in g if w != "default") for g, _ in groups], rotation=90, fontsize=7)
     return figure
 
-# %% ../nbs/22_sweep.ipynb #22-041
+# %% ../nbs/22_sweep.ipynb #22-043
 def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None, more=lambda table: ({}, {})) -> tuple:
     """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error).
 

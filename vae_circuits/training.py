@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from tqdm.auto import tqdm
 
+from .archives import WORLDS, world
 from .core import InputError, check_free, environment, one_of, write_atomic
-from .data import DATASETS, dataset
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 from .objectives import AnnealedVAE, BetaTCVAE, BetaVAE, DIPVAE, FactorVAE, InfoVAE, VQVAE
 from .quantized import ConvVQVAE, code_use
@@ -63,7 +63,7 @@ class TrainConfig:
 
     def __post_init__(self):
         one_of(self.model, MODELS, "model")
-        one_of(self.dataset, DATASETS, "dataset")
+        one_of(self.dataset, WORLDS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
         for name in ("epoch_images", "batch_size", "lr", "codes", "latent_dim", "log_every", "checkpoint_every"):
             value = getattr(self, name)
@@ -75,14 +75,14 @@ class TrainConfig:
             raise InputError(f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and {self.log_every}")
 
     @property
-    def steps(self) -> int: return math.ceil(self.epochs * (self.epoch_images or DATASETS[self.dataset].size) / self.batch_size)
+    def steps(self) -> int: return math.ceil(self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size)
 
 # %% ../nbs/05_training.ipynb #05-009
 def build(config: TrainConfig):
     "A fresh model and objective for `config`, both initialized from its seed."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        sizes = dict(latent_dim=config.latent_dim, colors=DATASETS[config.dataset].image_shape[0])
+        sizes = dict(latent_dim=config.latent_dim, colors=WORLDS[config.dataset].image_shape[0])
         model = ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
         return model, OBJECTIVES[config.model](config)
 
@@ -91,7 +91,7 @@ BLOCK = 32  # steps whose images are drawn at once
 
 def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
     "For every step from `start`: a list of `draws` batches `[batch_size, *image_shape]` on `device`, moved there by the block, and the noise generator."
-    data, size = dataset(config.dataset), config.batch_size * draws
+    data, size = world(config.dataset), config.batch_size * draws
     for block in range(start // BLOCK, math.ceil(config.steps / BLOCK)):
         images = data.sample(size * BLOCK, seed=(config.seed, block)).images.reshape(BLOCK, draws, config.batch_size, *data.image_shape).to(device)
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
@@ -302,7 +302,7 @@ def _load_state(out: Path, trainer):
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1] if rows else {}, "evaluation": evaluate(trainer.model, dataset(config.dataset)), "device": trainer.device.type,
+            "final": rows[-1] if rows else {}, "evaluation": evaluate(trainer.model, world(config.dataset)), "device": trainer.device.type,
             "environment": json.loads((out/"config.json").read_text())["environment"]}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
@@ -337,7 +337,7 @@ def write_card(path) -> Path:
     config, result = card["config"], card["evaluation"]
     name = f"{config['model']} on {config['dataset']}"
     middle, latents = _middle(result)
-    epochs = card["images"] / dataset(config["dataset"]).size
+    epochs = card["images"] / WORLDS[config["dataset"]].size
     text = f"""# {name}
 
 Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["device"]}, threads: {card["environment"]["threads"]}.
@@ -345,7 +345,7 @@ Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["
 | | |
 |---|---|
 | seed | {config["seed"]} |
-| images seen | {card["images"]:,} ({epochs:.2f} epochs of {dataset(config["dataset"]).size:,}) |
+| images seen | {card["images"]:,} ({epochs:.2f} epochs of {WORLDS[config["dataset"]].size:,}) |
 | reconstruction, nats | {result["recon"]:.2f}, of which {result["floor"]:.2f} no model can avoid |
 {middle}
 | measured on | {result["images"]:,} fresh images |
