@@ -7,9 +7,9 @@ __all__ = ['STUDY', 'WORDS', 'V', 'B', 'F', 'SCORE', 'STRENGTH', 'FOCUS', 'MODUL
            'T1', 'AVERAGES', 'COMPARED', 'FIGURE2', 'TEXT2', 'OVER', 'WEAK', 'SPREAD', 'BROAD', 'LATENT', 'LATENTS',
            'NUMBERED', 'SHAPE', 'MOTIFS', 'LABELS', 'SIZES', 'LARGEST', 'T3', 'TENTHS', 'READING', 'MEANINGS',
            'PRODUCT', 'OWN_R', 'PREDICTORS', 'SEPARATION', 'C0', 'C1', 'C2', 'UNDEFINED', 'MEDIATED', 'DCI', 'LATER',
-           'CLAIMS', 'CHANGED', 'WASTE', 'load_study', 'Runs', 'runs_of', 'at', 'over_latents', 'above', 'below',
-           'answers', 'of_answers', 'split_latents', 'Finding', 'like', 'ordered', 'positive', 'exactly', 'Claim',
-           'verdict', 'row', 'column', 'told', 'by_model', 'trade_off', 'same_numbers', 'best_predictor',
+           'CLAIMS', 'CHANGED', 'WASTE', 'load_study', 'Runs', 'runs_of', 'collapsed', 'at', 'over_latents', 'above',
+           'below', 'answers', 'of_answers', 'split_latents', 'Finding', 'like', 'ordered', 'positive', 'exactly',
+           'Claim', 'verdict', 'row', 'column', 'told', 'by_model', 'trade_off', 'same_numbers', 'best_predictor',
            'correlations', 'layers_ordered', 'largest_share', 'against', 'nudged', 'claims_table', 'predictors',
            'against_vae', 'shared_circuits', 'wasted', 'codes', 'lengths', 'predictors_figure', 'changes_figure',
            'claims_report']
@@ -54,11 +54,18 @@ class Runs:
         return quantity(frame.loc[model]).dropna()
 
 def runs_of(table: pd.DataFrame) -> dict:
-    "Dataset -> its `Runs`, from the table of a sweep."
-    wide = lambda part: part.pivot(index=["model", "seed"], columns=["place", "number"], values="value")
-    return {d: Runs(d, {s: wide(part) for s, part in of.groupby("setting", sort=False)}) for d, of in table.groupby("dataset", sort=False)}
+    "Dataset -> its `Runs`, from the table of a sweep, those left out that have `collapsed`."
+    lost, wide = list(collapsed(table).index), lambda part: part.pivot(index=["model", "seed"], columns=["place", "number"], values="value")
+    kept = lambda frame, d, s: frame[[(d, m, s, seed) not in lost for m, seed in frame.index]]
+    return {d: Runs(d, {s: kept(wide(part), d, s) for s, part in of.groupby("setting", sort=False)}) for d, of in table.groupby("dataset", sort=False)}
 
-# %% ../nbs/23_claims.ipynb #23-011
+def collapsed(table: pd.DataFrame) -> pd.DataFrame:
+    "The trained runs that have no active latent (variance of mu above 0.01): they encode nothing, and have no circuits. Columns recon and kl, nats."
+    here = table[table.place.eq("all") & table.number.isin(["active", "recon", "kl", "images seen"])]
+    wide = here.pivot(index=["dataset", "model", "setting", "seed"], columns="number", values="value")
+    return wide.loc[wide.active.eq(0) & wide["images seen"].gt(0), ["recon", "kl"]]
+
+# %% ../nbs/23_claims.ipynb #23-013
 def at(place: str, number: str, scale: float = 1.0):
     "A column, times `scale`; NaN where it was not measured."
     return lambda frame: scale * frame.get((place, number), pd.Series(np.nan, frame.index))
@@ -74,7 +81,7 @@ def above(limit: float): return over_latents(lambda s: (s > limit).sum(), "effec
 
 def below(limit: float): return over_latents(lambda s: (s < limit).sum(), "effect_strength")
 
-# %% ../nbs/23_claims.ipynb #23-013
+# %% ../nbs/23_claims.ipynb #23-015
 def answers(run: pd.Series, site: str) -> pd.DataFrame:
     "Mean responses of one run at one site: a row a factor, a column a unit."
     here = run[run.index.get_level_values("place").str.startswith(f"{site}[") & run.index.get_level_values("number").str.startswith("response to ")]
@@ -87,14 +94,15 @@ def of_answers(function, *sites):
 def split_latents(number: str, chosen):
     "Mean of `number` over the latents whose strongest factor (of all, each factor's responses scaled to a sum of 1) is `chosen`, less that over the others."
     def one(run):
-        R = answers(run, "mu")
+        R = answers(run, "mu").loc[lambda R: R.sum(1) > 0]
+        if not len(R): return np.nan  # nothing moves the latents of a collapsed posterior
         main = R.div(R.sum(1), axis=0).idxmax().rename(lambda unit: "z" + unit[3:-1])
         values = run.xs(number, level="number")[main.index]
         mine = main.map(chosen)
         return values[mine].mean() - values[~mine].mean()
     return lambda frame: frame.apply(one, axis=1)
 
-# %% ../nbs/23_claims.ipynb #23-017
+# %% ../nbs/23_claims.ipynb #23-019
 @dataclass(frozen=True)
 class Finding:
     "What the runs of one dataset say of a claim; `holds` is None where they cannot tell."
@@ -109,7 +117,7 @@ def _sign(intervals) -> "bool | None":
 
 def _texts(found: dict) -> str: return "; ".join(f"{name} {interval_text(*f)}" for name, f in found.items())
 
-# %% ../nbs/23_claims.ipynb #23-018
+# %% ../nbs/23_claims.ipynb #23-020
 def like(quantity, paper: dict):
     "Might one more run give the paper's numbers, model -> value? Texts show prediction intervals."
     def test(runs):
@@ -139,7 +147,7 @@ def exactly(quantity, value: float, digits: int = 3):
         return Finding(f"{found.min():.3g} to {found.max():.3g}", bool((found.round(digits) == value).all())) if len(found) else Finding("–")
     return test
 
-# %% ../nbs/23_claims.ipynb #23-022
+# %% ../nbs/23_claims.ipynb #23-024
 @dataclass(frozen=True)
 class Claim:
     """A claim of the paper. test: (Runs) -> Finding. own, own_holds: what the paper's own numbers say of it. why: how it is read, or why it cannot be tested."""
@@ -164,7 +172,7 @@ def verdict(claim: Claim, findings: dict) -> str:
     ours = WORDS[next(iter(said))] if len(said) == 1 else ", ".join(f"{WORDS[h]} on {' and '.join(ds)}" for h, ds in said.items())
     return f"{own}; in our runs: {ours}" if own else ours
 
-# %% ../nbs/23_claims.ipynb #23-025
+# %% ../nbs/23_claims.ipynb #23-027
 V, B, F = PAPER_MODELS
 SCORE, STRENGTH, FOCUS, MODULAR = at("all", "mig"), at("all", "effect_strength"), at("all", "specificity"), at("mu", "modularity")
 POLY, MONO, COHERENT = at("mu", "polysemanticity"), at("mu", "monosemantic", 100), at("mu", "coherence")
@@ -178,7 +186,7 @@ def told(values: dict) -> str: return ", ".join(f"{NAMES[m]} {v:.3g}" for m, v i
 
 def by_model(function) -> dict: return {m: function(m) for m in PAPER_MODELS}
 
-# %% ../nbs/23_claims.ipynb #23-027
+# %% ../nbs/23_claims.ipynb #23-029
 READ = "the score is not defined; read as the mutual information gap"
 T1 = {name: dict(zip(PAPER_MODELS, values)) for name, values in PAPER["table1"].items()}
 AVERAGES = by_model(lambda m: column("table2", m).mean())
@@ -200,7 +208,7 @@ COMPARED = [
     Claim("§6, finding 3", "β-VAE and FactorVAE promote monosemanticity", ordered(MONO, (B, V), (F, V))),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-029
+# %% ../nbs/23_claims.ipynb #23-031
 def _together(strength, specificity): return np.corrcoef(strength, specificity)[0, 1] if np.isfinite(specificity).all() else np.nan
 
 def trade_off(runs) -> Finding:
@@ -233,7 +241,7 @@ LATENTS = [
     Claim("§5.5.1", "β-VAE wastes three latents (strength below 3.0), FactorVAE none", like(below(3), {B: 3, F: 0}), own=told(WEAK), own_holds=bool(WEAK[B] == 3 and WEAK[F] == 0), why=LATENT),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-031
+# %% ../nbs/23_claims.ipynb #23-033
 def same_numbers(site: str, number: str, top: int = 3):
     "How many of the `top` units of two runs have the same number, over all pairs of runs with different seeds."
     def test(runs):
@@ -265,7 +273,7 @@ def _trained_less(runs, quantity) -> Finding:
     found = {NAMES[m]: difference(runs.of(quantity, m), runs.of(quantity, "vae", "untrained")) for m in PAPER_MODELS}
     return Finding(_texts(found), _sign(found.values()))
 
-# %% ../nbs/23_claims.ipynb #23-033
+# %% ../nbs/23_claims.ipynb #23-035
 LABELS = {V: (1, 2, 2, 0, 2, 1, 2, 0, 1, 0), B: (2, 1, 1, 0, 2, 2, 1, 0, 1, 0), F: (2, 1, 0, 0, 1, 1, 1, 1, 1)}  # §5.4
 SIZES = {m: tuple(sorted(Counter(labels).values())) for m, labels in LABELS.items()}
 LARGEST = of_answers(lambda R: Counter(l for l in cluster_coherence(R).labels if l >= 0).most_common(1)[0][1], "mu")
@@ -287,7 +295,7 @@ MEANINGS = [
     Claim("§5.4", "As training goes on, latents turn from polysemantic to monosemantic", lambda runs: _trained_less(runs, lambda frame: -POLY(frame)), why="read as: polysemanticity of mu is lower than in untrained networks; shown is by how much"),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-035
+# %% ../nbs/23_claims.ipynb #23-037
 def _r(x, y) -> float: return float(np.corrcoef(list(x.values()), list(y.values()))[0, 1])
 
 PRODUCT = {m: T1["Mu-layer modularity"][m] * T1["Avg. effect strength"][m] for m in PAPER_MODELS}
@@ -297,9 +305,10 @@ PREDICTORS = {"modularity": MODULAR, "strength": STRENGTH, "product": lambda fra
 def best_predictor(runs) -> Finding:
     "Does the product correlate with the score above 0, and better than either factor?"
     found = correlations(runs, SCORE)
+    if not len(found): return Finding("–")
     gain = found.loc["product, gain over the better one"]
     texts = {name: tuple(found.loc[name, ["value", "low", "high"]]) for name in found.index}
-    return Finding(_texts(texts), _sign([texts["product"], tuple(gain[["value", "low", "high"]])]) if len(found) else None)
+    return Finding(_texts(texts), _sign([texts["product"], tuple(gain[["value", "low", "high"]])]))
 
 SEPARATION = [
     Claim("§5.5, Table 4", "The first layer has modularity 1.000 in all models", exactly(at("encoder_conv_0", "modularity"), 1.0)),
@@ -318,7 +327,7 @@ def _not_above(found, name) -> Finding:
     r = tuple(found.loc[name, ["value", "low", "high"]])
     return Finding(f"r = {interval_text(*r)}", None if np.isnan(r[1]) else not r[1] > 0)
 
-# %% ../nbs/23_claims.ipynb #23-037
+# %% ../nbs/23_claims.ipynb #23-039
 def correlations(runs: Runs, score, models=PAPER_MODELS, within: bool = False, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     "Correlation of each of `PREDICTORS` with a score over runs, and what the product gains on the better of its factors: value, low, high, n; empty with fewer than four runs."
     parts = [pd.DataFrame({**{k: runs.of(q, m) for k, q in PREDICTORS.items()}, "score": runs.of(score, m)}).dropna() for m in models]
@@ -334,7 +343,7 @@ def _four(data) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"): r = np.corrcoef(data, rowvar=False)[:3, 3]
     return np.append(r, r[2] - max(r[:2]))
 
-# %% ../nbs/23_claims.ipynb #23-040
+# %% ../nbs/23_claims.ipynb #23-042
 def layers_ordered(model: str, *pairs):
     "Is the first layer's share above the second's in runs of one model? Runs are compared with themselves."
     def test(runs):
@@ -364,7 +373,7 @@ MEDIATED = [
           why="for the largest share of a channel"),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-042
+# %% ../nbs/23_claims.ipynb #23-044
 DCI = at("all", "dci disentanglement")
 
 def against(runs) -> Finding:
@@ -387,17 +396,23 @@ LATER = [
 
 CLAIMS = [*COMPARED, *LATENTS, *MOTIFS, *MEANINGS, *SEPARATION, *MEDIATED, *LATER]
 
-# %% ../nbs/23_claims.ipynb #23-044
+# %% ../nbs/23_claims.ipynb #23-046
 def claims_table(table: pd.DataFrame) -> pd.DataFrame:
-    "Every claim put to the runs of a sweep: a row a claim; columns claim, the paper's own numbers, a column a dataset, verdict, and why it is read so."
+    """Every claim put to the runs of a sweep: a row a claim; columns where, claim, the paper's own numbers recomputed, a column a dataset, the same numbers
+    of single longer runs, verdict, and why it is read so."""
     known, rows = runs_of(table), []
     for claim in CLAIMS:
-        found = {d: claim.test(r) for d, r in known.items() if claim.test and d in claim.datasets}
-        texts = {d: found[d].text if d in found else "" for d in known}
+        asked = {d: r for d, r in known.items() if claim.test and d in claim.datasets}
+        found, longer = {d: claim.test(r) for d, r in asked.items()}, {d: claim.test(_longer(r)).text for d, r in asked.items() if "longer" in r.frames}
+        texts = {d: found[d].text if d in found else "" for d in known} | {"longer": ". ".join(f"{NAMES[d]}: {text}" for d, text in longer.items())}
         rows.append({"where": claim.where, "claim": claim.says, "recomputed": claim.own, **texts, "verdict": verdict(claim, found), "why": claim.why})
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
 
-# %% ../nbs/23_claims.ipynb #23-051
+def _longer(runs: Runs) -> Runs:
+    "The runs that were trained longer, in place of the others."
+    return Runs(runs.dataset, {**runs.frames, "default": runs.frames["longer"]})
+
+# %% ../nbs/23_claims.ipynb #23-053
 def predictors(table: pd.DataFrame) -> pd.DataFrame:
     "`correlations` with MIG and DCI disentanglement over the runs of all models: a row a dataset, score and predictor; columns over runs, within models, each with its interval, and n."
     rows = []
@@ -410,7 +425,7 @@ def predictors(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(pd.DataFrame(columns).rename(lambda p: f"{d}, {name}: {p}").assign(n=parts[0].n.iloc[0]))
     return pd.concat(rows).rename_axis("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-054
+# %% ../nbs/23_claims.ipynb #23-056
 CHANGED = {"mutual information gap": SCORE, "DCI disentanglement": DCI, "effect strength": STRENGTH, "specificity": FOCUS, "modularity of mu": MODULAR, "polysemanticity of mu": POLY, "monosemantic units, %": MONO,
            **{f"mediation, {site}": q for site, q in TOP.items()}}
 
@@ -424,7 +439,7 @@ def against_vae(table: pd.DataFrame) -> pd.DataFrame:
             rows.append({"row": f"{d}: {name}"} | {f"{m}{end}": v for m, gap in gaps.items() for end, v in zip(("", " low", " high"), gap)})
     return pd.DataFrame(rows).set_index("row").dropna(how="all").dropna(how="all", axis=1)
 
-# %% ../nbs/23_claims.ipynb #23-057
+# %% ../nbs/23_claims.ipynb #23-059
 def _circuit(run, site): return run.xs(f"in the circuit of {'shape'}", level="number").filter(like=f"{site}[").astype(bool)
 
 def _compare(a, b, site) -> dict:
@@ -441,7 +456,7 @@ def _jackknife(values: pd.Series) -> tuple:
     half = stats.t.ppf(.975, len(seeds) - 1) * (((without - without.mean()) ** 2).sum() * (len(seeds) - 1) / len(seeds)) ** .5
     return values.mean(), values.mean() - half, values.mean() + half
 
-# %% ../nbs/23_claims.ipynb #23-058
+# %% ../nbs/23_claims.ipynb #23-060
 def shared_circuits(table: pd.DataFrame) -> pd.DataFrame:
     "Over pairs of seeds of one model: a row a dataset, kind of network and site; columns likeness, shared, chance, numbered, and what matching gains on chance, with its interval."
     rows = []
@@ -457,7 +472,7 @@ def shared_circuits(table: pd.DataFrame) -> pd.DataFrame:
                     rows.append({"row": f"{d}: {m if setting == 'default' else setting}, {site}", **pairs.mean(), "gain": gain[0], "gain low": gain[1], "gain high": gain[2]})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-061
+# %% ../nbs/23_claims.ipynb #23-063
 WASTE = {"strength below 3.0": below(3), "inactive": over_latents(lambda a: (a == 0).sum(), "active"), "KL below 0.1 nats": over_latents(lambda kl: (kl < .1).sum(), "kl")}
 
 def wasted(table: pd.DataFrame) -> pd.DataFrame:
@@ -469,7 +484,7 @@ def wasted(table: pd.DataFrame) -> pd.DataFrame:
             rows.append({"row": f"{d}: {m}"} | {f"{name}{end}": v for name, f in found.items() for end, v in zip(("", " low", " high"), f)})
     return pd.DataFrame(rows).set_index("row").dropna(how="all") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-064
+# %% ../nbs/23_claims.ipynb #23-066
 def codes(table: pd.DataFrame) -> pd.DataFrame:
     "Effects in VQ-VAEs over seeds, as distances (Eq. 7), as shares of exchanging all codes, and in strengths of a VAE's latent: a row a dataset and intervention."
     rows = []
@@ -482,7 +497,7 @@ def codes(table: pd.DataFrame) -> pd.DataFrame:
             rows.append({"row": f"{d}: {place}, {number}", "distance": value, "distance low": low, "distance high": high, "of_all_codes": (moved / whole).mean(), "of_a_latent": value / latent})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-067
+# %% ../nbs/23_claims.ipynb #23-069
 def lengths(table: pd.DataFrame) -> pd.DataFrame:
     "Short runs with the prediction interval of one more, the run that was trained longer, and whether it lies outside: a row a dataset, model and number."
     rows = []
@@ -494,7 +509,7 @@ def lengths(table: pd.DataFrame) -> pd.DataFrame:
                 rows.append({"row": f"{d}: {m}, {name}", "short": short[0], "short low": short[1], "short high": short[2], "longer": longer.iloc[0], "outside": not short[1] <= longer.iloc[0] <= short[2]})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-070
+# %% ../nbs/23_claims.ipynb #23-072
 def predictors_figure(table: pd.DataFrame) -> Figure:
     "MIG over modularity, effect strength and their product: a dot a run, a row a dataset, a color a model."
     known = runs_of(table)
@@ -510,7 +525,7 @@ def predictors_figure(table: pd.DataFrame) -> Figure:
         if models: row[2].legend(fontsize=7)
     return figure
 
-# %% ../nbs/23_claims.ipynb #23-072
+# %% ../nbs/23_claims.ipynb #23-074
 def changes_figure(changes: pd.DataFrame) -> Figure:
     "`against_vae` as dots with intervals, a panel a number, in units of the largest difference there."
     names = list(dict.fromkeys(i.split(": ")[1] for i in changes.index))
@@ -526,9 +541,9 @@ def changes_figure(changes: pd.DataFrame) -> Figure:
     figure.axes[0].legend(fontsize=7)
     return figure
 
-# %% ../nbs/23_claims.ipynb #23-075
+# %% ../nbs/23_claims.ipynb #23-077
 def claims_report(table: pd.DataFrame) -> tuple:
     "Tables and figures of this notebook for the table of any sweep; those that have nothing to show are left out."
-    made = {"claims": claims_table(table), "predictors": predictors(table), "against_vae": against_vae(table), "shared_circuits": shared_circuits(table), "wasted": wasted(table), "codes": codes(table), "lengths": lengths(table)}
+    made = {"claims": claims_table(table), "collapsed": collapsed(table), "predictors": predictors(table), "against_vae": against_vae(table), "shared_circuits": shared_circuits(table), "wasted": wasted(table), "codes": codes(table), "lengths": lengths(table)}
     drawn = {"predictors": predictors_figure(table)} | ({"against_vae": changes_figure(made["against_vae"])} if len(made["against_vae"]) else {})
     return {name: t for name, t in made.items() if len(t)}, drawn

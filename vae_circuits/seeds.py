@@ -8,7 +8,7 @@ __all__ = ['UNRECORDED', 'Pair', 'Bfloat16', 'Recorded', 'SeedTrainer', 'train_s
 # %% ../nbs/05b_seeds.ipynb #05b-003
 from contextlib import nullcontext
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,7 +77,17 @@ def _player(term: str, trainers: list, weights: list, record: bool):
         if states[0]: adam.state[w]["step"] = states[0]["step"].to(w.device if record else "cpu", copy=True)  # the same for all
     return weights, adam
 
-# %% ../nbs/05b_seeds.ipynb #05b-020
+# %% ../nbs/05b_seeds.ipynb #05b-021
+def _share(trainers: list, players: dict):
+    "Let each of `trainers` see its part of the weights and moments of the stacked `players`."
+    for term, (weights, adam) in players.items():
+        for i, trainer in enumerate(trainers):
+            params, own = trainer.players[term]
+            for p, w in zip(params, weights):
+                p.data = w.detach()[i]
+                own.state[p] = {k: v if k == "step" else v[i] for k, v in adam.state[w].items()}
+
+# %% ../nbs/05b_seeds.ipynb #05b-024
 UNRECORDED = "annealed_vae", "vq_vae"  # the loss of the first changes with `done`; the second counts codes, for which the CPU waits
 
 class SeedTrainer(Trainer):
@@ -98,13 +108,8 @@ class SeedTrainer(Trainer):
         self.share()
 
     def share(self):
-        "Let each trainer see its part of weights and moments."
-        for term, (weights, adam) in self.players.items():
-            for i, trainer in enumerate(self.trainers):
-                params, own = trainer.players[term]
-                for p, w in zip(params, weights):
-                    p.data = w.detach()[i]
-                    own.state[p] = {k: v if k == "step" else v[i] for k, v in adam.state[w].items()}
+        "Give every trainer what its seed has become: views, which follow the weights of later steps."
+        _share(self.trainers, self.players)
 
     def step(self, step: int, images: list, generators: list) -> dict:
         "One update of all seeds; returns the named terms before it, each `[seeds]`. `images` and `generators`: what `batches` gives for each seed."
@@ -121,15 +126,38 @@ class SeedTrainer(Trainer):
 
     def update(self, images, noise, done): return (self.recorded or super().update)(images, noise, done)
 
-# %% ../nbs/05b_seeds.ipynb #05b-029
+# %% ../nbs/05b_seeds.ipynb #05b-033
+def _alike(configs: list) -> list:
+    "`configs`, if they are one configuration with different seeds."
+    if not configs: raise InputError("there is nothing to train; expected at least one configuration")
+    for c in configs:
+        for (name, value), first in zip(asdict(c).items(), asdict(configs[0]).values()):
+            if name != "seed" and value != first: raise InputError(f"seeds that are trained at once differ in seed alone; got {name}={first!r} and {name}={value!r}")
+    seeds = [c.seed for c in configs]
+    if twice := [s for s in seeds if seeds.count(s) > 1]: raise InputError(f"seed {twice[0]} is there twice; expected different seeds")
+    return configs
+
+# %% ../nbs/05b_seeds.ipynb #05b-036
 @dataclass
 class _Seed:
     "One seed's share of a run: the steps done and the rows logged up to there."
     folder: Path
     trainer: Trainer
-    done: int
-    rows: list
+    done: int = 0
+    rows: list = field(default_factory=list)
 
+def _open(configs: list, out: Path, resume: bool) -> list:
+    "The seeds, as far as their folders in `out` have them; those without a folder begin."
+    seeds = [_Seed(out/str(c.seed), Trainer(c)) for c in configs]
+    begun = [s for s in seeds if resume and s.folder.is_dir()]
+    if resume and not begun: raise InputError(f"{out} holds no run to resume; expected a folder {configs[0].seed} in it")
+    new = [s for s in seeds if s not in begun]
+    for s in new: check_free(s.folder)  # all of them, before the first is claimed
+    for s in begun: s.done, s.rows = _resume(s.folder, s.trainer)
+    for s in new: _start(s.folder, s.trainer.config)
+    return seeds
+
+# %% ../nbs/05b_seeds.ipynb #05b-039
 def _log(seeds: list, step: int, window: list) -> list:
     "Give every seed its row after `step` steps; `window`: the terms `[seeds]` of the steps since the last row. Returns the rows, each with its `seed`."
     terms, new = {k: torch.stack([terms[k] for terms in window]).cpu() for k in window[0]}, []  # [steps, seeds], fetched at once
@@ -140,12 +168,12 @@ def _log(seeds: list, step: int, window: list) -> list:
     for s, row in zip(seeds, new): s.rows.append(row)
     return [{"seed": s.trainer.config.seed, **row} for s, row in zip(seeds, new)]
 
-# %% ../nbs/05b_seeds.ipynb #05b-032
+# %% ../nbs/05b_seeds.ipynb #05b-042
 def _advance(seeds: list, stop: int, callbacks, record: bool):
     "Train `seeds` that have done the same number of steps up to step `stop`."
-    trainer, start = SeedTrainer([s.trainer for s in seeds], record), seeds[0].done
-    config, window = trainer.config, []
-    streams = [batches(s.trainer.config, trainer.objective.draws, start, trainer.device) for s in seeds]
+    trainer, start, window = SeedTrainer([s.trainer for s in seeds], record), seeds[0].done, []
+    config, draws = trainer.config, trainer.objective.draws
+    streams = [batches(s.trainer.config, draws, start, trainer.device) for s in seeds]
     progress = tqdm(range(start, stop), total=config.steps, initial=start, desc=f"{len(seeds)} seeds of {config.model} on {config.dataset}", mininterval=1)
     for step, *every in zip(progress, *streams):
         _, images, generators = zip(*every)
@@ -159,7 +187,7 @@ def _advance(seeds: list, stop: int, callbacks, record: bool):
         for s in seeds: _save_state(s.folder, s.trainer, step + 1, s.rows)
     for s in seeds: s.done = stop
 
-# %% ../nbs/05b_seeds.ipynb #05b-034
+# %% ../nbs/05b_seeds.ipynb #05b-045
 def train_seeds(configs, out, resume: bool = False, callbacks=(), record: bool = True) -> list:
     """Train `configs`, `TrainConfig`s that differ in `seed` alone, at once; returns their finished models, in the same order.
 
@@ -173,22 +201,3 @@ def train_seeds(configs, out, resume: bool = False, callbacks=(), record: bool =
     for start, stop in pairwise(sorted({*(s.done for s in seeds), seeds[0].trainer.config.steps})):
         _advance([s for s in seeds if s.done <= start], stop, callbacks, record)
     return [_finish(s.folder, s.trainer, s.rows) for s in seeds]
-
-def _alike(configs: list) -> list:
-    if not configs: raise InputError("there is nothing to train; expected at least one configuration")
-    for c in configs:
-        for (name, value), first in zip(asdict(c).items(), asdict(configs[0]).values()):
-            if name != "seed" and value != first: raise InputError(f"seeds that are trained at once differ in seed alone; got {name}={first!r} and {name}={value!r}")
-    seeds = [c.seed for c in configs]
-    if twice := [s for s in seeds if seeds.count(s) > 1]: raise InputError(f"seed {twice[0]} is there twice; expected different seeds")
-    return configs
-
-def _open(configs: list, out: Path, resume: bool) -> list:
-    "The seeds as their folders have them; new ones begin."
-    folders = [out/str(c.seed) for c in configs]
-    begun = [resume and f.is_dir() for f in folders]
-    if resume and not any(begun): raise InputError(f"{out} holds no run to resume; expected a folder {configs[0].seed} in it")
-    for f, b in zip(folders, begun): b or check_free(f)  # all of them, before the first is claimed
-    seeds = [_Seed(f, Trainer(c), 0, []) for f, c in zip(folders, configs)]
-    for s, b in zip(seeds, begun): s.done, s.rows = _resume(s.folder, s.trainer) if b else (0, _start(s.folder, s.trainer.config))
-    return seeds
