@@ -207,7 +207,7 @@ def of_trainers(found: dict, threads: int) -> tuple:
         if "factor" in name: row["step / floor"] = ""  # it has more to multiply
         rows.append(row)
         show(row | ({} if isinstance(times, str) else {"images a second": STEPS * BATCH / statistics.median(times)}))
-    return rows, [f"Drawing its images takes {drawn:.0%} of our step in float32, {count(threads)}."]
+    return rows, [f"Drawing its images takes {drawn:.1%} of our step in float32, {count(threads)}."]
 
 
 def of_companies(found: dict, threads: int, seeds: int, device: str) -> list:

@@ -437,7 +437,8 @@ def against_vae(table: pd.DataFrame) -> pd.DataFrame:
         for name, q in CHANGED.items():
             gaps = {m if s == "default" else s: difference(runs.of(q, m, s), runs.of(q, V)) for m, s in others}
             rows.append({"row": f"{d}: {name}"} | {f"{m}{end}": v for m, gap in gaps.items() for end, v in zip(("", " low", " high"), gap)})
-    return pd.DataFrame(rows).set_index("row").dropna(how="all").dropna(how="all", axis=1)
+    found = pd.DataFrame(rows).set_index("row").dropna(how="all")
+    return found[[c for c in found if found[c.split()[0]].notna().any()]]
 
 # %% ../nbs/23_claims.ipynb #23-059
 def _circuit(run, site): return run.xs(f"in the circuit of {'shape'}", level="number").filter(like=f"{site}[").astype(bool)

@@ -312,7 +312,8 @@ HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("
 def headline_table(table: pd.DataFrame) -> pd.DataFrame:
     "`HEADLINES` over seeds: a row a number; columns 'dataset model setting', and the same with ' low' and ' high'."
     found, columns = over_seeds(table), {}
-    for group in found.index.droplevel([3, 4]).unique():
+    groups, found = found.index.droplevel([3, 4]).unique(), found.sort_index()  # which .loc wants
+    for group in groups:
         rows = found.loc[group].reindex(list(HEADLINES.values()))
         columns |= {f"{' '.join(group)}{end}": rows[part].to_numpy() for part, end in (("value", ""), ("low", " low"), ("high", " high"))}
     return pd.DataFrame(columns, index=list(HEADLINES)).rename_axis("row")
