@@ -42,12 +42,24 @@ def alone(tmp_path_factory):
 
 def begun(out, since):
     "Has a run started after `since`?"
-    return any(f.stat().st_mtime > since for f in out.glob(f"runs/*/{STARTED}"))
+    try: return any(f.stat().st_mtime > since for f in out.glob(f"runs/*/{STARTED}"))
+    except FileNotFoundError: return False  # it ended in between
+
+
+def workers(pid, is_worker):
+    "The living descendants of a process whose command line `is_worker` takes for one."
+    found = []
+    for p in psutil.Process(pid).children(recursive=True):
+        try:
+            if is_worker(" ".join(p.cmdline())): found.append(p)
+        except psutil.Error: pass  # it has died in between
+    return found
 
 
 def test_killed_ten_times(alone, tmp_path):
     "All processes, the driver alone, or one worker are killed at random moments; the table's file is the same to the byte."
     rng, out, driver = random.Random(0), tmp_path/"sweep", None
+    is_loky = lambda command: "popen_loky" in command
     quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     start = lambda: subprocess.Popen([sys.executable, "-c", DRIVER, os.path.dirname(__file__), str(out)], **quiet)
     for kind in ("all", "worker", "driver", "worker", "all", "driver", "worker", "all", "driver", "all"):
@@ -55,10 +67,11 @@ def test_killed_ten_times(alone, tmp_path):
         if driver is None or driver.poll() is not None: driver = start()
         while not begun(out, since): time.sleep(0.01)
         time.sleep(rng.uniform(0, 2))
+        while kind == "worker" and not workers(driver.pid, is_loky): time.sleep(0.01)  # they are being started again
         assert driver.poll() is None  # the grid is long enough for ten kills
         if kind == "all": os.killpg(driver.pid, signal.SIGKILL)
         elif kind == "driver": driver.kill()
-        else: rng.choice([p for p in psutil.Process(driver.pid).children() if "popen_loky" in " ".join(p.cmdline())]).kill()
+        else: rng.choice(workers(driver.pid, is_loky)).kill()
         if kind != "worker": driver.wait()
     if driver.poll() is not None: driver = start()
     assert driver.wait(timeout=600) == 0
@@ -72,8 +85,7 @@ def kill_one(out, is_worker):
         start = time.time()
         while not begun(out, start) and time.time() < start + 120: time.sleep(0.05)
         time.sleep(1)
-        found = [p for p in psutil.Process().children(recursive=True) if is_worker(" ".join(p.cmdline()))]
-        for p in found[:1]: p.kill(), killed.append(p.pid)
+        for p in workers(os.getpid(), is_worker)[:1]: p.kill(), killed.append(p.pid)
     thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     return killed

@@ -398,14 +398,14 @@ CLAIMS = [*COMPARED, *LATENTS, *MOTIFS, *MEANINGS, *SEPARATION, *MEDIATED, *LATE
 
 # %% ../nbs/23_claims.ipynb #23-046
 def claims_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Every claim put to the runs of a sweep: a row a claim; columns where, claim, the paper's own numbers recomputed, a column a dataset, the same numbers
-    of single longer runs, verdict, and why it is read so."""
+    """Every claim put to the runs of a sweep: a row a claim; columns where, claim, verdict, the paper's own numbers recomputed, a column a dataset, the same numbers
+    of single longer runs, and why it is read so."""
     known, rows = runs_of(table), []
     for claim in CLAIMS:
         asked = {d: r for d, r in known.items() if claim.test and d in claim.datasets}
         found, longer = {d: claim.test(r) for d, r in asked.items()}, {d: claim.test(_longer(r)).text for d, r in asked.items() if "longer" in r.frames}
         texts = {d: found[d].text if d in found else "" for d in known} | {"longer": ". ".join(f"{NAMES[d]}: {text}" for d, text in longer.items())}
-        rows.append({"where": claim.where, "claim": claim.says, "recomputed": claim.own, **texts, "verdict": verdict(claim, found), "why": claim.why})
+        rows.append({"where": claim.where, "claim": claim.says, "verdict": verdict(claim, found), "recomputed": claim.own, **texts, "why": claim.why})
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
 
 def _longer(runs: Runs) -> Runs:
@@ -545,6 +545,6 @@ def changes_figure(changes: pd.DataFrame) -> Figure:
 # %% ../nbs/23_claims.ipynb #23-077
 def claims_report(table: pd.DataFrame) -> tuple:
     "Tables and figures of this notebook for the table of any sweep; those that have nothing to show are left out."
-    made = {"claims": claims_table(table), "collapsed": collapsed(table), "predictors": predictors(table), "against_vae": against_vae(table), "shared_circuits": shared_circuits(table), "wasted": wasted(table), "codes": codes(table), "lengths": lengths(table)}
+    made = {"claims": claims_table(table), "collapsed": collapsed(table).pipe(lambda t: t.set_axis([" ".join(map(str, run)) for run in t.index]).rename_axis("row")), "predictors": predictors(table), "against_vae": against_vae(table), "shared_circuits": shared_circuits(table), "wasted": wasted(table), "codes": codes(table), "lengths": lengths(table)}
     drawn = {"predictors": predictors_figure(table)} | ({"against_vae": changes_figure(made["against_vae"])} if len(made["against_vae"]) else {})
     return {name: t for name, t in made.items() if len(t)}, drawn

@@ -81,7 +81,8 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
     """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit] (paper Eq. 10, before the mean).
 
     clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or feature, or latent), 'neuron', 'position' or
-    'site'; the mean is over all that a unit holds. chunk: pairs at a time, no effect on the result.
+    'site'; the mean is over all that a unit holds. Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
+    effect on the result.
     """
     vae, rows = adapt(vae), []
     clean, changed = image_pairs(vae, clean, changed)
@@ -89,7 +90,7 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
     coords = unit_coords(vae.sites, names, unit)
     for i in range(0, len(clean), chunk):
         a, b = (vae.run(x[i:i + chunk], record=names) for x in (clean, changed))
-        rows.append(torch.cat([_by_unit((b[s] - a[s]).abs(), vae.sites[s], unit) for s in names], 1).cpu())
+        rows.append(torch.cat([_by_unit((b[s] != a[s]).float() if vae.sites[s].discrete else (b[s] - a[s]).abs(), vae.sites[s], unit) for s in names], 1).cpu())
     return Effects(xr.DataArray(torch.cat(rows).numpy(), dims=("pair", "unit"), name="change", coords=coords))
 
 def _by_unit(change, site, unit):
@@ -97,7 +98,7 @@ def _by_unit(change, site, unit):
     table = change.movedim(1 + site.axis, 1).flatten(1).unflatten(1, (site.units, -1))  # [n, channels, positions]
     return {"channel": lambda: table.mean(2), "neuron": lambda: table.flatten(1), "position": lambda: table.mean(1), "site": lambda: table.mean((1, 2))[:, None]}[unit]()
 
-# %% ../nbs/07_interventions.ipynb #07-018
+# %% ../nbs/07_interventions.ipynb #07-019
 def check_pairs(clean, changed):
     "Raise `InputError` unless the two image batches have the same, non-zero length."
     if len(clean) != len(changed) or not len(clean):
@@ -109,7 +110,7 @@ def image_pairs(vae, clean, changed) -> tuple:
     check_pairs(x, y)
     return x, y
 
-# %% ../nbs/07_interventions.ipynb #07-022
+# %% ../nbs/07_interventions.ipynb #07-023
 @torch.no_grad()
 def latent_changes(vae, clean, changed) -> Effects:
     "Signed change of the posterior means between image pairs: `Effects` [pair, latent] (paper Eq. 2)."
@@ -122,7 +123,7 @@ def latent_names(vae) -> list:
     "z0, z1, ... for the latents of `vae`."
     return [f"z{i}" for i in range(vae.sites["mu"].units)]
 
-# %% ../nbs/07_interventions.ipynb #07-025
+# %% ../nbs/07_interventions.ipynb #07-026
 def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: str = "channel") -> Effects:
     """Response of every unit to every factor: `Effects` [factor, pair, unit]; its mean over pairs is R(n, f) (paper Eq. 10).
 
@@ -132,7 +133,7 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: 
     parts = [activation_changes(vae, sample.images, data.interventions(sample, f, seed).images, sites, unit).array for f in factors]
     return Effects(xr.concat(parts, dim=xr.Variable("factor", list(factors))))
 
-# %% ../nbs/07_interventions.ipynb #07-034
+# %% ../nbs/07_interventions.ipynb #07-035
 @torch.no_grad()
 def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
     "Mean activation of each site over reference `images`: a run of one row, which serves every image as donor."
@@ -158,7 +159,7 @@ def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
         found[s] = run[s] + scale * spread * torch.randn(run[s].shape, generator=generator).to(run[s])
     return Run(found, run.eps, run.x)
 
-# %% ../nbs/07_interventions.ipynb #07-039
+# %% ../nbs/07_interventions.ipynb #07-040
 RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
@@ -178,7 +179,7 @@ def _grid(vae, latents, values):
     if values.ndim != 1 or not len(values) or not values.isfinite().all(): raise InputError("values must be a list of finite numbers, at least one")
     return list(latents), values
 
-# %% ../nbs/07_interventions.ipynb #07-044
+# %% ../nbs/07_interventions.ipynb #07-045
 @torch.no_grad()
 def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
     """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].

@@ -457,12 +457,13 @@ def figures(study) -> dict:
 # %% ../nbs/21_paper_results.ipynb #21-064
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8884}
-th:first-child,td:last-child,.words td{text-align:left}.words td{vertical-align:top;min-width:9rem}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
+th:first-child,td:last-child,.words td,.words th{text-align:left}.words td{vertical-align:top;min-width:9rem}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
 img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-size:.9rem}"""
 
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
     "claims": "The paper's claims, put to these runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are.",
+    "collapsed": "Runs that were trained and have no active latent: they encode nothing. They count in the main numbers, and are left out of everything about the claims.",
     "predictors": "What goes with disentanglement: correlations of modularity, effect strength and their product with two scores, over runs, and within models.",
     "against_vae": "What the objectives change: differences from the VAE, over seeds.",
     "shared_circuits": "Circuits of shape in separately trained networks, their channels matched by what they answer to: Jaccard index, beside random circuits of the same sizes and beside channels as they are numbered.",
