@@ -12,7 +12,7 @@ import logging
 import statistics
 import tempfile
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from itertools import islice
 from multiprocessing import get_context
 
@@ -167,10 +167,11 @@ def work(pipe, make, kwargs, threads):
         run()
     except Exception as e: return pipe.send(f"not possible here: {type(e).__name__}: {(str(e).splitlines() or [''])[0][:80]}")
     pipe.send(None)
-    while pipe.recv():
-        start = time.perf_counter()
-        took = run()
-        pipe.send(time.perf_counter() - start if took is None else took)
+    with suppress(EOFError):  # whoever asked is gone
+        while pipe.recv():
+            start = time.perf_counter()
+            took = run()
+            pipe.send(time.perf_counter() - start if took is None else took)
 
 
 def measure(todo: dict, threads: int, rounds: int) -> dict:

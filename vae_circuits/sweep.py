@@ -185,7 +185,7 @@ def workers(engine: str = "loky", jobs: int = None, address: str = None):
     elif engine == "ray":
         with _ray(jobs, address), parallel_config("ray", n_jobs=jobs): yield
     else:
-        with _dask(engine, jobs, address), parallel_config("dask"): yield
+        with _dask(engine, jobs, address), parallel_config("dask", wait_for_workers_timeout=86_400 if engine == "slurm" else 60): yield  # seconds; queues are long
 
 @contextmanager
 def _dask(engine, jobs, address):
@@ -238,14 +238,15 @@ def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", job
 def _over(folder: Path) -> bool: return (folder/DONE).is_file() or (folder/FAILED).is_file()
 
 def _until_over(runs, folders, settings):
-    deaths = Counter()
+    deaths, in_vain = Counter(), 0
     while todo := [r for r in runs if not _over(folders[r.name])]:
         fresh = [r for r in todo if not deaths[r.name]]
         batch = fresh or todo[:1]
         try: Parallel(batch_size=1)(delayed(work)(r, folders[r.name], settings) for r in batch)
         except Exception as e:  # `work` raises nothing: the engine has lost a worker
             begun = [r for r in batch if (folders[r.name]/STARTED).is_file()]
-            if not begun and not any(_over(folders[r.name]) for r in batch): raise
+            in_vain = 0 if begun or any(_over(folders[r.name]) for r in batch) else in_vain + 1
+            if in_vain == DEATHS: raise  # workers die before they begin anything
             for r in begun:
                 deaths[r.name] += 1
                 if deaths[r.name] == DEATHS: write_atomic(folders[r.name]/FAILED, f"its worker died {DEATHS} times ({type(e).__name__})\n")
