@@ -101,8 +101,8 @@ def test_cluster_loses_a_worker(alone, tmp_path, engine, is_worker):
 
 
 def test_slurm(alone, tmp_path, monkeypatch):
-    "dask-jobqueue submits its workers; here `sbatch` starts the script it is given, and `scancel` ends it."
-    commands = {"sbatch": 'nohup bash "$1" > /dev/null 2>&1 &\necho "Submitted batch job $!"', "scancel": 'kill "$@" 2> /dev/null; exit 0'}
+    "dask-jobqueue submits its workers; here `sbatch` keeps the script it is given, as the real one does, and starts it, and `scancel` ends it."
+    commands = {"sbatch": f'cp "$1" {tmp_path}/job.$$; nohup bash {tmp_path}/job.$$ > /dev/null 2>&1 &\necho "Submitted batch job $!"', "scancel": 'kill "$@" 2> /dev/null; exit 0'}
     for name, script in commands.items():
         (tmp_path/name).write_text(f"#!/bin/bash\n{script}\n")
         (tmp_path/name).chmod(stat.S_IRWXU)
