@@ -94,9 +94,9 @@ def of_answers(function, *sites):
 def split_latents(number: str, chosen):
     "Mean of `number` over the latents whose strongest factor (of all, each factor's responses scaled to a sum of 1) is `chosen`, less that over the others."
     def one(run):
-        R = answers(run, "mu").loc[lambda R: R.sum(1) > 0]
+        R = answers(run, "mu").loc[lambda R: R.sum(axis=1) > 0]
         if not len(R): return np.nan  # nothing moves the latents of a collapsed posterior
-        main = R.div(R.sum(1), axis=0).idxmax().rename(lambda unit: "z" + unit[3:-1])
+        main = R.div(R.sum(axis=1), axis=0).idxmax().rename(lambda unit: "z" + unit[3:-1])
         values = run.xs(number, level="number")[main.index]
         mine = main.map(chosen)
         return values[mine].mean() - values[~mine].mean()
@@ -226,7 +226,7 @@ BROAD, LATENT = ("scale", "size", "posX", "posY", "x", "y"), "latents of separat
 LATENTS = [
     Claim("§5.2, Fig. 2", "Latent 3 controls shape, 0 and 7 scale, 5 orientation, 1 and 8 position", own="Figure 2 has " + ", ".join(f"{f} at {z[0]}" for f, z in FIGURE2.items()),
           own_holds=FIGURE2 == TEXT2, testable=False, why="the model is not named, and latents of separate trainings have no common numbering"),
-    Claim("§5.2", "One or two latents encode each factor", positive(of_answers(lambda R: 2 - (R.sum(1) ** 2 / (R ** 2).sum(1)).mean(), "mu"), V, B, F),
+    Claim("§5.2", "One or two latents encode each factor", positive(of_answers(lambda R: 2 - (R.sum(axis=1) ** 2 / (R ** 2).sum(axis=1)).mean(), "mu"), V, B, F),
           why="read as: the effective number of latents that answer to a factor, its mean over factors, is below 2; shown is 2 less that number"),
     Claim("§5.3, Table 2", "FactorVAE has five latents with strengths above 5.0", like(above(5), {F: OVER(5)[F]}), own=told(OVER(5)), own_holds=bool(OVER(5)[F] == 5), why=LATENT),
     Claim("§5.3", "In β-VAE one latent alone exceeds 4.0", like(above(4), {B: 1}), own=told(OVER(4)), own_holds=bool(OVER(4)[B] == 1), why=LATENT),
@@ -262,7 +262,7 @@ MOTIFS = [
     Claim("§5.6.3", "Channels 4, 12, 23 of the first layer mediate shape the most in all models", same_numbers("encoder_conv_0", SHAPE), testable=False, why=NUMBERED),
     Claim("§5.1", "Background has a pathway of its own: channels other than those of shape", positive(of_answers(lambda R: 1 - _shared_top(R, ("shape", "background"), (3, 2)), "encoder_conv_0"), V, B, F), datasets=("synthetic",),
           why="read as: of the first layer's two channels that answer to background the most, fewer than one is among the three for shape; shown is 1 less their number"),
-    Claim("§5.1", "Position is encoded across several channels of the second layer", positive(of_answers(lambda R: (R.sum(1) ** 2 / (R ** 2).sum(1)).filter(regex="^(pos)?[xyXY]$").mean() - 2, "encoder_conv_1"), V, B, F),
+    Claim("§5.1", "Position is encoded across several channels of the second layer", positive(of_answers(lambda R: (R.sum(axis=1) ** 2 / (R ** 2).sum(axis=1)).filter(regex="^(pos)?[xyXY]$").mean() - 2, "encoder_conv_1"), V, B, F),
           why="read as: the effective number of channels that answer to position is above 2; shown is that number less 2"),
     Claim("§5.1, §6, finding 1", "Training makes circuits specialized for factors", lambda runs: _trained_less(runs, of_answers(lambda R: -np.nanmean(polysemanticity(R)), "encoder_conv_2")),
           why="read as: polysemanticity of the last convolution is lower than in untrained networks; shown is by how much"),
