@@ -172,7 +172,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> Path:
     table.to_parquet(buffer, compression="zstd", index=False)
     return write_atomic(path, buffer.getvalue())
 
-# %% ../nbs/22_sweep.ipynb #22-027
+# %% ../nbs/22_sweep.ipynb #22-029
 ENGINES = ("loky", "dask", "slurm", "ray")
 
 @contextmanager
@@ -216,7 +216,7 @@ def _import(name: str, extra: str = "cluster"):
     try: return importlib.import_module(name)
     except ImportError: raise InputError(f"{name} is not installed; install it with: pip install 'vae_circuits[{extra}]'") from None
 
-# %% ../nbs/22_sweep.ipynb #22-030
+# %% ../nbs/22_sweep.ipynb #22-032
 DEATHS = 3  # of workers, before their run counts as failed
 
 def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", jobs: int = None, address: str = None) -> tuple:
@@ -279,7 +279,7 @@ def _progress(folders):
         stop.set(), thread.join()
         show(), bar.close()
 
-# %% ../nbs/22_sweep.ipynb #22-037
+# %% ../nbs/22_sweep.ipynb #22-040
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     "Mean of each number over seeds, with Student's interval and n: a row a dataset, model, setting, place and number; NaN for seeds that have none."
     groups = table.groupby(["dataset", "model", "setting", "place", "number"], sort=False).value
@@ -305,7 +305,7 @@ def difference(a, b, level: float = 0.95) -> tuple:
     half = student.ppf((1 + level) / 2, freedom) * parts.sum() ** 0.5
     return gap, gap - half, gap + half
 
-# %% ../nbs/22_sweep.ipynb #22-041
+# %% ../nbs/22_sweep.ipynb #22-044
 HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
              "modularity of mu": ("mu", "modularity"), "polysemanticity of mu": ("mu", "polysemanticity"), "active latents": ("all", "active"), "reconstruction, nats": ("all", "recon"), "KL, nats": ("all", "kl"),
              **{f"mediation of the top channels, {s}": (s, "top_share") for s in ENCODER}}
@@ -330,7 +330,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
         ax.set_title(name, fontsize=9), ax.set_xticks(range(len(groups)), [" ".join(NAMES.get(w, w) for w in g if w != "default") for g, _ in groups], rotation=90, fontsize=7)
     return figure
 
-# %% ../nbs/22_sweep.ipynb #22-043
+# %% ../nbs/22_sweep.ipynb #22-046
 def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None, more=lambda table: ({}, {})) -> tuple:
     """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error).
 
