@@ -98,7 +98,7 @@ def _by_unit(change, site, unit):
     table = change.movedim(1 + site.axis, 1).flatten(1).unflatten(1, (site.units, -1))  # [n, channels, positions]
     return {"channel": lambda: table.mean(2), "neuron": lambda: table.flatten(1), "position": lambda: table.mean(1), "site": lambda: table.mean((1, 2))[:, None]}[unit]()
 
-# %% ../nbs/07_interventions.ipynb #07-019
+# %% ../nbs/07_interventions.ipynb #07-018
 def check_pairs(clean, changed):
     "Raise `InputError` unless the two image batches have the same, non-zero length."
     if len(clean) != len(changed) or not len(clean):
