@@ -441,7 +441,7 @@ def against_vae(table: pd.DataFrame) -> pd.DataFrame:
     return found[[c for c in found if found[c.split()[0]].notna().any()]]
 
 # %% ../nbs/23_claims.ipynb #23-059
-def _circuit(run, site): return run.xs(f"in the circuit of {'shape'}", level="number").filter(like=f"{site}[").astype(bool)
+def _circuit(run, site): return run.xs("in the circuit of shape", level="number").filter(like=f"{site}[").astype(bool)
 
 def _compare(a, b, site) -> dict:
     "Matched likeness, and Jaccard index of the circuits: matched, by chance, and by number."
