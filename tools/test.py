@@ -47,9 +47,14 @@ def wheel(folder):
 
 
 def notebooks():
-    "Run every notebook and compare the stored output of cells marked `check`; the last ones first, which take the longest."
-    def run(notebook): call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook)
-    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool: list(pool.map(run, sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True)))
+    "Run every notebook to its end and compare the stored output of cells marked `check`; the last ones first, which take the longest."
+    def run(notebook):
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        print(f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}" if done.returncode == 0 else f"{notebook.stem} fails\n{done.stdout}", flush=True)
+        return done.returncode == 0
+    every = sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True)
+    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool: passed = list(pool.map(run, every))
+    assert all(passed), "failing: " + ", ".join(n.stem for n, good in zip(every, passed) if not good)
 
 
 def call(*command, **kwargs):
