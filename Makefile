@@ -7,7 +7,7 @@ OUT := results/quick
 
 help:
 	@echo "make demo         analyze the shipped models and write $(OUT)/report.html"
-	@echo "make test         everything CI runs; test-sync, test-notebooks, test-engines, test-site, test-wheel: one step of it; test-nbdev: nbdev_test"
+	@echo "make test         everything CI runs; test-sync, test-notebooks, test-engines, test-site, test-browser, test-wheel: one step of it; test-nbdev: nbdev_test"
 	@echo "make export       export the package from the notebooks and clean them"
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"
@@ -37,7 +37,7 @@ test-%: .venv/ready
 	@$(BIN)/python tools/test.py $*
 
 export: .venv/ready
-	@$(BIN)/nbdev_clean && $(BIN)/nbdev_export
+	@$(BIN)/python tools/notebooks.py colab && $(BIN)/nbdev_clean && $(BIN)/nbdev_export
 
 notebooks: .venv/ready
 	@$(BIN)/python tools/notebooks.py run $(NAMES)
@@ -51,6 +51,7 @@ process: .venv/ready
 # nbdev_docs would write README.md its own way if that looked older than index.ipynb: hence readme first.
 site: readme process
 	@command -v quarto > /dev/null || { echo "the site needs Quarto (https://quarto.org)"; exit 1; }
+	@$(BIN)/python tools/links.py
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
 
 study: .venv/ready
@@ -71,4 +72,4 @@ lock:
 	@rm -rf build/lock
 
 clean:
-	rm -rf .venv _proc _docs build dist results *.egg-info nbs/sidebar.yml nbs/nbdev.yml
+	rm -rf .venv _proc _docs build dist results *.egg-info nbs/nbdev.yml

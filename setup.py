@@ -9,6 +9,9 @@ config = ConfigParser(delimiters=["="])
 config.read(here/"settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
 
+extras = {name: settings[f"{name}_requirements"].split() for name in ("wandb", "datasets", "sweep", "cluster", "benchmarks", "notebooks", "dev")}
+extras["dev"] += extras["notebooks"]
+
 setup(
     name=settings["lib_name"],
     version=settings["version"],
@@ -25,6 +28,7 @@ setup(
     package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv", "results/*.parquet"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
-    extras_require={name: settings[f"{name}_requirements"].split() for name in ("wandb", "datasets", "sweep", "cluster", "benchmarks", "dev")},
-    entry_points={"console_scripts": settings["console_scripts"].split()},
+    extras_require=extras,
+    # with the second, names in the text of the notebooks become links to where they are defined
+    entry_points={"console_scripts": settings["console_scripts"].split(), "nbdev": ["vae_circuits=vae_circuits._modidx:d"]},
 )

@@ -1,6 +1,7 @@
-"""Everything that is made from the notebooks: python tools/notebooks.py {run,check,readme,process} [names]
+"""Everything that is made from the notebooks: python tools/notebooks.py {run,colab,check,readme,process} [names]
 
 run      execute notebooks in place (all, or those named), clean them and export the package
+colab    put the badge and the install cell for Colab into the notebooks, without running them
 check    fail unless notebooks are clean and package and README are in step with them
 readme   write README.md and its pictures from nbs/index.ipynb
 process  prepare the notebooks for Quarto in _proc/, without needing Quarto
@@ -19,6 +20,13 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"
+REPO = "vae-circuits/vae_circuits"
+
+INSTALL = f'''#| hide
+# on Colab: install the library; anywhere else: nothing
+import sys
+if "google.colab" in sys.modules:
+    %pip install -q "vae_circuits[notebooks] @ git+https://github.com/{REPO}"'''
 
 
 def notebooks(names=()):
@@ -34,7 +42,7 @@ def run(names):
     nbdev("export", ROOT)
     for path in notebooks(names):
         print(f"running {path.stem}", flush=True)
-        notebook = nbformat.read(path, as_version=4)
+        notebook = with_colab(nbformat.read(path, as_version=4), path.stem)
         skipped = [c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)]
         for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
         NotebookClient(notebook, timeout=1200, store_widget_state=False, resources={"metadata": {"path": str(NBS)}}).execute()
@@ -51,6 +59,25 @@ def passing(output):
     return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
+def with_colab(notebook, name):
+    "The notebook with a badge for Colab and an install cell right under its title: put in, or put right."
+    # not in the first cell, where nbdev keeps only title and subtitle
+    prefix = name.split("_")[0]
+    link = f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{name}.ipynb"
+    made = [nbformat.v4.new_markdown_cell(f"[![Open in Colab](colab.svg)]({link})", id=f"{prefix}-colab"),
+            nbformat.v4.new_code_cell(INSTALL, id=f"{prefix}-install")]
+    title, *rest = notebook.cells
+    notebook.cells = [title, *made, *(c for c in rest if c.id not in {m.id for m in made})]
+    return notebook
+
+
+def colab(root, names=()):
+    "Badge and install cell in every notebook of `root`, or in those named."
+    for path in sorted((root/"nbs").glob("*.ipynb")):
+        if not names or path.stem.startswith(tuple(names)):
+            nbformat.write(with_colab(nbformat.read(path, as_version=4), path.stem), path)
+
+
 def nbdev(command, root):
     "Run nbdev_export or nbdev_clean on the project in `root`."
     subprocess.run([Path(sys.executable).with_name(f"nbdev_{command}")], cwd=root, check=True)
@@ -60,8 +87,9 @@ def check():
     "Make everything again in a copy and compare."
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)/ROOT.name
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "results", "runs", "_proc", "_docs", "build", "dist", "*.safetensors", "sidebar.yml", "nbdev.yml"))
+        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "results", "runs", "_proc", "_docs", "build", "dist", "*.safetensors", "nbdev.yml"))
         for module in (copy/"vae_circuits").glob("*.py"): module.unlink() if module.name != "__init__.py" else None
+        colab(copy)
         nbdev("clean", copy)
         nbdev("export", copy)
         readme(copy)
@@ -73,10 +101,10 @@ def check():
 
 
 def readme(root):
-    "README.md from index.ipynb: hidden cells left out, directives stripped, pictures beside the notebooks."
+    "README.md from index.ipynb: hidden cells and the badge left out, directives stripped, pictures beside the notebooks."
     from nbconvert import MarkdownExporter
     notebook = nbformat.read(root/"nbs"/"index.ipynb", as_version=4)
-    notebook.cells = [c for c in notebook.cells if not re.match(r"#\s*\|\s*hide", c.source)]
+    notebook.cells = [c for c in notebook.cells if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"]
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         if cell.cell_type == "code": cell.source = "" if "#| echo: false" in cell.source else re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M)
@@ -87,7 +115,7 @@ def readme(root):
         images.mkdir(exist_ok=True)
         (images/name).write_bytes(data)
         text = text.replace(f"({name})", f"(nbs/images/{name})")
-    text = re.sub(r"\]\((\w+)\.ipynb", r"](nbs/\1.ipynb", text)
+    text = re.sub(r"\]\((\w+)\.(ipynb|png)", r"](nbs/\1.\2", text)
     text = re.sub(r"```python\s*```\n", "", text)
     (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
 
@@ -109,7 +137,7 @@ def process():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "check", "readme", "process"))
+    parser.add_argument("command", choices=("run", "colab", "check", "readme", "process"))
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    {"run": lambda: run(args.names), "check": check, "readme": lambda: readme(ROOT), "process": process}[args.command]()
+    {"run": lambda: run(args.names), "colab": lambda: colab(ROOT, args.names), "check": check, "readme": lambda: readme(ROOT), "process": process}[args.command]()

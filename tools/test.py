@@ -1,6 +1,7 @@
 """All that CI runs, step by step, stopping at the first that fails: `make test`, or `make test-wheel` for one step.
 
-`make test-nbdev` is a step by itself: nbdev_test runs the cells that nbval has run already.
+`make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself: nbdev_test runs the cells that nbval has
+run already.
 """
 import os
 import shutil
@@ -30,31 +31,54 @@ print("six models load, run and answer")
 """
 
 
+def built(folder):
+    "The wheel, built once for the steps that use it."
+    if not list(Path(folder).glob("*.whl")):
+        # setuptools would put modules left over from an earlier build into the wheel
+        shutil.rmtree(ROOT/"build"/"lib", ignore_errors=True)
+        # an old pip would build with the setuptools it finds here; users get an isolated build with the newest
+        call(sys.executable, "-m", "pip", "wheel", "-q", "--use-pep517", "--no-deps", "-w", folder, ROOT)
+    return next(Path(folder).glob("*.whl"))
+
+
 def wheel(folder):
-    "Build the wheel and use it in an empty environment: the library, the command, and the main job."
+    "Use the wheel in an empty environment: the library, the command, and the main job."
     env, where = Path(folder)/"env", Path(folder)/"elsewhere"
     where.mkdir()
-    # setuptools would put modules left over from an earlier build into the wheel
-    shutil.rmtree(ROOT/"build"/"lib", ignore_errors=True)
-    # an old pip would build with the setuptools it finds here; users get an isolated build with the newest
-    call(sys.executable, "-m", "pip", "wheel", "-q", "--use-pep517", "--no-deps", "-w", folder, ROOT)
     call(sys.executable, "-m", "venv", env)
-    call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", *Path(folder).glob("*.whl"))
+    call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", built(folder))
     call(env/"bin"/"python", "-c", USE, cwd=where)
     call(env/"bin"/"vae-circuits", "--help", cwd=where, stdout=subprocess.DEVNULL)
     call(env/"bin"/"vae-circuits", "paper", "--preset", "smoke", "--out", "smoke", cwd=where)
-    assert sorted(p.name for p in (where/"smoke").iterdir()) == ["figures", "report.html", "results.json", "tables"]
+    assert sorted(p.name for p in (where/"smoke").iterdir()) == ["explorers", "figures", "report.html", "results.json", "tables"]
 
 
-def notebooks():
-    "Run every notebook to its end and compare the stored output of cells marked `check`; the last ones first, which take the longest."
+def notebooks(folder):
+    "Run every notebook to its end, with the installed package and nothing of the checkout beside it, and compare the stored output of cells marked `check`."
+    package, where = Path(folder)/"site", Path(folder)/"notebooks"
+    call(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", package, built(folder))
+    where.mkdir()
+    for path in (ROOT/"conftest.py", *(ROOT/"nbs").glob("*.ipynb")): shutil.copy(path, where)
+    env = {**os.environ, "PYTHONPATH": str(package)}
+    # real frames lie beside the repository, if anywhere; from the new place the notebook would not find them
+    if frames := next((p for up in (ROOT, *ROOT.parents) if (p := up/"shared"/"data"/"dsprites_frames.npz").is_file()), None): env.setdefault("DSPRITES_FRAMES", str(frames))
+    call(sys.executable, "-c", f"import vae_circuits; assert vae_circuits.__file__.startswith({str(package)!r}), vae_circuits.__file__", cwd=where, env=env)
+
     def run(notebook):
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook], cwd=where, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}" if done.returncode == 0 else f"{notebook.stem} fails\n{done.stdout}", flush=True)
         return done.returncode == 0
-    every = sorted((ROOT/"nbs").glob("*.ipynb"), reverse=True)
+    # the last ones first, which take the longest
+    every = sorted((p for p in where.glob("*.ipynb") if p.stem.startswith(tuple(os.environ.get("NAMES", "").split()) or "")), reverse=True)
     with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool: passed = list(pool.map(run, every))
     assert all(passed), "failing: " + ", ".join(n.stem for n, good in zip(every, passed) if not good)
+
+
+def site():
+    "All about the site that needs no Quarto."
+    call(sys.executable, ROOT/"tools"/"notebooks.py", "process")
+    call(sys.executable, ROOT/"tools"/"links.py")
+    call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_site.py")
 
 
 def call(*command, **kwargs):
@@ -66,9 +90,10 @@ def steps(folder):
     python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
     return {
         "sync": ("notebooks clean, package and README in step", lambda: call(python, tool, "check")),
-        "notebooks": ("notebooks run, and stored numbers come out again", notebooks),
+        "notebooks": ("notebooks run from the wheel, and stored numbers come out again", lambda: notebooks(folder)),
         "engines": ("a sweep survives kills and ends the same on every engine", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_engines.py")),
-        "site": ("notebooks ready for the site", lambda: call(python, tool, "process")),
+        "site": ("notebooks ready for the site, every link leads somewhere, nothing is loaded from elsewhere", site),
+        "browser": ("explorers answer in a real browser, and ask nothing of the network", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:logging", ROOT/"tests"/"test_browser.py")),
         "wheel": ("wheel builds, installs elsewhere, and does the main job", lambda: wheel(folder)),
         "nbdev": ("nbdev_test, which runs the same cells as the step notebooks", lambda: call(BIN/"nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing")),
     }

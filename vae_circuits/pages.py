@@ -226,7 +226,7 @@ function element(kind, attributes = {}, ...children) {
   return e;
 }
 function slider(parent, label, {min, max, step, value}, says, call) {
-  const shown = element("output", {}), input = element("input", {type: "range", min, max, step, value, "aria-label": label});
+  const shown = element("span", {class: "value", "aria-hidden": "true"}), input = element("input", {type: "range", min, max, step, value, "aria-label": label});
   const tell = () => { shown.textContent = says(+input.value); input.setAttribute("aria-valuetext", says(+input.value)); };
   input.addEventListener("input", () => { tell(); call(+input.value); });
   parent.append(element("label", {class: "slider"}, element("span", {}, label), input, shown));
@@ -282,8 +282,8 @@ function each(call) {
 # %% ../nbs/20b_pages.ipynb #20b-030
 CSS = """
 :root{color-scheme:light dark} body{font:14px/1.4 system-ui,sans-serif;margin:.6rem;color:CanvasText;background:Canvas}
-main{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start} fieldset{border:1px solid GrayText;border-radius:6px;padding:.4rem .7rem;min-width:14rem;margin:0}
-.slider{display:grid;grid-template-columns:6.5rem minmax(6rem,1fr) 4.2rem;gap:.4rem;align-items:center;min-height:24px} .slider input{width:100%;min-height:24px} output{font-variant-numeric:tabular-nums}
+h1{font-size:1rem;margin:0 0 .5rem} main{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start} fieldset{border:1px solid GrayText;border-radius:6px;padding:.4rem .7rem;min-width:14rem;margin:0}
+.slider{display:grid;grid-template-columns:6.5rem minmax(6rem,1fr) 4.2rem;gap:.4rem;align-items:center;min-height:24px} .slider input{width:100%;min-height:24px} .value{font-variant-numeric:tabular-nums}
 figure{margin:0;display:inline-block} canvas{image-rendering:pixelated} .pictures{display:flex;flex-wrap:wrap;gap:.6rem} .pictures canvas{width:128px;height:128px;border:1px solid GrayText} figcaption{font-size:12px}
 button{font:inherit;min-width:24px;min-height:24px;border:1px solid GrayText;border-radius:5px;background:ButtonFace;color:ButtonText;cursor:pointer} button[aria-pressed=true]{outline:3px solid #D55E00;outline-offset:-1px}
 :focus-visible{outline:3px solid #0072B2!important;outline-offset:1px} .sites{display:flex;flex-wrap:wrap;gap:.3rem;align-items:center;margin:.3rem 0} .sites button{padding:.2rem .5rem} .units{display:flex;flex-wrap:wrap;gap:3px;max-height:13rem;overflow:auto;padding:3px}
@@ -300,7 +300,7 @@ class Page:
     height: int
 
     def _repr_html_(self) -> str:
-        return f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" style="width:100%;height:{self.height}px;border:0"></iframe>'
+        return f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" style="width:100%;height:{self.height}px;border:0" loading="lazy"></iframe>'
 
     def __repr__(self): return f"<{self.title}: {len(self.text) / 1000:.0f} KB>"
 
@@ -315,7 +315,7 @@ def _page(title, plan: dict, freight: Freight, script: str, height: int) -> Page
     code = "".join([SHARED_JS, MATRIX_JS, NETWORK_JS, script])
     return Page(title, f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title><style>{CSS}</style></head><body><main id="app" aria-label="{html.escape(title)}"></main>
+<title>{html.escape(title)}</title><style>{CSS}</style></head><body><main id="app"><h1 class="wide">{html.escape(title)}</h1></main>
 <script type="application/json" id="plan">{facts}</script><script type="text/plain" id="numbers">{freight.text()}</script>
 <script>"use strict";{code}</script></body></html>""", height)
 

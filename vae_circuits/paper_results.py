@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
            'analyze', 'control_numbers', 'tables', 'more_tables', 'by_value', 'channels', 'routes', 'control_table',
            'figure1', 'causal_map', 'figure2', 'figure3', 'figure4', 'figure5', 'figure6', 'figure7', 'figures',
            'report', 'models_for', 'write_paper', 'circuit_tables', 'circuit_figures', 'write_circuits', 'take_apart',
-           'write_analysis']
+           'write_analysis', 'explorer']
 
 # %% ../nbs/21_paper_results.ipynb #21-003
 import base64, html, io, json, tempfile
@@ -30,6 +30,7 @@ from .core import InputError, environment, one_of, whole_folder
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import cluster_coherence, latent_effects, modularity, monosemantic_share, polysemanticity
+from .pages import Page, latents_page, patching_page
 from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import mig, represent
@@ -502,6 +503,10 @@ def _embed(figure, name: str) -> str:
     picture, caption = base64.b64encode(buffer.getvalue()).decode(), html.escape(_caption(name))
     return f'<figure id="{name}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
 
+def _fold(name: str, explorer) -> str:
+    "An explorer that a reader unfolds."
+    return f"<details><summary>{html.escape(name)}</summary>{explorer._repr_html_() if isinstance(explorer, Page) else html.escape(explorer)}</details>"
+
 def _html_table(table: pd.DataFrame) -> str:
     table, number = table.copy(), lambda v: "–" if pd.isna(v) else f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
     for name in [c for c in table if f"{c} low" in table]:  # a value and its interval share a cell
@@ -510,10 +515,11 @@ def _html_table(table: pd.DataFrame) -> str:
         table = table.set_axis(pd.MultiIndex.from_tuples([[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]), axis=1)
     return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–", classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None)
 
-def report(title: str, intro: str, tables: dict, figures: dict, record: dict) -> str:
-    "One self-contained HTML page. `intro` is HTML; `record` (settings, versions) is shown as JSON at the end."
+def report(title: str, intro: str, tables: dict, figures: dict, record: dict, explorers: dict = {}) -> str:
+    "One self-contained HTML page. `intro` is HTML; `explorers`: name -> `Page`, or why there is none; `record` (settings, versions) is shown as JSON at the end."
     parts = [f"<h2>{html.escape(_caption(n))}</h2>{_html_table(t)}" for n, t in tables.items()]
     parts += [_embed(f, n) for n, f in figures.items()]
+    if explorers: parts.append("<h2>See for yourself</h2>" + "".join(_fold(n, e) for n, e in explorers.items()))
     facts, title = html.escape(json.dumps(record, indent=1)), html.escape(title)
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>
@@ -540,14 +546,15 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
     settings = replace(chosen.settings, controls=controls)
     with whole_folder(out, "results.json", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
-        study, progress = {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
+        study, explorers, progress = {}, {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
         for d, m, vae in progress:
             progress.set_postfix_str(f"analyzing {m} on {d}")
             study[d, m] = analyze(vae, world(d), settings)
+            explorers[f"{m}_{d}"] = explorer(latents_page, vae, world(d))
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
-        _write(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers)
+        _write(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-073
@@ -611,13 +618,22 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
             found, more = take_apart(vae, data, settings, folder/"circuits")
             made, drawn = made | found, drawn | more
         record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
-        _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json())
+        _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-078
-def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict):
-    "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, results.json, report.html."
-    for name in ("tables", "figures"): (folder/name).mkdir()
+def explorer(make, vae, data):
+    "The page that `make`, such as `latents_page`, makes of a model, or the reason why there can be none. Images of any factors where they can be drawn, otherwise some at random."
+    try: return make(vae, data)
+    except InputError as first:
+        try: return make(vae, data.sample(64, seed=0).images)
+        except InputError: return str(first)
+
+def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
+    "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
+    for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
+    for name, page in explorers.items():
+        if isinstance(page, Page): page.save(folder/"explorers"/f"{name}.html")
     for name, table in tables.items(): table.to_csv(folder/"tables"/f"{name}.csv")
     with matplotlib.rc_context({"svg.hashsalt": "vae_circuits"}):  # the same SVG for the same numbers
         for name, figure in figures.items():
@@ -625,7 +641,7 @@ def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, re
             figure.savefig(folder/"figures"/f"{name}.svg", metadata={"Date": None})
     rows = {n: json.loads(t.to_json(orient="index", double_precision=15)) for n, t in tables.items()}
     (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False))
-    (folder/"report.html").write_text(report(title, intro, tables, figures, record))
+    (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers))
 
 def _plain(value):
     "`value` with numpy numbers as Python's and NaN, which JSON lacks, as None."

@@ -1,0 +1,256 @@
+"""What people click, in a real browser: pages opened from disk with the network cut off, the explorers in JupyterLab and in Voila.
+
+Needs Chromium (`apt install chromium`, or the path of one in the environment variable CHROMIUM). Any request to another host and any error in the
+browser's console fails the test.
+"""
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from vae_circuits.circuits import find_circuit
+from vae_circuits.data import dataset
+from vae_circuits.pages import circuits_page, grid, latents_page, patching_page
+from vae_circuits.paper_results import Settings, write_analysis
+from vae_circuits.training import load_pretrained
+
+NBS = Path(__file__).resolve().parent.parent/"nbs"
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+HERE = ("file:", "data:", "blob:", "about:", "http://localhost", "ws://localhost", "http://127.0.0.1", "ws://127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None: pytest.fail("no Chromium is found; install it (apt install chromium) or set CHROMIUM to its path")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium):
+    "A page in which every error and every request to elsewhere is noted, and fails the test in the end."
+    context = chromium.new_context(viewport={"width": 1200, "height": 1000}, has_touch=True)
+    page, wrong = context.new_page(), []
+    page.on("console", lambda m: wrong.append(f"console: {m.text} {m.location['url']}") if m.type == "error" else None)
+    page.on("pageerror", lambda e: wrong.append(f"error: {e}"))
+    page.on("request", lambda r: wrong.append(f"request: {r.url}") if not r.url.startswith(HERE) else None)
+    yield page
+    wrong = [w for w in wrong if not theirs(w)]
+    context.close()
+    assert not wrong, "\n".join(wrong)
+
+
+def theirs(text) -> bool:
+    "What is not ours: JupyterLab asks its own server for settings that need not exist, and Voila's page asks for an icon font."
+    return "404 (Not Found)" in text or "fontawesome" in text
+
+
+@pytest.fixture(scope="module")
+def model(): return load_pretrained("beta_vae", "dsprites"), dataset("dsprites")
+
+
+def opened(tab, page, folder):
+    "The page, saved and opened from disk with the network cut off."
+    page.save(path := folder/"page.html")
+    tab.context.set_offline(True)
+    tab.goto(path.as_uri())
+    tab.wait_for_selector("body[data-ready]")
+    return tab
+
+
+def drawn(tab, caption) -> torch.Tensor:
+    "What a canvas shows, from 0 to 1: `[h, w]`."
+    tab.wait_for_timeout(150)
+    pixels = tab.evaluate("caption => { const c = document.querySelector(`canvas[aria-label='${caption}']`); return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }", caption)
+    return torch.tensor(pixels).view(64, 64, 4)[:, :, 0] / 255
+
+
+def off(picture, image) -> float: return (picture - image[0, 0]).abs().mean().item()
+
+
+def row(data, plan, start): return grid(data)[1][plan["start"] if start is None else plan["start"][start]][None]
+
+
+def plan_of(tab): return json.loads(tab.locator("#plan").text_content())
+
+
+def test_latents_page_agrees_with_the_model(tab, model, tmp_path):
+    vae, data = model
+    opened(tab, latents_page(vae, data), tmp_path)
+    x = row(data, plan_of(tab), None)
+    assert off(drawn(tab, "rebuilt"), vae.run(x).recon) < 0.01
+    still = drawn(tab, "changed")
+    expect(tab.get_by_role("status")).to_have_text("nothing is changed")
+    slider = tab.get_by_role("slider", name="z5", exact=True)
+    slider.focus()
+    for _ in range(20): tab.keyboard.press("ArrowRight")
+    value = float(slider.input_value())
+    after = drawn(tab, "changed")
+    assert not after.equal(still) and off(after, vae.run(x, do={"z[5]": value}).recon) < 0.01
+    strength = (vae.run(x, do={"z[5]": value}).recon - vae.run(x).recon).norm().item()
+    assert abs(float(tab.get_by_role("status").text_content().split()[2].rstrip(",")) / strength - 1) < 0.05
+    tab.get_by_role("button", name="Back to the image").tap()
+    assert drawn(tab, "changed").equal(still)
+    tab.get_by_role("slider", name="posX").fill("0")
+    assert off(drawn(tab, "image"), x) > 0.01
+
+
+def test_patching_page_agrees_with_the_model(tab, model, tmp_path):
+    vae, data = model
+    opened(tab, patching_page(vae, data), tmp_path)
+    a, b = (vae.run(row(data, plan_of(tab), i)) for i in (0, 1))
+    assert off(drawn(tab, "patched"), a.recon) < 0.01
+    for unit in (3, 4, 8): tab.get_by_role("button", name=f"encoder_conv_0[{unit}]", exact=True).tap()
+    tab.get_by_role("button", name="encoder_conv_1 (").click()
+    tab.get_by_role("button", name="encoder_conv_1[7]", exact=True).press("Enter")
+    patched = vae.run(given=a, do={"encoder_conv_0[3,4,8]": b, "encoder_conv_1[7]": b})
+    assert off(drawn(tab, "patched"), patched.recon) < 0.01
+    shown = [float(v) for v in tab.locator("tbody tr td:nth-child(3)").all_text_contents()]
+    assert np.abs(np.array(shown) - patched.mu[0].numpy()).max() < 0.1
+    tab.get_by_role("button", name="Patch all of the site").click()
+    expect(tab.get_by_role("status")).to_have_text("67 units patched: the latents went 100% of the way from clean to donor")
+    assert off(drawn(tab, "patched"), b.recon) < 0.01
+
+
+def test_circuits_page_agrees_with_the_model(tab, model, tmp_path):
+    vae, data = model
+    circuits = [find_circuit(vae, data, f, pairs=16) for f in ("posX", "scale")]
+    opened(tab, circuits_page(vae, data, circuits), tmp_path)
+    tab.get_by_role("button", name="scale").click()
+    expect(tab.get_by_role("img", name="Circuit of scale")).to_be_visible()
+    plan = plan_of(tab)
+    x, changed = row(data, plan, None), None
+    sizes = [len(f["labels"]) for f in plan["factors"]]
+    at = list(np.unravel_index(plan["start"], sizes))
+    at[1] = sizes[1] - 1
+    changed = grid(data)[1][np.ravel_multi_index(at, sizes)][None]
+    a, b = vae.run(x), vae.run(changed)
+    for caption, follows in (("only the circuit follows", True), ("all but the circuit follow", False)):
+        held = {s: lambda v, s=s, m=torch.tensor(m): torch.where((m == follows)[:, None, None], v, a[s]) for s, m in circuits[1].members.items()}
+        assert off(drawn(tab, caption), vae.run(changed, held).recon) < 0.01
+    assert off(drawn(tab, "changed, rebuilt"), b.recon) < 0.01
+
+
+@pytest.mark.parametrize("make", [latents_page, patching_page, lambda v, d: circuits_page(v, d, [find_circuit(v, d, "posX", pairs=8)])], ids=["latents", "patching", "circuits"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(tab, model, tmp_path, make, scheme):
+    tab.emulate_media(color_scheme=scheme)
+    opened(tab, make(*model), tmp_path)
+    found = Axe().run(tab)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_page_in_a_frame(tab, model, tmp_path):
+    "As a notebook or the site shows it."
+    (path := tmp_path/"frame.html").write_text(f"<!doctype html><title>frame</title>{latents_page(*model)._repr_html_()}")
+    tab.context.set_offline(True)
+    tab.goto(path.as_uri())
+    frame = tab.frame_locator("iframe")
+    frame.get_by_role("slider", name="z5", exact=True).press("ArrowRight")
+    expect(frame.get_by_role("status")).to_contain_text("effect strength")
+
+
+def test_report_opens_from_disk(tab, tmp_path):
+    "A report with its explorers, by a reader with no Python."
+    from importlib.resources import files
+    checkpoint = files("vae_circuits")/"checkpoints"/"beta_vae_dsprites.safetensors"
+    report = write_analysis(checkpoint, tmp_path/"report", Settings(images=16, pairs=4, circuit_pairs=4, points=200, every_circuit=False))
+    tab.context.set_offline(True)
+    tab.goto(report.as_uri())
+    tab.locator("summary", has_text="latents").click()
+    frame = tab.frame_locator("iframe").first
+    frame.get_by_role("slider", name="z5", exact=True).press("ArrowRight")
+    expect(frame.get_by_role("status")).to_contain_text("effect strength")
+
+
+def serve(command, folder):
+    "A local server, started; the function that ends it comes second."
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    log = open(folder/"server.log", "w")
+    process = subprocess.Popen([sys.executable, "-m", *command, f"--port={port}", "--no-browser"], cwd=folder, stdout=log, stderr=log, env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder/"config")})
+    for _ in range(300):
+        try: urllib.request.urlopen(f"http://localhost:{port}/", timeout=60)
+        except OSError:
+            assert process.poll() is None, (folder/"server.log").read_text()
+            time.sleep(0.2)
+        else: break
+    return f"http://localhost:{port}", process
+
+
+@pytest.fixture
+def lab(tmp_path):
+    shutil.copy(NBS/"20_explorers.ipynb", tmp_path)
+    settings = {"apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}', "notebook-extension/tracker": '{"windowingMode": "none"}'}
+    for name, text in settings.items():
+        path = tmp_path/"config"/"lab"/"user-settings"/"@jupyterlab"/f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    url, process = serve(["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={tmp_path}"], tmp_path)
+    ask = urllib.request.Request(f"{url}/api/sessions", json.dumps({"path": "20_explorers.ipynb", "name": "20_explorers.ipynb", "type": "notebook", "kernel": {"name": "python3"}}).encode(), {"Content-Type": "application/json"})
+    urllib.request.urlopen(ask)
+    yield url
+    process.terminate()
+    process.wait(30)
+
+
+def changes(picture, act):
+    "Whether the image gets another source when `act` is called."
+    before = picture.get_attribute("src")
+    act()
+    expect(picture).not_to_have_attribute("src", before, timeout=20_000)
+
+
+def captioned(where, caption): return where.locator(".widget-vbox", has=where.page.get_by_text(caption, exact=True)).last.locator("img")
+
+
+def test_explorers_in_jupyterlab(tab, lab):
+    tab.set_default_timeout(60_000)
+    tab.goto(f"{lab}/doc/tree/20_explorers.ipynb")
+    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # without a kernel, Run All would ask for one
+    tab.get_by_role("menuitem", name="Run", exact=True).click()
+    tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    latents = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("Back to the image")).first
+    latents.wait_for()
+    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=120_000)  # until then, the kernel hears no slider
+    latents.scroll_into_view_if_needed()
+    slider = latents.get_by_role("slider").nth(8)
+    changes(captioned(latents, "changed"), lambda: slider.press("ArrowRight"))
+    patching = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("donor, rebuilt")).first
+    patching.scroll_into_view_if_needed()
+    changes(captioned(patching, "patched"), lambda: patching.get_by_role("button", name="4", exact=True).click())
+    expect(patching.get_by_text("1 units patched")).to_be_visible()
+    tab.goto("about:blank")  # or the end of the server would be an error of the page
+
+
+def test_explorers_in_voila(tab, tmp_path):
+    cells = ["from vae_circuits.explorers import explore_patching, explore_latents\nfrom vae_circuits.data import dataset\nfrom vae_circuits.training import load_pretrained",
+             "explore_latents(load_pretrained('vae', 'synthetic'), dataset('synthetic'))"]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel), tmp_path/"app.ipynb")
+    url, process = serve(["voila", "app.ipynb"], tmp_path)
+    try:
+        tab.set_default_timeout(60_000)
+        tab.goto(url)
+        tab.get_by_text("Back to the image").wait_for()
+        changes(captioned(tab.locator("body"), "changed"), lambda: tab.get_by_role("slider").nth(8).press("ArrowRight"))
+        tab.goto("about:blank")  # or the end of the server would be an error of the page
+    finally:
+        process.terminate()
+        process.wait(30)
