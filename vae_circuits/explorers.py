@@ -30,12 +30,13 @@ def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
     matplotlib.image.imsave(buffer, pixels if pixels.shape[2] == 3 else pixels.mean(2), cmap=cmap, vmin=0, vmax=1, format="png")
     return buffer.getvalue()
 
+# %% ../nbs/20_explorers.ipynb #20-008
 def png_difference(change, low: float = 0, high: float = 1) -> bytes:
     "PNG bytes of the difference of two images, the mean of its channels; blue where it is darker, red where it is brighter."
     span = high - low
     return png(change.mean(0, keepdim=True), -span, span, "RdBu_r")
 
-# %% ../nbs/20_explorers.ipynb #20-007
+# %% ../nbs/20_explorers.ipynb #20-009
 PIXELS = "<style>.vae-pixels{image-rendering:pixelated;border:1px solid gray}</style>"
 
 class Picture(widgets.VBox):
@@ -47,7 +48,7 @@ class Picture(widgets.VBox):
 
     png = property(lambda self: self.image.value, lambda self, value: setattr(self.image, "value", value))
 
-# %% ../nbs/20_explorers.ipynb #20-009
+# %% ../nbs/20_explorers.ipynb #20-011
 class Chooser(widgets.VBox):
     "Handles on one image of `images`, a dataset or a batch `[n, c, h, w]`; `call` is called when it is another. `image` is the chosen one `[1, c, h, w]`."
     def __init__(self, title: str, images, call, start: dict = None):
@@ -62,6 +63,7 @@ class Chooser(widgets.VBox):
         values = {name: control.value for name, control in self.controls.items()}
         return self.images.render(values) if isinstance(self.images, Drawable) else self.images[values["image"]][None]
 
+# %% ../nbs/20_explorers.ipynb #20-013
 def _control(factor, start: dict):
     "A dropdown for a categorical factor, a slider for the others."
     if factor.kind == "categorical":
@@ -70,7 +72,7 @@ def _control(factor, start: dict):
     low, high = factor.values[0], factor.values[-1]
     return widgets.FloatSlider(start.get(factor.name, (low + high) / 2), min=low, max=high, step=(high - low) / 100, description=factor.name)
 
-# %% ../nbs/20_explorers.ipynb #20-010
+# %% ../nbs/20_explorers.ipynb #20-014
 def _images(vae, images) -> tuple:
     "`images` checked, a dataset or a batch, and the lowest and highest value to show."
     batch = images.render({}) if isinstance(images, Drawable) else images
@@ -78,7 +80,7 @@ def _images(vae, images) -> tuple:
     limits = vae.image_limits if np.isfinite(vae.image_limits).all() else (batch.min().item(), batch.max().item())
     return (images if isinstance(images, Drawable) else batch), limits
 
-# %% ../nbs/20_explorers.ipynb #20-012
+# %% ../nbs/20_explorers.ipynb #20-016
 MOST = 32  # sliders in one column that anybody can still use
 
 class explore_latents(widgets.VBox):
@@ -130,26 +132,27 @@ class explore_latents(widgets.VBox):
         self.pictures["changed"].png, self.pictures["difference"].png = png(after[0], *self.limits), png_difference(change[0], *self.limits)
         self.numbers.value = f"effect strength {distance(change).item():.2f}, specificity {specificity(change).item():.3f}" if change.any() else "nothing is changed"
 
-# %% ../nbs/20_explorers.ipynb #20-013
+# %% ../nbs/20_explorers.ipynb #20-017
 def _latents(site, latents) -> list:
     "The numbers of the latents that get a slider."
     if latents is None: return list(range(min(site.units, MOST)))
     if bad := [i for i in latents if not 0 <= i < site.units]: raise InputError(f"there is no latent {bad[0]}; expected 0 to {site.units - 1}")
     return list(latents)
 
-# %% ../nbs/20_explorers.ipynb #20-022
+# %% ../nbs/20_explorers.ipynb #20-026
 def dots(sites: dict, lit: dict, color: str = PALETTE[0]) -> str:
     "HTML of the network as dots, a column a site: `sites` name -> number of units, `lit` name -> the units in color."
     columns = [_column(name, n, set(lit.get(name, ())), color) for name, n in sites.items()]
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(columns)}</div>'
 
+# %% ../nbs/20_explorers.ipynb #20-028
 def _column(name, n, lit, color) -> str:
     "One site: at most sixteen dots in a row."
     circles = [f'<circle cx="{10 * (i % 16) + 5}" cy="{10 * (i // 16) + 5}" r="4" fill="{color if i in lit else "none"}" stroke="{color if i in lit else "gray"}"/>' for i in range(n)]
     says = f"{len(lit)} of {n} units of {name}"
     return f'<figure style="margin:0"><svg role="img" aria-label="{says}" width="{10 * min(n, 16)}" height="{10 * -(-n // 16)}">{"".join(circles)}</svg><figcaption style="font-size:12px;line-height:1.2">{says}</figcaption></figure>'
 
-# %% ../nbs/20_explorers.ipynb #20-024
+# %% ../nbs/20_explorers.ipynb #20-030
 BUTTONS = 128  # units of a site that get a button; more can be named in the text field
 
 class explore_patching(widgets.VBox):
@@ -226,7 +229,7 @@ class explore_patching(widgets.VBox):
         if way.any(): self.numbers.value = f"{count} units patched: the latents went {(way * step).sum() / (way**2).sum():.0%} of the way from clean to donor"
         else: self.numbers.value = "clean and donor are the same to the encoder"
 
-# %% ../nbs/20_explorers.ipynb #20-025
+# %% ../nbs/20_explorers.ipynb #20-031
 def _maps(activation, site) -> bytes:
     "PNG of the channels of `site` side by side, sixteen in a row, or of its units as gray squares."
     maps = activation.movedim(site.axis, 0).float().cpu()
@@ -236,12 +239,13 @@ def _maps(activation, site) -> bytes:
     sheet[:len(maps)] = maps
     return png(sheet.view(rows, 16, h, w).transpose(1, 2).reshape(1, rows * h, 16 * w), 0, max(sheet.max().item(), 1e-6))
 
+# %% ../nbs/20_explorers.ipynb #20-033
 def _table(clean, patched, donor) -> str:
     "HTML of the latents in the three runs."
     rows = "".join(f"<tr><th scope=row>z{i}</th>{''.join(f'<td>{v:.2f}</td>' for v in row)}</tr>" for i, row in enumerate(torch.stack([clean, patched, donor], 1).tolist()))
     return f"<table><thead><tr><th>latent</th><th>clean</th><th>patched</th><th>donor</th></tr></thead>{rows}</table>"
 
-# %% ../nbs/20_explorers.ipynb #20-030
+# %% ../nbs/20_explorers.ipynb #20-038
 class explore_circuits(widgets.VBox):
     "A widget on `circuits` of the encoder of `vae`: a start image of the dataset `data`, a factor and its new value, the circuit, and the pictures when only the circuit follows, or all but the circuit."
     def __init__(self, vae, data: Drawable, circuits, start: dict = None):

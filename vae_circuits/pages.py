@@ -49,6 +49,7 @@ MAPS = {"relu": (), "sigmoid": (), "tanh": (), "silu": (), "exp": (), "gelu": ("
         "softplus": ("beta", "threshold")}  # functions of a number and what else they take, by PyTorch's names
 SAME = ("view", "reshape", "flatten", "unflatten", "_unsafe_view", "squeeze", "unsqueeze")
 
+# %% ../nbs/20b_pages.ipynb #20b-014
 def _arguments(node) -> dict:
     "The arguments of an operation by name, defaults included."
     schema = node.target._schema.arguments
@@ -57,16 +58,18 @@ def _arguments(node) -> dict:
 
 def _size(node) -> list: return [int(s) for s in node.meta["val"].shape[1:]]
 
+# %% ../nbs/20b_pages.ipynb #20b-016
 def _matrix(freight, rows, bias) -> dict:
     "The entries of a matrix product, as numbers of arrays."
     whole, scale = quantized(rows)
     bias = np.zeros(0) if bias is None else bias
     return {"weight": freight.add(whole), "scale": freight.add(scale), "bias": freight.add(np.asarray(bias, np.float32)), "inner": whole.shape[1]}
 
-# %% ../nbs/20b_pages.ipynb #20b-013
+# %% ../nbs/20b_pages.ipynb #20b-017
 def _linear(node, a, weights, freight):
     return {"op": "linear", **_matrix(freight, weights[a["weight"]], weights.get(a["bias"]))}
 
+# %% ../nbs/20b_pages.ipynb #20b-019
 def _convolution(node, a, weights, freight):
     name, w = node.target._schema.name.removeprefix("aten::"), weights[a["weight"]]
     if a["groups"] != 1 or set(a["dilation"]) != {1}: raise InputError(f"a page cannot run {name} with groups or dilation")
@@ -77,18 +80,21 @@ def _convolution(node, a, weights, freight):
     return {"op": "spread" if spread else "conv", **_matrix(freight, rows, weights.get(a["bias"])), "kernel": list(w.shape[2:]),
             "stride": both(a["stride"]), "padding": both(a["padding"]), "size": _size(a["input"]), "out": _size(node)}
 
+# %% ../nbs/20b_pages.ipynb #20b-021
 def _batch_norm(node, a, weights, freight):
     mean, var = weights[a["running_mean"]], weights[a["running_var"]]
     gain = weights.get(a["weight"], np.ones_like(mean)) / np.sqrt(var + a["eps"])
     return {"op": "channels", "gain": freight.add(np.float32(gain)), "shift": freight.add(np.float32(weights.get(a["bias"], 0) - mean * gain))}
 
+# %% ../nbs/20b_pages.ipynb #20b-023
 def _map(node, a, weights, freight):
     name = node.target._schema.name.removeprefix("aten::")
     return {"op": "map", "f": name, "args": [a[k] for k in MAPS[name]]}
 
-# %% ../nbs/20b_pages.ipynb #20b-014
+# %% ../nbs/20b_pages.ipynb #20b-024
 def _same(node, a, weights, freight): return {"op": "same"}
 
+# %% ../nbs/20b_pages.ipynb #20b-026
 def _add(node, a, weights, freight):
     if not isinstance(a["other"], torch.fx.Node): return {"op": "map", "f": "add", "args": [a["other"] * a["alpha"]]}
     if a["other"] in weights or _size(a["other"]) != _size(node): raise InputError("a page can only add activations of one shape, or a number")
@@ -103,7 +109,7 @@ def _nearest(node, a, weights, freight): return {"op": "nearest", "size": _size(
 RULES = {"linear": _linear, "conv2d": _convolution, "conv_transpose2d": _convolution, "batch_norm": _batch_norm, "add": _add, "mul": _mul,
          "upsample_nearest2d": _nearest, **dict.fromkeys(MAPS, _map), **dict.fromkeys(SAME, _same)}
 
-# %% ../nbs/20b_pages.ipynb #20b-016
+# %% ../nbs/20b_pages.ipynb #20b-028
 def steps(vae, start: str, freight: Freight) -> list:
     "The operations from `start`, the image 'x' or a site, to the reconstruction, as entries for a page; their weights go into `freight`. `InputError` names one that no page can run."
     found, network, names, reason = traced(vae)
@@ -120,12 +126,13 @@ def steps(vae, start: str, freight: Freight) -> list:
         todo.extend(before)
     return [entries[n] for n in found.nodes if n in entries]
 
+# %% ../nbs/20b_pages.ipynb #20b-030
 def _entry(node, weights, freight) -> dict:
     name = getattr(getattr(node.target, "_schema", None), "name", str(node.target)).removeprefix("aten::")
     if name not in RULES: raise InputError(f"a page cannot run the operation {name}; it knows {', '.join(RULES)}. The live explorers can")
     return RULES[name](node, _arguments(node), weights, freight)
 
-# %% ../nbs/20b_pages.ipynb #20b-026
+# %% ../nbs/20b_pages.ipynb #20b-040
 MATRIX_JS = """
 function product(w, scale, a, rows, inner, cols) {
   const out = new Float32Array(rows * cols), live = [];
@@ -157,7 +164,7 @@ function meet(image, plane, kernel, stride, padding, call) {
 }
 """
 
-# %% ../nbs/20b_pages.ipynb #20b-027
+# %% ../nbs/20b_pages.ipynb #20b-041
 NETWORK_JS = """
 const MAPS = {
   relu: () => v => v > 0 ? v : 0, sigmoid: () => v => 1 / (1 + Math.exp(-v)), tanh: () => Math.tanh, exp: () => Math.exp,
@@ -209,7 +216,7 @@ function run(known, edits = {}, base = null) {
 }
 """
 
-# %% ../nbs/20b_pages.ipynb #20b-029
+# %% ../nbs/20b_pages.ipynb #20b-043
 SHARED_JS = """
 const plan = JSON.parse(document.getElementById("plan").textContent), app = document.getElementById("app"), arrays = [];
 function array(number) { return arrays[number]; }
@@ -279,7 +286,7 @@ function each(call) {
 }
 """
 
-# %% ../nbs/20b_pages.ipynb #20b-030
+# %% ../nbs/20b_pages.ipynb #20b-044
 CSS = """
 :root{color-scheme:light dark} body{font:14px/1.4 system-ui,sans-serif;margin:.6rem;color:CanvasText;background:Canvas}
 h1{font-size:1rem;margin:0 0 .5rem} main{display:flex;flex-wrap:wrap;gap:.8rem;align-items:flex-start} fieldset{border:1px solid GrayText;border-radius:6px;padding:.4rem .7rem;min-width:14rem;margin:0}
@@ -291,7 +298,7 @@ button{font:inherit;min-width:24px;min-height:24px;border:1px solid GrayText;bor
 .units canvas{width:28px;height:28px;display:block;margin:auto} .wide{flex-basis:100%} table{border-collapse:collapse;font-size:12px} td,th{padding:0 .5rem;text-align:right;font-variant-numeric:tabular-nums} p{margin:.3rem 0}
 """
 
-# %% ../nbs/20b_pages.ipynb #20b-032
+# %% ../nbs/20b_pages.ipynb #20b-046
 @dataclass(frozen=True)
 class Page:
     "A whole HTML page as `text`. A notebook shows it in a frame `height` pixels high; `save` writes it as a file of its own."
@@ -308,6 +315,7 @@ class Page:
         "Write the page; the file must not exist."
         with open(path, "x", encoding="utf-8") as file: file.write(self.text)
 
+# %% ../nbs/20b_pages.ipynb #20b-048
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
 
 def _page(title, plan: dict, freight: Freight, script: str, height: int) -> Page:
@@ -319,7 +327,7 @@ def _page(title, plan: dict, freight: Freight, script: str, height: int) -> Page
 <script type="application/json" id="plan">{facts}</script><script type="text/plain" id="numbers">{freight.text()}</script>
 <script>"use strict";{code}</script></body></html>""", height)
 
-# %% ../nbs/20b_pages.ipynb #20b-034
+# %% ../nbs/20b_pages.ipynb #20b-050
 IMAGES = 400
 
 def grid(data: Drawable, most: int = IMAGES) -> tuple:
@@ -332,11 +340,12 @@ def grid(data: Drawable, most: int = IMAGES) -> tuple:
     rows = pd.DataFrame(list(product(*(v for _, v in values))), columns=data.factor_names)
     return values, data.draw(rows)
 
+# %% ../nbs/20b_pages.ipynb #20b-052
 def _values(factor, k):
     if factor.kind == "continuous": return factor.grid(k) if k > 1 else [sum(factor.values) / 2]
     return [factor.values[i] for i in np.unique(np.linspace(0, len(factor.values) - (2 if factor.kind == "circular" else 1), k).round().astype(int))]
 
-# %% ../nbs/20b_pages.ipynb #20b-035
+# %% ../nbs/20b_pages.ipynb #20b-053
 def _stock(vae, images, freight) -> tuple:
     "What every page says of its images, and the images `[n, *image]`. images: a dataset, or a batch."
     if isinstance(images, Drawable):
@@ -351,6 +360,7 @@ def _stock(vae, images, freight) -> tuple:
     levels = ((batch - low) / max(high - low, 1e-9) * 255).round().to(torch.uint8)
     return {"image": list(vae.image_shape), "range": [low, high], "factors": factors, "images": freight.add(levels.cpu().numpy())}, batch
 
+# %% ../nbs/20b_pages.ipynb #20b-055
 def _row(plan, row, part: float) -> int:
     "`row`, checked; if it is None, the image whose every factor stands at that `part` of its values."
     sizes = [len(f["labels"]) for f in plan["factors"]]
@@ -358,6 +368,7 @@ def _row(plan, row, part: float) -> int:
     if not 0 <= row < np.prod(sizes): raise InputError(f"there is no image {row}; expected 0 to {np.prod(sizes) - 1}")
     return int(row)
 
+# %% ../nbs/20b_pages.ipynb #20b-057
 @torch.no_grad()
 def _means(vae, batch, chunk: int = 64): return torch.cat([vae.run(x, record=["mu"]).mu for x in batch.split(chunk)])
 
@@ -365,7 +376,7 @@ def _latent_sizes(vae) -> list:
     if "mu" not in vae.sites or len(vae.sites["mu"].shape) != 1: raise InputError("a page needs latents in a row, z0, z1, ...; this model's are " + ("codes" if "mu" not in vae.sites else f"an image of shape {list(vae.sites['mu'].shape)}"))
     return latent_names(vae)
 
-# %% ../nbs/20b_pages.ipynb #20b-037
+# %% ../nbs/20b_pages.ipynb #20b-059
 LATENTS_JS = """
 unpack().then(() => {
   const d = plan.latents.length, names = ["image", "rebuilt", "changed", "difference"], pictures = names.map(picture), says = element("p", {role: "status"});
@@ -394,6 +405,7 @@ unpack().then(() => {
 });
 """
 
+# %% ../nbs/20b_pages.ipynb #20b-061
 def latents_page(vae, images, start: int = None, height: int = 560) -> Page:
     """A page with a slider for every latent. images: a dataset, or at most 400 images `[n, *image_shape]`; start: the row that is shown first.
 
@@ -405,7 +417,7 @@ def latents_page(vae, images, start: int = None, height: int = 560) -> Page:
     plan |= {"steps": steps(vae, "z", freight), "latents": names, "means": freight.add(_means(vae, batch).cpu().numpy()), "start": _row(plan, start, 0.5)}
     return _page("Latents of a VAE, to be moved", plan, freight, LATENTS_JS, height)
 
-# %% ../nbs/20b_pages.ipynb #20b-043
+# %% ../nbs/20b_pages.ipynb #20b-067
 PATCHING_JS = """
 unpack().then(() => {
   const names = ["clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor"], pictures = names.map(picture), says = element("p", {role: "status"});
@@ -465,7 +477,7 @@ unpack().then(() => {
 });
 """
 
-# %% ../nbs/20b_pages.ipynb #20b-044
+# %% ../nbs/20b_pages.ipynb #20b-068
 MOST_UNITS = 256  # buttons in one row that anybody can still use
 
 def _sites(vae, plan, most=MOST_UNITS) -> list:
@@ -474,6 +486,7 @@ def _sites(vae, plan, most=MOST_UNITS) -> list:
     found = [s for n, s in vae.sites.items() if n in known and n != "recon" and s.axis == 0 and 1 < s.units <= (most or s.units)]
     return [{"name": s.name, "units": s.units, "plane": list(s.plane)} for s in found]
 
+# %% ../nbs/20b_pages.ipynb #20b-070
 def patching_page(vae, images, clean: int = None, donor: int = None, height: int = 760) -> Page:
     """A page with two images, the sites, and the units to patch. images: a dataset, or at most 400 images `[n, *image_shape]`; clean, donor: the rows
     that are shown first. Sites of more than 256 units are left out. Errors as for `latents_page`."""
@@ -483,7 +496,7 @@ def patching_page(vae, images, clean: int = None, donor: int = None, height: int
     plan |= {"steps": steps(vae, "x", freight), "latents": names, "start": [_row(plan, clean, 0.3), _row(plan, donor, 0.8)]}
     return _page("Patch one image's activations into another", plan | {"sites": _sites(vae, plan)}, freight, PATCHING_JS, height)
 
-# %% ../nbs/20b_pages.ipynb #20b-047
+# %% ../nbs/20b_pages.ipynb #20b-073
 CIRCUITS_JS = """
 unpack().then(() => {
   const names = ["clean", "changed", "changed, rebuilt", "only the circuit follows", "all but the circuit follow"], pictures = names.map(picture), says = element("p", {role: "status"});
@@ -529,6 +542,7 @@ unpack().then(() => {
 });
 """
 
+# %% ../nbs/20b_pages.ipynb #20b-075
 def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
     """A page on `circuits` of the encoder: what the picture becomes when only the circuit, or all but the circuit, follows a change of its factor.
 
@@ -540,6 +554,7 @@ def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
     plan |= {"steps": steps(vae, "x", freight), "start": _row(plan, None, 0.3)}
     return _page("Circuits of a VAE, to be lit and held", plan | {"sites": _sites(vae, plan, None), "circuits": _members(plan, list(circuits))}, freight, CIRCUITS_JS, height)
 
+# %% ../nbs/20b_pages.ipynb #20b-077
 def _members(plan, circuits) -> list:
     "The circuits as a page has them: number of the factor, color, and the units of every site."
     names = [f["name"] for f in plan["factors"]]
