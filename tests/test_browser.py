@@ -230,6 +230,7 @@ def test_explorers_in_jupyterlab(tab, lab):
     latents.wait_for()
     tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=120_000)  # until then, the kernel hears no slider
     latents.scroll_into_view_if_needed()
+    expect(latents.get_by_text("nothing is changed")).to_be_visible()  # the browser has not moved a slider to a step of its own
     slider = latents.get_by_role("slider").nth(8)
     changes(captioned(latents, "changed"), lambda: slider.press("ArrowRight"))
     patching = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("donor, rebuilt")).first

@@ -116,8 +116,8 @@ class explore_latents(widgets.VBox):
         self.start = self.vae.run(x, record=["z"]).z
         self.before = self.vae.decode(self.start)
         flat = self.start.ndim == 2
-        self.home = [round(self.start[0, i].item(), 2) if flat else 0.0 for i in self.latents]
-        for s, v in zip(self.sliders, self.home): s.min, s.max = min(-4.0, v), max(4.0, v)
+        self.home = [round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents]  # a browser moves sliders to the nearest step
+        for s, v in zip(self.sliders, self.home): s.min, s.max = min(-4.0, np.floor(v)), max(4.0, np.ceil(v))
         self.pictures["image"].png, self.pictures["rebuilt"].png = (png(i[0], *self.limits) for i in (x, self.before))
         self.set(self.home)
         self.update()
@@ -172,8 +172,8 @@ class explore_patching(widgets.VBox):
         self.text = widgets.Text(description="units", placeholder="0:8, 12", continuous_update=False)
         self.pictures = {name: Picture(name) for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")}
         units = widgets.Box(self.buttons, layout=widgets.Layout(flex_flow="row wrap", width="490px"))
-        choices = widgets.HBox([widgets.VBox([self.clean, self.donor]), widgets.VBox([self.site, self.maps, units, self.text]), self.table], layout=widgets.Layout(flex_flow="row wrap"))
-        super().__init__([widgets.HTML(PIXELS), choices, self.network, widgets.HBox(list(self.pictures.values())), self.numbers])
+        choices, wrapped = [self.clean, self.donor, self.table], widgets.Layout(flex_flow="row wrap")
+        super().__init__([widgets.HTML(PIXELS), widgets.HBox(choices, layout=wrapped), widgets.HBox(list(self.pictures.values())), self.numbers, self.site, self.maps, units, self.text, self.network])
         for i, b in enumerate(self.buttons): b.observe(lambda change, i=i: self.press(i, change["new"]), "value")
         self.site.observe(lambda _: self.show_site(), "value")
         self.text.observe(lambda _: self.named(), "value")
@@ -243,7 +243,7 @@ def _maps(activation, site) -> bytes:
 def _table(clean, patched, donor) -> str:
     "HTML of the latents in the three runs."
     rows = "".join(f"<tr><th scope=row>z{i}</th>{''.join(f'<td>{v:.2f}</td>' for v in row)}</tr>" for i, row in enumerate(torch.stack([clean, patched, donor], 1).tolist()))
-    return f"<table><thead><tr><th>latent</th><th>clean</th><th>patched</th><th>donor</th></tr></thead>{rows}</table>"
+    return f"<table style='line-height:1.3;margin-left:1rem'><thead><tr><th>latent</th><th>clean</th><th>patched</th><th>donor</th></tr></thead>{rows}</table>"
 
 # %% ../nbs/20_explorers.ipynb #20-038
 class explore_circuits(widgets.VBox):
