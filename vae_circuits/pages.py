@@ -226,6 +226,10 @@ async function unpack() {
   const kinds = {float32: Float32Array, int8: Int8Array, uint8: Uint8Array};
   for (const a of plan.arrays) arrays.push(new kinds[a.kind](block, a.at, a.length));
 }
+function start(call) {
+  const sorry = e => { app.append(`This page cannot run here: ${e.message}`); throw e; };
+  unpack().then(call).then(() => { document.body.dataset.ready = "yes"; }).catch(sorry);
+}
 function element(kind, attributes = {}, ...children) {
   const e = document.createElement(kind);
   for (const [name, value] of Object.entries(attributes)) name.startsWith("on") ? e.addEventListener(name.slice(2), value) : e.setAttribute(name, value);
@@ -323,7 +327,7 @@ def _page(title, plan: dict, freight: Freight, script: str, height: int) -> Page
     code = "".join([SHARED_JS, MATRIX_JS, NETWORK_JS, script])
     return Page(title, f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title><style>{CSS}</style></head><body><main id="app"><h1 class="wide">{html.escape(title)}</h1></main>
+<title>{html.escape(title)}</title><style>{CSS}</style></head><body><main id="app"><h1 class="wide">{html.escape(title)}</h1><noscript>The network runs in your browser, which needs JavaScript for that.</noscript></main>
 <script type="application/json" id="plan">{facts}</script><script type="text/plain" id="numbers">{freight.text()}</script>
 <script>"use strict";{code}</script></body></html>""", height)
 
@@ -378,7 +382,7 @@ def _latent_sizes(vae) -> list:
 
 # %% ../nbs/20b_pages.ipynb #20b-059
 LATENTS_JS = """
-unpack().then(() => {
+start(() => {
   const d = plan.latents.length, names = ["image", "rebuilt", "changed", "difference"], pictures = names.map(picture), says = element("p", {role: "status"});
   let row = plan.start, before, home;
   const box = group("latents");
@@ -401,7 +405,6 @@ unpack().then(() => {
   box.append(element("button", {type: "button", onclick: () => { load(); update(); }}, "Back to the image"));
   app.append(start.box, box, element("div", {class: "wide"}, element("div", {class: "pictures"}, ...pictures.map(p => p.figure)), says));
   load(); update();
-  document.body.dataset.ready = "yes";
 });
 """
 
@@ -419,7 +422,7 @@ def latents_page(vae, images, start: int = None, height: int = 560) -> Page:
 
 # %% ../nbs/20b_pages.ipynb #20b-067
 PATCHING_JS = """
-unpack().then(() => {
+start(() => {
   const names = ["clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor"], pictures = names.map(picture), says = element("p", {role: "status"});
   const chosen = Object.fromEntries(plan.sites.map(s => [s.name, new Set()])), buttons = {}, table = element("tbody"), units = element("div", {class: "units", role: "group"});
   let site = plan.sites[0], runs = [];
@@ -473,7 +476,6 @@ unpack().then(() => {
   app.append(clean.box, donor.box, element("table", {}, element("thead", {}, head), table), element("div", {class: "wide"}, row, units, ...tools),
     element("div", {class: "wide"}, element("div", {class: "pictures"}, ...pictures.map(p => p.figure)), says));
   load();
-  document.body.dataset.ready = "yes";
 });
 """
 
@@ -498,7 +500,7 @@ def patching_page(vae, images, clean: int = None, donor: int = None, height: int
 
 # %% ../nbs/20b_pages.ipynb #20b-073
 CIRCUITS_JS = """
-unpack().then(() => {
+start(() => {
   const names = ["clean", "changed", "changed, rebuilt", "only the circuit follows", "all but the circuit follow"], pictures = names.map(picture), says = element("p", {role: "status"});
   const drawing = element("div", {class: "drawing", role: "img"}), row = element("div", {class: "sites", role: "group", "aria-label": "the factor that is changed"}), change = element("div");
   let circuit = plan.circuits[0], other = 0;
@@ -538,7 +540,6 @@ unpack().then(() => {
   row.append(...buttons.values());
   app.append(clean.box, element("div", {}, group("factor", row, change), drawing), element("div", {class: "wide"}, element("div", {class: "pictures"}, ...pictures.map(p => p.figure)), says));
   open(circuit);
-  document.body.dataset.ready = "yes";
 });
 """
 
