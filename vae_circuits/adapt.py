@@ -34,6 +34,7 @@ def posterior(out) -> tuple:
     if isinstance(out, (tuple, list)) and len(out) >= 2 and all(isinstance(o, torch.Tensor) for o in out[:2]): return tuple(out[:2])
     raise InputError(f"the encoder returned a {type(out).__name__}; expected (mu, logvar), fields of these names, or a latent_dist")
 
+# %% ../nbs/06_adapt.ipynb #06-008
 def image(out) -> torch.Tensor:
     "The image from what a decoder returned: a tensor, a tuple that begins with it, or a field `sample`, `reconstruction` or `recon_x`."
     if isinstance(out, torch.Tensor): return out
@@ -44,7 +45,7 @@ def image(out) -> torch.Tensor:
 
 def _field(out, name): return out.get(name) if isinstance(out, dict) else getattr(out, name, None)
 
-# %% ../nbs/06_adapt.ipynb #06-009
+# %% ../nbs/06_adapt.ipynb #06-011
 class Gaussian(nn.Module):
     "A foreign VAE with a Gaussian posterior: `forward(x, eps, visit)`."
     special = ("mu", "logvar", "z", "recon")
@@ -61,11 +62,12 @@ class Gaussian(nn.Module):
             z = mu if eps is None else mu + (0.5 * logvar).exp() * eps
         visit("recon", image(_half(self.model, "decode")(visit("z", z))))
 
+# %% ../nbs/06_adapt.ipynb #06-013
 def _half(model, name):
     "`model.encode` where there is one, otherwise the module `model.encoder`; decode alike."
     return getattr(model, name, None) or getattr(model, name + "r")
 
-# %% ../nbs/06_adapt.ipynb #06-011
+# %% ../nbs/06_adapt.ipynb #06-015
 class Quantized(nn.Module):
     "A foreign VQ-VAE with the given codebook: `forward(x, eps, visit)`; there is no noise."
     special = ("latents", "codes", "z", "recon")
@@ -83,18 +85,20 @@ class Quantized(nn.Module):
             z = F.embedding(codes[:, 0], self.codebook.weight).movedim(-1, 1).reshape(latents.shape)
         visit("recon", image(_decoding(self.model)(visit("z", z))))
 
+# %% ../nbs/06_adapt.ipynb #06-017
 def _latents(out):
     "The vectors before quantization, from what the encoder of a VQ-VAE returned."
     for name in ("latents", "embedding"):
         if isinstance(found := _field(out, name), torch.Tensor): return found
     return image(out)
 
+# %% ../nbs/06_adapt.ipynb #06-019
 def _decoding(model):
     "The decoder after quantization. diffusers' `decode` would quantize again, and has a switch against it."
     half = _half(model, "decode")
     return functools.partial(half, force_not_quantize=True) if hasattr(model, "quantize") else half
 
-# %% ../nbs/06_adapt.ipynb #06-014
+# %% ../nbs/06_adapt.ipynb #06-022
 @contextmanager
 def hooks(network, visit, only=None):
     """Within the block, `visit(name, output)` sees, and may replace, the tensor output of every submodule of `network.model` (or of those in
@@ -115,6 +119,7 @@ def hooks(network, visit, only=None):
     finally:
         for handle in handles: handle.remove()
 
+# %% ../nbs/06_adapt.ipynb #06-024
 @contextmanager
 def evaluation(model):
     "Evaluation mode within the block; afterwards every module's flag is as it was."
@@ -124,21 +129,24 @@ def evaluation(model):
     finally:
         for module, flag in flags: module.training = flag
 
+# %% ../nbs/06_adapt.ipynb #06-026
 def hooked(model) -> bool:
     "Whether anybody's forward hooks are on `model`, or on all modules."
     everywhere = nn.modules.module._global_forward_hooks or nn.modules.module._global_forward_pre_hooks
     return bool(everywhere) or any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
+# %% ../nbs/06_adapt.ipynb #06-028
 def structure(model) -> list:
     "The modules of `model` and their plain settings, which decide what operations it does."
     kinds = (bool, int, float, str, FunctionType, BuiltinFunctionType, MethodType)
     def plain(value): return isinstance(value, kinds) or (isinstance(value, tuple) and all(isinstance(v, kinds) for v in value))
     return [(name, type(m), {k: v for k, v in vars(m).items() if k != "training" and k[0] != "_" and plain(v)}) for name, m in model.named_modules()]
 
-# %% ../nbs/06_adapt.ipynb #06-017
+# %% ../nbs/06_adapt.ipynb #06-031
 class NotTraceable(Exception):
     "A network that cannot be written as a list of operations, image by image. The message says why."
 
+# %% ../nbs/06_adapt.ipynb #06-033
 @dataclass(frozen=True, eq=False)
 class Trace:
     "One pass as a list of operations (nodes of a `torch.fx` graph)."
@@ -187,6 +195,7 @@ class Trace:
                 if last[i] is node and i not in kept: found.pop(i, None)  # nothing needs it any more
         return found
 
+# %% ../nbs/06_adapt.ipynb #06-035
 @functools.lru_cache(maxsize=4096)
 def _whole(expression, symbol, rows: int) -> int:
     import sympy  # slow to import, and PyTorch brings it only when it traces
@@ -194,7 +203,7 @@ def _whole(expression, symbol, rows: int) -> int:
 
 def _is_tensor(node) -> bool: return isinstance(node.meta.get("val"), (torch.Tensor, tuple, list))
 
-# %% ../nbs/06_adapt.ipynb #06-019
+# %% ../nbs/06_adapt.ipynb #06-037
 @torch.inference_mode(False)  # what is traced once may serve gradients later
 def trace(network, x, eps=None) -> Trace:
     "The `Trace` of `network(x, eps, visit)` at images like `x` and noise like `eps`; `NotTraceable` says why there is none."
@@ -211,6 +220,7 @@ def trace(network, x, eps=None) -> Trace:
 
 def _first_line(error) -> str: return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
+# %% ../nbs/06_adapt.ipynb #06-039
 class _Listing(nn.Module):
     "A network as a function from images and noise to the list of all values that it names."
     def __init__(self, network):
@@ -226,7 +236,7 @@ class _Listing(nn.Module):
         self.names = list(found)
         return list(found.values())
 
-# %% ../nbs/06_adapt.ipynb #06-021
+# %% ../nbs/06_adapt.ipynb #06-041
 _NOTHING = {"aten::clone", "aten::dropout", "aten::feature_dropout", "aten::detach", "aten::alias", "aten::contiguous", "aten::lift_fresh_copy"}
 
 def _tidy(program, names) -> Trace:
@@ -252,12 +262,14 @@ def _tidy(program, names) -> Trace:
     for node in nodes: batch(found, node)
     return found
 
+# %% ../nbs/06_adapt.ipynb #06-043
 def _does_nothing(node) -> bool:
     if node.op != "call_function" or not hasattr(node.target, "_schema") or not isinstance(node.args[0], torch.fx.Node): return False
     name, before, after = node.target._schema.name, node.args[0].meta.get("val"), node.meta.get("val")
     if name == "aten::dropout" and node.args[2]: return False
     return name in _NOTHING or (name in ("aten::to", "aten::_to_copy") and before.dtype == after.dtype and before.device == after.device)
 
+# %% ../nbs/06_adapt.ipynb #06-045
 def batch(trace, node) -> tuple | None:
     "`(axis, k)` if that axis of the node's tensor counts the images times k; None if its shape does not depend on their number."
     values = node.meta.get("val")
@@ -270,7 +282,7 @@ def batch(trace, node) -> tuple | None:
         return axes[0], int(k)
     return None
 
-# %% ../nbs/06_adapt.ipynb #06-023
+# %% ../nbs/06_adapt.ipynb #06-047
 class Adapted(SCM):
     "A foreign VAE as an `SCM`. `reason` says why it could not be traced, or is None."
     def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf)):
@@ -368,7 +380,7 @@ class Adapted(SCM):
 
 def _close(a, b): return torch.allclose(a, b, rtol=1e-3, atol=1e-4 * max(1.0, b.abs().max().item()), equal_nan=True)
 
-# %% ../nbs/06_adapt.ipynb #06-025
+# %% ../nbs/06_adapt.ipynb #06-049
 def _shadow(network):
     memo = {id(t): t for t in (*network.parameters(), *network.buffers())}
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -376,6 +388,7 @@ def _shadow(network):
     try: return copy.deepcopy(network, memo).eval()
     except Exception as e: raise NotTraceable(f"the model cannot be copied: {_first_line(e)}") from e
 
+# %% ../nbs/06_adapt.ipynb #06-051
 def _traced_sites(trace, special) -> tuple:
     "The table of sites of a trace, and site -> the name under which the value is visited."
     groups = {}
@@ -397,6 +410,7 @@ def _traced_sites(trace, special) -> tuple:
         sites.append(Site(name, shape, _parents(node, owners, trace), int(tokens and not discrete), discrete))
     return Sites(sites), paths
 
+# %% ../nbs/06_adapt.ipynb #06-053
 def _parents(node, owners, trace) -> tuple:
     "The nearest sites before `node`, or x."
     found, stack, seen = {}, list(filter(_is_tensor, node.all_input_nodes)), set()
@@ -409,7 +423,7 @@ def _parents(node, owners, trace) -> tuple:
         else: stack.extend(filter(_is_tensor, at.all_input_nodes))
     return tuple(found)
 
-# %% ../nbs/06_adapt.ipynb #06-027
+# %% ../nbs/06_adapt.ipynb #06-055
 class _Own(nn.Module):
     "A VAE of this package as a network that names its sites."
     def __init__(self, vae):
@@ -419,6 +433,7 @@ class _Own(nn.Module):
     def forward(self, x, eps, visit):
         for name, value in self.vae._compute(x, {}, {}, eps, list(self.vae.sites)).items(): visit(name, value)
 
+# %% ../nbs/06_adapt.ipynb #06-057
 def traced(vae: SCM) -> tuple:
     "`(trace, network, site -> node, None)` of `vae`, or `(None, None, None, reason)`."
     if isinstance(vae, Adapted):
@@ -434,7 +449,7 @@ def traced(vae: SCM) -> tuple:
     _, found, reason = vae.__dict__["_traced"]
     return (None, None, None, reason) if found is None else (found, _Own(vae), found.names, None)
 
-# %% ../nbs/06_adapt.ipynb #06-030
+# %% ../nbs/06_adapt.ipynb #06-060
 def adapt(model=None, *, encoder=None, decoder=None, codebook=None, image_shape=None, image_limits=(-math.inf, math.inf)) -> SCM:
     """`model` as an `SCM`, with no change to it.
 
@@ -456,6 +471,7 @@ def adapt(model=None, *, encoder=None, decoder=None, codebook=None, image_shape=
     codebook = codebook or _codebook(model)
     return Adapted(Gaussian(model) if codebook is None else Quantized(model, codebook), image_shape, image_limits)
 
+# %% ../nbs/06_adapt.ipynb #06-062
 def _pair(encoder, decoder):
     for name, half in (("encoder", encoder), ("decoder", decoder)):
         if not isinstance(half, nn.Module): raise InputError(f"expected a model, or an encoder and a decoder; got {name}={type(half).__name__}")
@@ -463,12 +479,14 @@ def _pair(encoder, decoder):
     pair.encoder, pair.decoder = encoder, decoder
     return pair
 
+# %% ../nbs/06_adapt.ipynb #06-064
 def _image_shape(model):
     if shape := getattr(getattr(model, "model_config", None), "input_dim", None): return tuple(shape)
     config = getattr(model, "config", None)
     size, channels = getattr(config, "sample_size", None), getattr(config, "in_channels", None)
     return (channels, size, size) if isinstance(size, int) and channels else None
 
+# %% ../nbs/06_adapt.ipynb #06-066
 def _codebook(model):
     quantizer = getattr(model, "quantize", None) or getattr(model, "quantizer", None)
     return next((m for m in quantizer.modules() if isinstance(m, nn.Embedding)), None) if isinstance(quantizer, nn.Module) else None

@@ -7,7 +7,7 @@ __all__ = ['BROKEN', 'MATRICES', 'ATTRIBUTES', 'ARCHIVES', 'WORLDS', 'Listed', '
            'check_sums', 'ImageFiles', 'Archive', 'ranks', 'Shapes3D', 'MPI3D', 'MPI3DRealistic', 'MPI3DReal', 'shrink',
            'Cars3D', 'matrix_blocks', 'SmallNORB', 'read_attributes', 'faces', 'CelebA', 'Confounded', 'world']
 
-# %% ../nbs/01b_archives.ipynb #01-003
+# %% ../nbs/01b_archives.ipynb #01b-003
 import gzip, io, json, math, numbers, os, tarfile, zipfile, zlib
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,7 +25,7 @@ from tqdm import tqdm
 from .core import InputError, one_of, whole_folder
 from .data import CACHE, DATASETS, CausalDataset, Factor, Sample, SyntheticCausal, draw_shapes
 
-# %% ../nbs/01b_archives.ipynb #01-007
+# %% ../nbs/01b_archives.ipynb #01b-007
 class Listed(Factor):
     "A factor with images at its listed values only; they are equally spaced. A circular one starts again a step after the last."
     @property
@@ -48,12 +48,12 @@ class Listed(Factor):
         if self.kind == "categorical": return values
         return values[np.unique(np.arange(k) * n // k if self.kind == "circular" else np.rint(np.linspace(0, n - 1, k)).astype(int))]
 
-# %% ../nbs/01b_archives.ipynb #01-011
+# %% ../nbs/01b_archives.ipynb #01b-011
 def _numbers(name, first, last, n, kind="ordinal") -> Listed: return Listed(name, kind, tuple(np.linspace(first, last, n).round(9).tolist()))
 
 def _names(name, *labels) -> Listed: return Listed(name, "categorical", tuple(range(len(labels))), labels)
 
-# %% ../nbs/01b_archives.ipynb #01-014
+# %% ../nbs/01b_archives.ipynb #01b-014
 def rows_of(classes, sizes) -> np.ndarray:
     "The row of every combination of factor classes, int32 `[*sizes]`, -1 where there is none, from the `classes` `[n, factors]` of n rows. `ValueError` if they are no such classes."
     classes = np.asarray(classes)
@@ -64,12 +64,12 @@ def rows_of(classes, sizes) -> np.ndarray:
     if (row_of >= 0).sum() != len(classes): raise ValueError("two images have the same labels")
     return row_of
 
-# %% ../nbs/01b_archives.ipynb #01-017
+# %% ../nbs/01b_archives.ipynb #01b-017
 def all_classes(sizes) -> np.ndarray:
     "The classes `[n, factors]` of all combinations, the last factor changing fastest."
     return np.indices(sizes, dtype=np.int16).reshape(len(sizes), -1).T
 
-# %% ../nbs/01b_archives.ipynb #01-020
+# %% ../nbs/01b_archives.ipynb #01b-020
 def pack(folder: Path, classes, blocks, image_shape):
     "Write `classes` `[n, factors]` and the images of `blocks` (uint8 `[k, 64, 64, colors]` each, n in all) as arrays int16 and uint8 `[n, *image_shape]` into `folder`. `ValueError` if they do not fit."
     left, (colors, *plane) = len(classes), image_shape
@@ -82,30 +82,32 @@ def pack(folder: Path, classes, blocks, image_shape):
             left -= len(block)
     if left: raise ValueError(f"there are {abs(left)} {'fewer' if left > 0 else 'more'} images than labels")
 
-# %% ../nbs/01b_archives.ipynb #01-023
+# %% ../nbs/01b_archives.ipynb #01b-023
 def sums_of(files, sources) -> dict:
     "File name -> sum, such as 'sha256:...', for those of `files` that are no folders. `sources`: file name -> (address, published sum)."
     kinds = {name: (known or "sha256").split(":")[0] for name, (_, known) in sources.items()}
     return {f.name: f"{kind}:{pooch.file_hash(f, kind)}" for f in files if f.is_file() for kind in [kinds.get(f.name, "sha256")]}
 
+# %% ../nbs/01b_archives.ipynb #01b-025
 def check_sums(sums: dict, sources):
     "`InputError` if a file has another sum than the published one."
     for name, (_, known) in sources.items():
         if known and sums.get(name, known) != known: raise InputError(f"{name} is not the published file: its sum is {sums[name]}, not {known}. Fetch it again, or take it as it is with published=False")
 
-# %% ../nbs/01b_archives.ipynb #01-026
+# %% ../nbs/01b_archives.ipynb #01b-028
 def _present(folder: Path, name: str):
     "The file of that name in `folder`, or what it unpacks to; None if neither is there."
     unpacked = [(folder/name).with_suffix("")] if name.endswith((".gz", ".zip")) else []
     return next((p for p in (folder/name, *unpacked) if p.exists()), None)
 
+# %% ../nbs/01b_archives.ipynb #01b-030
 def _packed_at(name: str, files) -> Path:
     "Where the packed images of these files belong."
     home, stats = files[0].parent, [f.stat() for f in files]
     if not os.access(home, os.W_OK): (home := CACHE).mkdir(parents=True, exist_ok=True)
     return home/f".{name}.{sum(s.st_size for s in stats)}-{max(s.st_mtime_ns for s in stats)}"
 
-# %% ../nbs/01b_archives.ipynb #01-029
+# %% ../nbs/01b_archives.ipynb #01b-033
 BROKEN = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, OverflowError, zipfile.BadZipFile, zlib.error, tarfile.TarError, MatReadError)
 
 def _broken(what: str, e) -> str:
@@ -114,7 +116,7 @@ def _broken(what: str, e) -> str:
     if isinstance(e, OSError) and e.errno and not isinstance(e, FileNotFoundError): return f"cannot read or unpack {what}: {e.strerror or reason}"
     return f"{what} is cut short, corrupt or in another format ({reason})"
 
-# %% ../nbs/01b_archives.ipynb #01-032
+# %% ../nbs/01b_archives.ipynb #01b-036
 class ImageFiles:
     """Images that lie in files. Subclasses give `name`, `size` (how many there should be), `title`, `page`, `sources` and `read`.
 
@@ -166,7 +168,7 @@ class ImageFiles:
         one, how = f" (one of {len(cls.sources)} files)" if len(cls.sources) > 1 else "", f"{cls.__name__}.download() fetches it; or get it from" if url else "Get it from"
         return f"{cls.title}: there is no {name}{one} in {folder}. {how} {cls.page} and put it there"
 
-# %% ../nbs/01b_archives.ipynb #01-035
+# %% ../nbs/01b_archives.ipynb #01b-039
 class Archive(ImageFiles, CausalDataset):
     "A world whose images are looked up in files by the classes of their factors. Subclasses give `factors` (`Listed`) and what `ImageFiles` asks for."
     def index(self, classes): return rows_of(classes, [len(f.values) for f in self.factors])
@@ -182,7 +184,7 @@ class Archive(ImageFiles, CausalDataset):
         absent = ", ".join(f"{f.name}={factors[f.name].to_numpy()[rows < 0][0]:g}" for f in self.factors)
         raise InputError(f"{self.title} in {self.folder} does not hold the image of {absent}")
 
-# %% ../nbs/01b_archives.ipynb #01-045
+# %% ../nbs/01b_archives.ipynb #01b-049
 def ranks(labels, factors) -> np.ndarray:
     "Classes `[n, factors]` of the values `labels` `[n, factors]`: each value's rank in its column. `ValueError` unless every column has as many values as its factor."
     labels = np.asarray(labels, float)
@@ -192,7 +194,7 @@ def ranks(labels, factors) -> np.ndarray:
         if len(values) != len(f.values): raise ValueError(f"labels have {len(values)} values of {f.name}; expected {len(f.values)}")
     return np.stack([rank for _, rank in found], 1)
 
-# %% ../nbs/01b_archives.ipynb #01-048
+# %% ../nbs/01b_archives.ipynb #01b-052
 class Shapes3D(Archive):
     "3D Shapes (Burgess and Kim 2018): floor, wall and object hue (turns), scale, shape, orientation (degrees); 480,000 images in color. The sum is TensorFlow Datasets'. Needs h5py."
     name, title, page, size = "shapes3d", "3D Shapes", "https://github.com/deepmind/3d-shapes", 480_000
@@ -209,7 +211,7 @@ class Shapes3D(Archive):
                 for i in range(0, len(f["images"]), step): yield f["images"][i:i + step]
         return classes, blocks()
 
-# %% ../nbs/01b_archives.ipynb #01-058
+# %% ../nbs/01b_archives.ipynb #01b-062
 def _npz_blocks(path, member: str, shape, step: int = 2000):
     "Blocks `[step, ...]` of an uint8 array of that `shape` in an .npz archive, streamed; zipfile checks its own sum at the end."
     with zipfile.ZipFile(path) as z, z.open(member) as f:
@@ -219,7 +221,7 @@ def _npz_blocks(path, member: str, shape, step: int = 2000):
         for i in range(0, shape[0], step): yield np.frombuffer(f.read(min(step, shape[0] - i) * math.prod(shape[1:])), np.uint8).reshape(-1, *shape[1:])
         if f.read(1): raise ValueError(f"{member} is longer than its header says")
 
-# %% ../nbs/01b_archives.ipynb #01-061
+# %% ../nbs/01b_archives.ipynb #01b-065
 _HUB = "https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main"
 
 class MPI3D(Archive):
@@ -234,21 +236,23 @@ class MPI3D(Archive):
         classes = all_classes([len(f.values) for f in self.factors])
         return classes, _npz_blocks(path, "images.npy", (len(classes), 64, 64, 3))
 
+# %% ../nbs/01b_archives.ipynb #01b-067
 class MPI3DRealistic(MPI3D):
     "MPI3D, realistically rendered; otherwise as `MPI3D`."
     name, title, sources = "mpi3d_realistic", "MPI3D (realistic)", {"mpi3d_realistic.npz": (f"{_HUB}/mpi3d_realistic.npz", "md5:59a6225b88b635365f70c91b3e52f70f")}
 
+# %% ../nbs/01b_archives.ipynb #01b-069
 class MPI3DReal(MPI3D):
     "MPI3D, photographed; otherwise as `MPI3D`."
     name, title, sources = "mpi3d_real", "MPI3D (real)", {"mpi3d_real.npz": (f"{_HUB}/mpi3d_real.npz", "md5:0f33f609918fb5c97996692f91129802")}
 
-# %% ../nbs/01b_archives.ipynb #01-064
+# %% ../nbs/01b_archives.ipynb #01b-072
 def shrink(images) -> np.ndarray:
     "Images uint8 `[k, height, width]` or `[k, height, width, 3]`, scaled to `[k, 64, 64, colors]` with Pillow's Lanczos filter."
     small = [np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.LANCZOS)) for image in images]
     return np.stack(small).reshape(len(small), 64, 64, -1)
 
-# %% ../nbs/01b_archives.ipynb #01-067
+# %% ../nbs/01b_archives.ipynb #01b-075
 class Cars3D(Archive):
     "Cars3D (Reed et al. 2015): elevation (steps), azimuth (degrees), object; 17,568 images in color, scaled from 128 pixels to 64. The sum is disent's and latte's."
     name, title, page, size = "cars3d", "Cars3D", "http://www.scottreed.info", 17_568
@@ -266,13 +270,14 @@ class Cars3D(Archive):
                     if m.name in number: yield shrink(_views(tar.extractfile(m).read(), (128, 128, 3, azimuths, elevations)))
         return np.concatenate([np.c_[views, np.full(len(views), number[name])] for name in cars]), blocks()
 
+# %% ../nbs/01b_archives.ipynb #01b-077
 def _views(data: bytes, shape) -> np.ndarray:
     "The images of a car's file, `[elevations x azimuths, 128, 128, 3]`."
     images = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
     if images.shape != shape or images.dtype != np.uint8: raise ValueError(f"a car has images of shape {list(images.shape)} and type {images.dtype}; expected {list(shape)} and uint8")
     return images.transpose(4, 3, 0, 1, 2).reshape(-1, *shape[:3])
 
-# %% ../nbs/01b_archives.ipynb #01-071
+# %% ../nbs/01b_archives.ipynb #01b-081
 MATRICES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4", 0x1E3D4C56: "<i2", 0x1E3D4C51: "<f4", 0x1E3D4C53: "<f8"}
 
 def matrix_blocks(path: Path, step: int = 1000):
@@ -288,7 +293,7 @@ def matrix_blocks(path: Path, step: int = 1000):
             yield block
         if f.read(1): raise ValueError(f"{path.name} is longer than its header says")
 
-# %% ../nbs/01b_archives.ipynb #01-074
+# %% ../nbs/01b_archives.ipynb #01b-084
 _NORB = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small"
 _NORB_SUMS = {
     "5x46789x9x18x6x2x96x96-training-dat": "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
@@ -298,6 +303,7 @@ _NORB_SUMS = {
     "5x01235x9x18x6x2x96x96-testing-cat": "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
     "5x01235x9x18x6x2x96x96-testing-info": "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2"}
 
+# %% ../nbs/01b_archives.ipynb #01b-086
 class SmallNORB(Archive):
     "SmallNORB (LeCun et al. 2004): category, elevation and azimuth (degrees), lighting, instance; 48,600 gray images of one camera, scaled from 96 pixels to 64. The sums are TensorFlow Datasets'."
     name, title, page, size, image_shape = "smallnorb", "SmallNORB", _NORB, 48_600, (1, 64, 64)
@@ -312,16 +318,18 @@ class SmallNORB(Archive):
         instance, elevation, azimuth, lighting = info.T
         return np.stack([category, elevation, azimuth // 2, lighting, instance], 1), (shrink(_first(block)) for half in halves for block in matrix_blocks(half[0]))
 
+# %% ../nbs/01b_archives.ipynb #01b-088
 def _first(pairs) -> np.ndarray:
     "The first image of each pair, `[k, 96, 96]`."
     if pairs.shape[1:] != (2, 96, 96) or pairs.dtype != np.uint8: raise ValueError(f"images have shape {list(pairs.shape[1:])} and type {pairs.dtype}; expected [2, 96, 96] and uint8")
     return pairs[:, 0]
 
-# %% ../nbs/01b_archives.ipynb #01-077
+# %% ../nbs/01b_archives.ipynb #01b-091
 ATTRIBUTES = ("5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin "
               "Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline "
               "Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young").split()
 
+# %% ../nbs/01b_archives.ipynb #01b-093
 def read_attributes(path: Path):
     "Names of the n pictures, and attributes 0 or 1 `[n, 40]`, of a `list_attr_celeba.txt`: a line with n, one with the attributes, and n lines with a file and 40 times -1 or 1."
     with open(path) as f: n, names = int(f.readline()), f.readline().split()
@@ -330,19 +338,20 @@ def read_attributes(path: Path):
     if not rows.isin((-1, 1)).all(axis=None): raise ValueError(f"{path.name} has numbers other than -1 and 1")
     return list(rows.index), (rows.to_numpy() + 1) // 2
 
-# %% ../nbs/01b_archives.ipynb #01-080
+# %% ../nbs/01b_archives.ipynb #01b-096
 def faces(images: Path, names, step: int = 500):
     "Blocks of photographs `[step, 64, 64, 3]`, cut to the central 148 pixels, from img_align_celeba.zip or the folder it unpacks to."
     with zipfile.ZipFile(images) if images.is_file() else nullcontext() as archive:
         read = (lambda name: archive.read(f"img_align_celeba/{name}")) if archive else (lambda name: (images/name).read_bytes())
         for i in range(0, len(names), step): yield shrink([_face(read(name)) for name in names[i:i + step]])
 
+# %% ../nbs/01b_archives.ipynb #01b-098
 def _face(data: bytes) -> np.ndarray:
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     if picture.size != (178, 218): raise ValueError(f"a photograph has {picture.size[0]} by {picture.size[1]} pixels; expected 178 by 218")
     return np.asarray(picture)[35:183, 15:163]
 
-# %% ../nbs/01b_archives.ipynb #01-083
+# %% ../nbs/01b_archives.ipynb #01b-101
 class CelebA(ImageFiles, CausalDataset):
     "CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only. Cut to the central 148 pixels, scaled to 64. The sums are TensorFlow Datasets'."
     name, title, page, size = "celeba", "CelebA", "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial research)", 202_599
@@ -365,7 +374,7 @@ class CelebA(ImageFiles, CausalDataset):
 
     def _changed(self, **_): self.draw(None)
 
-# %% ../nbs/01b_archives.ipynb #01-092
+# %% ../nbs/01b_archives.ipynb #01b-110
 class Confounded(CausalDataset):
     "Gray shapes whose size and background have a hidden common cause. strength: from 0, independent, to 1, one determines the other. The equations are this project's."
     name, size, factors, pair = "confounded", SyntheticCausal.size, SyntheticCausal.factors, ("size", "background")
@@ -388,7 +397,7 @@ class Confounded(CausalDataset):
 
     def draw(self, factors) -> torch.Tensor: return draw_shapes(factors)
 
-# %% ../nbs/01b_archives.ipynb #01-101
+# %% ../nbs/01b_archives.ipynb #01b-119
 ARCHIVES = {kind.name: kind for kind in (Shapes3D, MPI3D, MPI3DRealistic, MPI3DReal, Cars3D, SmallNORB, CelebA)}
 WORLDS = {**DATASETS, Confounded.name: Confounded, **ARCHIVES}
 

@@ -29,12 +29,13 @@ def one_of(name, options, what: str):
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     raise InputError(f"unknown {what} {name!r}; expected one of {', '.join(str(o) for o in options)}.{hint}")
 
+# %% ../nbs/00_core.ipynb #00-010
 def count(n, what: str, least: int = 1) -> int:
     "Return `n` if it is a whole number of at least `least`; otherwise raise an `InputError`."
     if isinstance(n, numbers.Real) and not isinstance(n, bool) and n >= least and n % 1 == 0: return int(n)
     raise InputError(f"{what} must be a whole number, at least {least}; got {n!r:.40}")
 
-# %% ../nbs/00_core.ipynb #00-015
+# %% ../nbs/00_core.ipynb #00-017
 def write_atomic(path, data):
     "Write `data` (str or bytes) to `path` so that a reader sees the old file or the new one, never a part."
     path, data = Path(path), data.encode() if isinstance(data, str) else data
@@ -51,7 +52,7 @@ def write_atomic(path, data):
         raise
     return path
 
-# %% ../nbs/00_core.ipynb #00-020
+# %% ../nbs/00_core.ipynb #00-022
 def check_free(path, overwrite: bool = False) -> Path:
     "The folder `path` as a `Path`, if results can be written there: its parent is writable and it holds nothing yet."
     path = Path(path)
@@ -65,7 +66,7 @@ def check_free(path, overwrite: bool = False) -> Path:
         except OSError as e: raise InputError(f"cannot write to {path}: {home}: {e.strerror}") from None
     return path
 
-# %% ../nbs/00_core.ipynb #00-022
+# %% ../nbs/00_core.ipynb #00-024
 @contextmanager
 def whole_folder(path, marker: str, overwrite: bool = False):
     "A temporary folder to fill; when the block ends well it becomes `path`. `marker` is a file that every such folder holds."
@@ -86,7 +87,7 @@ def whole_folder(path, marker: str, overwrite: bool = False):
         shutil.rmtree(old, ignore_errors=True)
     finally: shutil.rmtree(temporary, ignore_errors=True)
 
-# %% ../nbs/00_core.ipynb #00-026
+# %% ../nbs/00_core.ipynb #00-028
 def environment() -> dict:
     "Versions and settings that can change a number: Python, packages, platform, threads."
     packages = ("torch", "numpy", "scipy", "scikit-learn")

@@ -89,6 +89,7 @@ class _Patched(Run):
     x = property(lambda self: self._chunk.full(self._chunk.engine.trace.x))
     eps = property(lambda self: self._chunk.full(self._chunk.engine.trace.eps) if self._chunk.engine.noise else None)
 
+# %% ../nbs/08_deltas.ipynb #08-016
 class Chunk:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
@@ -134,7 +135,7 @@ class Chunk:
         if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
         return read(_Patched({name: self.full(node) for name, node in zip(names, nodes)}, self), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
 
-# %% ../nbs/08_deltas.ipynb #08-016
+# %% ../nbs/08_deltas.ipynb #08-018
 class Engine:
     "Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without. `rules=False` computes every operation again in full."
     def __init__(self, trace: Trace, network, ends, rules: bool = True, noise: bool = True):
@@ -243,7 +244,7 @@ class Engine:
             for i in done: chunk.state.pop(i, None)
         return chunk
 
-# %% ../nbs/08_deltas.ipynb #08-018
+# %% ../nbs/08_deltas.ipynb #08-020
 def chunks(site, target, base, new, good: int, most: int):
     """The patches of `target` in rectangles of pairs and units: `(pairs, units, Delta)`.
 
@@ -256,11 +257,13 @@ def chunks(site, target, base, new, good: int, most: int):
     if target.kind in ("channel", "site"): return _box_chunks(new - base, target.kind == "channel", good, most)
     return _position_chunks(new - base, target.kind == "neuron", good)
 
+# %% ../nbs/08_deltas.ipynb #08-022
 def _dense_chunks(site, target, base, new, rows):
     "One address at a time, with the change of the whole site."
     for u, address in enumerate(target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]):
         for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs])
 
+# %% ../nbs/08_deltas.ipynb #08-024
 def _box_chunks(change, own, good, most):
     "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
     channels, dims, shape = change.shape[1], change.ndim - 2, tuple(change.shape[1:])
@@ -278,14 +281,17 @@ def _box_chunks(change, own, good, most):
             values = values if len(picked) == channels else values[:, picked]
             yield pairs, picked, Delta(values.flatten(0, 1)[:, None], len(values), len(picked), shape, window, own=picked.to(change.device))
 
+# %% ../nbs/08_deltas.ipynb #08-026
 def _any(values, *axes) -> torch.Tensor:
     "Whether anything along `axes` is not zero, without another tensor of that size. A NaN is not zero."
     return (values.amax(axes) != 0) | (values.amin(axes) != 0) if axes else values != 0
 
+# %% ../nbs/08_deltas.ipynb #08-028
 def _box(marks) -> tuple:
     "The smallest window that holds all True entries of the array `marks` `[*plane]`; a single place if there are none."
     return tuple((int(i.min()), int(i.max()) + 1) if len(i) else (0, 1) for i in marks.nonzero())
 
+# %% ../nbs/08_deltas.ipynb #08-030
 def _together(boxes, plane, width, good, most):
     """Neighbouring pairs whose boxes make a common one without much waste: `(pairs, window)`. One pair more is `width` patched runs more.
 
@@ -302,6 +308,7 @@ def _together(boxes, plane, width, good, most):
             first, window, alone = i, box, area(box)
     yield slice(first, len(boxes)), window
 
+# %% ../nbs/08_deltas.ipynb #08-032
 def _position_chunks(change, own, rows):
     "Position by position: all channels at once, or each by itself."
     channels, plane = change.shape[1], change.shape[2:]
@@ -316,11 +323,12 @@ def _position_chunks(change, own, rows):
 
 def _slices(n: int, size: int): return [slice(i, min(i + max(1, size), n)) for i in range(0, n, max(1, size))]
 
+# %% ../nbs/08_deltas.ipynb #08-034
 def _whole(values) -> Delta:
     "The change `[rows, *shape]` of a whole tensor, one unit a pair."
     return Delta(values, len(values), 1, tuple(values.shape[1:]), tuple((0, n) for n in values.shape[2:]))
 
-# %% ../nbs/08_deltas.ipynb #08-021
+# %% ../nbs/08_deltas.ipynb #08-037
 def pointwise(chunk, node):
     "f(base + change) - f(base) within the block; for sums and for products with one changed factor, the change goes through by itself."
     changed = [a for a in _tensors(node) if a in chunk.state]
@@ -350,6 +358,7 @@ def pointwise(chunk, node):
     args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows))
     return block.like(node.target(*args, **kwargs).sub_(before))
 
+# %% ../nbs/08_deltas.ipynb #08-039
 def _living(delta):
     "The block without the channels that no run changes. Behind a ReLU these can be most: in a trained encoder, many channels are silent."
     values = delta.values
@@ -363,12 +372,14 @@ def _living(delta):
     picked = values.movedim(1, -1).flatten(0, -2).index_select(1, living).view(len(values), *values.shape[2:], len(living)).movedim(-1, 1)
     return replace(delta, values=picked, channels=living)
 
+# %% ../nbs/08_deltas.ipynb #08-041
 def _named(node) -> dict:
     "The arguments of an operation by name."
     return {a.name: v for a, v in zip(node.target._schema.arguments, node.args)} | dict(node.kwargs)
 
 def _tensors(node) -> list: return [a for a in node.all_input_nodes if isinstance(a.meta.get("val"), torch.Tensor)]
 
+# %% ../nbs/08_deltas.ipynb #08-043
 def _meet(deltas):
     "The deltas on one common block, or None if their tensors have different shapes."
     if len(deltas) == 1: return deltas
@@ -376,7 +387,7 @@ def _meet(deltas):
     same = all(d.own is deltas[0].own and d.channels is deltas[0].channels for d in deltas) and len({d.window for d in deltas}) == 1
     return deltas if same else [d.dense() for d in deltas]
 
-# %% ../nbs/08_deltas.ipynb #08-023
+# %% ../nbs/08_deltas.ipynb #08-045
 def convolution(chunk, node):
     "A convolution of the block alone, without its bias, on the outputs that the block can reach."
     parsed = chunk.engine.prepared
@@ -409,18 +420,21 @@ def convolution(chunk, node):
     else: values = conv(_pad(_fast(delta.values), found), weight, None, stride=stride, dilation=dilation)
     return Delta(values, delta.pairs, delta.units, (channels, *plane), window)
 
+# %% ../nbs/08_deltas.ipynb #08-047
 def _convolution(node):
     "The arguments of any convolution node."
     named, name = _named(node), node.target._schema.name
     return (named["input"], named["weight"], named.get("stride", 1), named.get("padding", 0), named.get("dilation", 1),
             named.get("transposed", "transpose" in name), named.get("output_padding", 0), named.get("groups", 1))
 
+# %% ../nbs/08_deltas.ipynb #08-049
 def _reach(window, size, kernel, stride, padding, dilation):
     "Outputs `lo:hi` of a convolution that inputs `window` reach, and the padding of the window that gives exactly these."
     (a, b), span = window, dilation * (kernel - 1)
     lo, hi = max(0, -((span - a - padding) // stride)), min(size, (b - 1 + padding) // stride + 1)
     return lo, hi, a - (lo * stride - padding), (hi - 1) * stride - padding + span + 1 - b
 
+# %% ../nbs/08_deltas.ipynb #08-051
 def _transposed_reach(window, size, kernel, stride, padding, dilation):
     "Outputs `lo:hi` of a transposed convolution that inputs `window` reach, and how many to cut off before them."
     (a, b), span = window, dilation * (kernel - 1)
@@ -430,12 +444,14 @@ def _transposed_reach(window, size, kernel, stride, padding, dilation):
 
 def _pad(values, found): return F.pad(values, [n for _, _, before, after in reversed(found) for n in (before, after)])
 
+# %% ../nbs/08_deltas.ipynb #08-053
 def _fast(values):
     "On a CPU, the memory layout in which PyTorch convolves about twice as fast."
     if values.ndim != 4 or values.device.type != "cpu" or values.stride(1) == 1: return values
     # a single channel counts as being in either layout; only its strides tell PyTorch which one to go on with
     return torch.empty_like(values, memory_format=torch.channels_last).copy_(values)
 
+# %% ../nbs/08_deltas.ipynb #08-055
 def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation, transposed):
     "Each unit's channel meets only its own slice of the kernel: one product for all units."
     out, units = weight.shape[1 if transposed else 0], delta.units
@@ -463,10 +479,12 @@ def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation,
     product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ _of(engine.prepared[node], delta)
     return product.flatten(0, 1).unflatten(1, patches.shape[1:3]).permute(0, 3, 1, 2)
 
+# %% ../nbs/08_deltas.ipynb #08-057
 def _of(weights, delta):
     "The `weights` `[channels, ...]` that belong to each unit's own channel."
     return weights if delta.units == len(weights) else weights[delta.own]
 
+# %% ../nbs/08_deltas.ipynb #08-059
 def _narrow_transposed(delta, weight, found, stride):
     """A transposed convolution into few channels, such as a decoder's last. Libraries are slow at it: they vectorize over output channels.
 
@@ -484,13 +502,14 @@ def _narrow_transposed(delta, weight, found, stride):
     whole = phases.permute(3, 0, 4, 1, 5, 2).reshape(rows, out, phases.shape[4] * s, phases.shape[5] * t)
     return whole[:, :, cut:cut + high - low, trim:trim + right - left]
 
+# %% ../nbs/08_deltas.ipynb #08-061
 def _patches(images, kernel, stride, dilation):
     "All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`."
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel)]
     windows = images.unfold(1, spans[0], stride[0]).unfold(2, spans[1], stride[1])[..., ::dilation[0], ::dilation[1]]
     return windows.reshape(*windows.shape[:3], -1)
 
-# %% ../nbs/08_deltas.ipynb #08-026
+# %% ../nbs/08_deltas.ipynb #08-064
 def linear(chunk, node):
     "The rows of the weight matrix that the block meets, times the block."
     x, weight = node.args[:2]
@@ -514,7 +533,7 @@ def linear(chunk, node):
     values = delta.values.movedim(1, -1).flatten(1) @ weight.flatten(0, -2)
     return Delta(values, delta.pairs, delta.units, shape, ())
 
-# %% ../nbs/08_deltas.ipynb #08-028
+# %% ../nbs/08_deltas.ipynb #08-066
 def batch_norm(chunk, node):
     "In evaluation mode, a factor for each channel."
     named = _named(node)
@@ -527,7 +546,7 @@ def batch_norm(chunk, node):
     if delta.channels is not None: factor = factor[delta.channels]
     return delta.like(delta.grid * (factor if delta.own is None else factor[delta.own].unsqueeze(1)))
 
-# %% ../nbs/08_deltas.ipynb #08-029
+# %% ../nbs/08_deltas.ipynb #08-068
 def reshape(chunk, node):
     "A flattened block stays a block; any other change of shape takes the whole tensor."
     delta = chunk.state.get(node.args[0])
@@ -537,7 +556,7 @@ def reshape(chunk, node):
     delta = delta.dense()
     return Delta(delta.values.reshape(len(delta.values), *shape), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
 
-# %% ../nbs/08_deltas.ipynb #08-030
+# %% ../nbs/08_deltas.ipynb #08-070
 def rearrange(chunk, node):
     "Operations that only move, pick or average numbers act on changes as on values."
     tensors = _tensors(node) if not isinstance(node.args[0], (list, tuple)) else list(node.args[0])
@@ -549,12 +568,13 @@ def rearrange(chunk, node):
     def wrap(v): return Delta(v, chunk.pairs, chunk.units, tuple(v.shape[1:]), tuple((0, n) for n in v.shape[2:]))
     return [wrap(v) for v in out] if isinstance(out, (tuple, list)) else wrap(out)
 
+# %% ../nbs/08_deltas.ipynb #08-072
 def pick(chunk, node):
     "One of several results."
     found = chunk.state.get(node.args[0])
     return found[node.args[1]] if isinstance(found, list) else None
 
-# %% ../nbs/08_deltas.ipynb #08-032
+# %% ../nbs/08_deltas.ipynb #08-074
 def _rules() -> dict:
     "Operation -> rule. What is not here is computed again in full, which is always right."
     aten, found = torch.ops.aten, {}

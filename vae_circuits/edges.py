@@ -51,7 +51,7 @@ def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, e
         effects[pairs.start:pairs.stop, units] = out(job.effects(pairs, arriving))
     return job.labelled(effects)
 
-# %% ../nbs/10_edges.ipynb #10-012
+# %% ../nbs/10_edges.ipynb #10-013
 class _Edges:
     "Two engines: from the sender to the receiver, and from there to the readout."
     def __init__(self, vae, clean, donor, sender, receiver, readout, eps, max_memory):
@@ -97,13 +97,14 @@ class _Edges:
         coords = {"unit": unit_names(self.sender), "receiver": unit_names(self.receiver), "readout": readout_names(self.vae, self.readout, effects.shape[-1])}
         return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "receiver", "readout"), name="effect", coords=coords))
 
-# %% ../nbs/10_edges.ipynb #10-020
+# %% ../nbs/10_edges.ipynb #10-021
 @dataclass(frozen=True)
 class Attribution:
     "Approximate `effects`, and their `fidelity` to exact ones: a row a site."
     effects: Effects
     fidelity: pd.DataFrame
 
+# %% ../nbs/10_edges.ipynb #10-023
 def fidelity(guess, exact, top: int = 10) -> dict:
     """How well `guess` agrees with `exact`, arrays [pair, unit, ...]: Pearson's r over all numbers, the share of the `top` units
     (by mean absolute effect) that both name, and the share of effects with the same sign, among those above a millionth of the largest. NaN where undefined."""
@@ -115,7 +116,7 @@ def fidelity(guess, exact, top: int = 10) -> dict:
     return {"pearson": np.corrcoef(guess.ravel(), exact.ravel())[0, 1] if varied else np.nan,
             "top_overlap": len(best[0] & best[1]) / len(best[1]), "same_sign": (np.sign(guess) == np.sign(exact))[real].mean() if real.any() else np.nan}
 
-# %% ../nbs/10_edges.ipynb #10-022
+# %% ../nbs/10_edges.ipynb #10-026
 @torch.inference_mode(False)
 def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", *, steps: int = 0, eps=None, sample: int = 8, top: int = 10) -> Attribution:
     """Attribution patching of every unit of `sites`: `Attribution` with effects [pair, unit, readout], as `patch_sweep` has them.
@@ -137,6 +138,7 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
     rows = {s: fidelity(effects.at(s).values[:sample], exact.at(s).values, top) for s in names}
     return Attribution(effects, pd.DataFrame(rows).T.rename_axis("site"))
 
+# %% ../nbs/10_edges.ipynb #10-028
 @torch.inference_mode(False)
 def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -> dict:
     "Gradient of each number of the readout by the activation at each site: name -> `[n, m, *shape]`, averaged over `steps` images between clean and donor."
@@ -153,12 +155,13 @@ def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -
         for s, parts in zip(names, zip(*rows)): total[s] = total.get(s, 0) + torch.stack(parts, 1) / max(1, steps)
     return total
 
+# %% ../nbs/10_edges.ipynb #10-030
 def _per_unit(values, site, unit):
     "`[n, m, *shape]` summed over each unit: `[n, m, units]`."
     values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]  # [n, m, units, positions]
     return {"channel": lambda v: v.sum(3), "neuron": lambda v: v.flatten(2), "position": lambda v: v.sum(2), "site": lambda v: v.sum((2, 3))[..., None]}[unit](values)
 
-# %% ../nbs/10_edges.ipynb #10-030
+# %% ../nbs/10_edges.ipynb #10-038
 @torch.inference_mode(False)
 def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu", *, steps: int = 0, eps=None, sample: int = 2, top: int = 50, max_memory: int = 2**30) -> Attribution:
     "Edge attribution patching: `Attribution` with effects [pair, unit, receiver, readout], as `edge_sweep` has them (Syed et al. 2023; with `steps`, Hanna et al. 2024)."
@@ -175,7 +178,7 @@ def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu",
     flat = [a.values.reshape(len(a.values), -1, a.values.shape[-1]) for a in (Effects(guess.array[:sample]), exact)]
     return Attribution(guess, pd.DataFrame({f"{sender} -> {receiver}": fidelity(*flat, top)}).T.rename_axis("edges"))
 
-# %% ../nbs/10_edges.ipynb #10-034
+# %% ../nbs/10_edges.ipynb #10-042
 @torch.no_grad()
 def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     "E(ab) - E(a) - E(b) for each pair of addresses in `pairs`: `Effects` [pair, unit, readout], with a unit called 'a & b'."

@@ -70,12 +70,13 @@ def unit_names(site: Site, unit: str = "channel") -> list:
     numbers = [""] if unit == "position" else [f"[{i}]" for i in range(site.units)]
     return [f"{site.name}{i}{p}" for i in numbers for p in positions]
 
+# %% ../nbs/07_interventions.ipynb #07-010
 def unit_coords(sites: Sites, names, unit: str = "channel") -> dict:
     "Coordinates of the axis `unit` for the sites in `names`: address, site, and number within the site."
     units = [(name, i, address) for name in names for i, address in enumerate(unit_names(sites[name], unit))]
     return {"unit": [u for _, _, u in units], "site": ("unit", [s for s, _, _ in units]), "index": ("unit", [i for _, i, _ in units])}
 
-# %% ../nbs/07_interventions.ipynb #07-016
+# %% ../nbs/07_interventions.ipynb #07-018
 @torch.no_grad()
 def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", chunk: int = 64) -> Effects:
     """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit] (paper Eq. 10, before the mean).
@@ -93,24 +94,26 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
         rows.append(torch.cat([_by_unit((b[s] != a[s]).float() if vae.sites[s].discrete else (b[s] - a[s]).abs(), vae.sites[s], unit) for s in names], 1).cpu())
     return Effects(xr.DataArray(torch.cat(rows).numpy(), dims=("pair", "unit"), name="change", coords=coords))
 
+# %% ../nbs/07_interventions.ipynb #07-020
 def _by_unit(change, site, unit):
     "Means of `[n, *shape]` over what each unit holds: `[n, units]`."
     table = change.movedim(1 + site.axis, 1).flatten(1).unflatten(1, (site.units, -1))  # [n, channels, positions]
     return {"channel": lambda: table.mean(2), "neuron": lambda: table.flatten(1), "position": lambda: table.mean(1), "site": lambda: table.mean((1, 2))[:, None]}[unit]()
 
-# %% ../nbs/07_interventions.ipynb #07-018
+# %% ../nbs/07_interventions.ipynb #07-022
 def check_pairs(clean, changed):
     "Raise `InputError` unless the two image batches have the same, non-zero length."
     if len(clean) != len(changed) or not len(clean):
         raise InputError(f"expected two image batches of the same length, at least 1; got {len(clean)} and {len(changed)}")
 
+# %% ../nbs/07_interventions.ipynb #07-024
 def image_pairs(vae, clean, changed) -> tuple:
     "Two image batches of one length, checked, as `vae` wants them."
     x, y = (check_images(i, vae.image_shape, vae.image_limits).to(vae.like) for i in (clean, changed))
     check_pairs(x, y)
     return x, y
 
-# %% ../nbs/07_interventions.ipynb #07-023
+# %% ../nbs/07_interventions.ipynb #07-029
 @torch.no_grad()
 def latent_changes(vae, clean, changed) -> Effects:
     "Signed change of the posterior means between image pairs: `Effects` [pair, latent] (paper Eq. 2)."
@@ -119,11 +122,12 @@ def latent_changes(vae, clean, changed) -> Effects:
     delta = (vae.run(changed, record=["mu"]).mu - vae.run(clean, record=["mu"]).mu).cpu().numpy()
     return Effects(xr.DataArray(delta, dims=("pair", "latent"), name="change", coords={"latent": latent_names(vae)}))
 
+# %% ../nbs/07_interventions.ipynb #07-031
 def latent_names(vae) -> list:
     "z0, z1, ... for the latents of `vae`."
     return [f"z{i}" for i in range(vae.sites["mu"].units)]
 
-# %% ../nbs/07_interventions.ipynb #07-026
+# %% ../nbs/07_interventions.ipynb #07-034
 def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: str = "channel") -> Effects:
     """Response of every unit to every factor: `Effects` [factor, pair, unit]; its mean over pairs is R(n, f) (paper Eq. 10).
 
@@ -133,7 +137,7 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: 
     parts = [activation_changes(vae, sample.images, data.interventions(sample, f, seed).images, sites, unit).array for f in factors]
     return Effects(xr.concat(parts, dim=xr.Variable("factor", list(factors))))
 
-# %% ../nbs/07_interventions.ipynb #07-035
+# %% ../nbs/07_interventions.ipynb #07-043
 @torch.no_grad()
 def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
     "Mean activation of each site over reference `images`: a run of one row, which serves every image as donor."
@@ -146,6 +150,7 @@ def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
     if bad := [s for s in names if vae.sites[s].discrete]: raise InputError(f"{bad[0]} holds codes, which have no mean; name other sites")
     return Run({s: (t / len(images)).to(run[s]) for s, t in total.items()})
 
+# %% ../nbs/07_interventions.ipynb #07-045
 @torch.no_grad()
 def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
     "The activations of `images` with Gaussian noise, `scale` times each unit's standard deviation over images and positions."
@@ -159,7 +164,7 @@ def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
         found[s] = run[s] + scale * spread * torch.randn(run[s].shape, generator=generator).to(run[s])
     return Run(found, run.eps, run.x)
 
-# %% ../nbs/07_interventions.ipynb #07-040
+# %% ../nbs/07_interventions.ipynb #07-050
 RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
@@ -171,6 +176,7 @@ def traverse(vae, z, latents=None, values=RANGE):
     for j, i in enumerate(latents): grid[:, j, :, i] = values.to(z)
     return vae.decode(grid.flatten(0, 2)).unflatten(0, grid.shape[:3])
 
+# %% ../nbs/07_interventions.ipynb #07-052
 def _grid(vae, latents, values):
     latents = range(vae.sites["z"].units) if latents is None else latents
     for i in latents:
@@ -179,7 +185,7 @@ def _grid(vae, latents, values):
     if values.ndim != 1 or not len(values) or not values.isfinite().all(): raise InputError("values must be a list of finite numbers, at least one")
     return list(latents), values
 
-# %% ../nbs/07_interventions.ipynb #07-045
+# %% ../nbs/07_interventions.ipynb #07-057
 @torch.no_grad()
 def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
     """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].

@@ -39,14 +39,14 @@ class _Spread(torch.autograd.Function):
         to_x, to_w, _ = torch.ops.aten.convolution_backward(grad.to(x.dtype), x, w, None, ctx.stride, ctx.padding, (1, 1), True, (0, 0), 1, (True, True, False))
         return to_x, to_w.to(grad.dtype), None, None
 
-# %% ../nbs/03_models.ipynb #03-009
+# %% ../nbs/03_models.ipynb #03-010
 class ToPixels(nn.ConvTranspose2d):
     "A transposed convolution into few channels that trains fast on a CPU. In evaluation mode, and on other devices, it is PyTorch's own."
     def forward(self, x):
         if not self.training or x.device.type != "cpu": return super().forward(x)
         return _Spread.apply(x, self.weight, self.stride, self.padding) + self.bias[:, None, None]
 
-# %% ../nbs/03_models.ipynb #03-013
+# %% ../nbs/03_models.ipynb #03-014
 def _block(layer): return nn.Sequential(layer, nn.ReLU())
 
 class ConvVAE(VAE):
@@ -86,15 +86,17 @@ class ConvVAE(VAE):
         if site == "recon": return a.sigmoid()
         return getattr(self, site)(a.flatten(1) if site in ("mu", "logvar") else a)
 
-# %% ../nbs/03_models.ipynb #03-029
+# %% ../nbs/03_models.ipynb #03-030
 def reconstruction_nats(logits, x):
     "Bernoulli negative log likelihood of images `x` under `logits`, summed over pixels, mean over the batch."
     return F.binary_cross_entropy_with_logits(logits.float(), x.float(), reduction="sum") / len(x)
 
+# %% ../nbs/03_models.ipynb #03-032
 def reconstruction_floor(x):
     "The least `reconstruction_nats` any model can reach on `x`: 0 for black and white pixels, the entropy of grey ones."
     return F.binary_cross_entropy(x, x, reduction="sum") / len(x)
 
+# %% ../nbs/03_models.ipynb #03-034
 def kl_per_latent(mu, logvar):
     "KL divergence of each latent's posterior from N(0, 1) in nats, mean over the batch: `[latents]`."
     mu, logvar = mu.float(), logvar.float()

@@ -70,12 +70,12 @@ class Discriminator(nn.Sequential):
         hidden = [m for a, b in zip(sizes, sizes[1:]) for m in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
         super().__init__(*hidden, nn.Linear(width, 2))
 
-# %% ../nbs/04_objectives.ipynb #04-018
+# %% ../nbs/04_objectives.ipynb #04-019
 def shuffle_latents(z, order):
     "Each column of `z` `[n, d]` permuted by itself, as the numbers in `order` `[n, d]` sort: draws from the product of the marginals."
     return z.gather(0, order.argsort(0))
 
-# %% ../nbs/04_objectives.ipynb #04-021
+# %% ../nbs/04_objectives.ipynb #04-022
 class FactorVAE(Objective):
     "recon + kl + gamma * total correlation, estimated by a discriminator (Kim & Mnih 2018)."
     draws = 2
@@ -105,7 +105,7 @@ class FactorVAE(Objective):
         adversary = {"lr": self.lr, "betas": (0.5, 0.9), "weight_decay": 0.0}
         return super().players(model) | {"discriminator": (list(self.discriminator.parameters()), adversary)}
 
-# %% ../nbs/04_objectives.ipynb #04-031
+# %% ../nbs/04_objectives.ipynb #04-032
 def total_correlation(z, mu, logvar):
     """log q(z) - sum_i log q(z_i) in nats, mean over a batch of codes `z` `[n, d]`; each density is the mixture of the batch's posteriors.
 
@@ -115,7 +115,7 @@ def total_correlation(z, mu, logvar):
     each = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mu) ** 2 / logvar.exp())  # [n codes, n posteriors, d]
     return (each.sum(2).logsumexp(1) - each.logsumexp(1).sum(1)).mean() + (z.shape[1] - 1) * math.log(len(z))
 
-# %% ../nbs/04_objectives.ipynb #04-034
+# %% ../nbs/04_objectives.ipynb #04-036
 class BetaTCVAE(Objective):
     "recon + kl + (beta - 1) * total correlation (Chen et al. 2018, Eq. 4 with alpha = gamma = 1): only that part of the KL weighs beta."
     def __init__(self, beta: float = 4.0):
@@ -128,7 +128,7 @@ class BetaTCVAE(Objective):
 
     def loss(self, terms, done): return terms["recon"] + terms["kl"] + (self.beta - 1) * terms["tc"]
 
-# %% ../nbs/04_objectives.ipynb #04-036
+# %% ../nbs/04_objectives.ipynb #04-038
 def moment_gaps(mu, logvar):
     "Squared entries off the diagonal of the codes' covariance, and squared distances of its diagonal from 1, each summed (Kumar et al. 2018, Eq. 6)."
     centered, d = (mu - mu.mean(0)).float(), mu.shape[1]
@@ -136,6 +136,7 @@ def moment_gaps(mu, logvar):
     diagonal = covariance.diagonal()
     return (covariance ** 2).sum() - (diagonal ** 2).sum(), ((diagonal - 1) ** 2).sum()
 
+# %% ../nbs/04_objectives.ipynb #04-040
 class DIPVAE(Objective):
     "recon + kl + weight * (both `moment_gaps`): DIP-VAE-II of Kumar et al. (2018), with its two weights the same."
     def __init__(self, weight: float = 10.0):
@@ -149,13 +150,14 @@ class DIPVAE(Objective):
 
     def loss(self, terms, done): return terms["recon"] + terms["kl"] + self.weight * (terms["off_diagonal"] + terms["diagonal"])
 
-# %% ../nbs/04_objectives.ipynb #04-040
+# %% ../nbs/04_objectives.ipynb #04-044
 def mmd(a, b):
     "Squared maximum mean discrepancy of two sets `[n, d]` under the kernel exp(-|x - y|^2 / 2d); 0 for the same set, at most 2."
     kernel = lambda p, q: ((p[:, None] - q) ** 2).sum(2).div(-2 * p.shape[1]).exp().mean()
     a, b = a.float(), b.float()
     return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)
 
+# %% ../nbs/04_objectives.ipynb #04-046
 class InfoVAE(Objective):
     "recon + (1 - alpha) * kl + (alpha + weight - 1) * mmd(codes, prior) (Zhao et al. 2019, Eq. 6). `alpha=1` is MMD-VAE."
     def __init__(self, weight: float = 1000.0, alpha: float = 0.0):
@@ -170,7 +172,7 @@ class InfoVAE(Objective):
 
     def loss(self, terms, done): return terms["recon"] + (1 - self.alpha) * terms["kl"] + (self.alpha + self.weight - 1) * terms["mmd"]
 
-# %% ../nbs/04_objectives.ipynb #04-043
+# %% ../nbs/04_objectives.ipynb #04-049
 class VQVAE(Objective):
     """recon + codebook + beta * commitment (van den Oord et al. 2017, Eq. 3), for a `ConvVQVAE`. Squares are summed over a map, mean over the batch.
 
@@ -195,6 +197,7 @@ class VQVAE(Objective):
         book = model.codebook.weight
         return {"loss": ([p for p in model.parameters() if p is not book], {}), "entries": ([book], {"lr": self.lr, "weight_decay": 0.0})}
 
+# %% ../nbs/04_objectives.ipynb #04-051
 def idle_gaps(codebook, latents, codes):
     "Sum of squared distances of the entries of `codebook` `[k, c]` that are not in `codes` from the nearest vector of `latents` `[n, c, ...]`."
     vectors = latents.movedim(1, -1).flatten(0, -2)

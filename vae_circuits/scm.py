@@ -66,6 +66,7 @@ def descendants(sites: Sites, names) -> set:
         if found.intersection(site.parents): found.add(site.name)
     return found
 
+# %% ../nbs/02_scm.ipynb #02-012
 def ancestors(sites: Sites, names) -> set:
     "The sites that those in `names` are computed from, themselves included."
     found = set(names)
@@ -73,7 +74,7 @@ def ancestors(sites: Sites, names) -> set:
         if site.name in found: found.update(p for p in site.parents if p in sites)
     return found
 
-# %% ../nbs/02_scm.ipynb #02-013
+# %% ../nbs/02_scm.ipynb #02-015
 @dataclass(frozen=True, eq=False)
 class Mask:
     "The neurons of a site where the boolean tensor `where` `[*shape]` holds."
@@ -88,7 +89,7 @@ class Mask:
     def covers(self, site: Site): return self.where.cpu()
     def __str__(self): return f"{int(self.where.sum())} masked"
 
-# %% ../nbs/02_scm.ipynb #02-015
+# %% ../nbs/02_scm.ipynb #02-017
 @dataclass(frozen=True, eq=False)
 class Subspace:
     "The span of `basis`: a direction, or orthonormal rows `[k, ...]`, across the units of a site or its whole activation."
@@ -117,7 +118,7 @@ class Subspace:
     def covers(self, site: Site): return torch.ones(site.shape, dtype=torch.bool)
     def __str__(self): return f"subspace of {1 if self.basis.ndim == 1 else len(self.basis)}"
 
-# %% ../nbs/02_scm.ipynb #02-018
+# %% ../nbs/02_scm.ipynb #02-020
 @dataclass(frozen=True)
 class Address:
     "A part of a site. `units` None means all; `position` None means all, otherwise `(start, stop)` for each axis of the plane."
@@ -165,7 +166,7 @@ class Address:
         found[self.index(site)[1:]] = True
         return found
 
-# %% ../nbs/02_scm.ipynb #02-020
+# %% ../nbs/02_scm.ipynb #02-022
 def _ranges(text: str, sizes, site: Site, what: str) -> list:
     "The `(start, stop)` of each entry in `text`; entry i ends at most at `sizes[i]`."
     found = []
@@ -177,6 +178,7 @@ def _ranges(text: str, sizes, site: Site, what: str) -> list:
         found.append((start, stop))
     return found
 
+# %% ../nbs/02_scm.ipynb #02-024
 def _units(text: str, site: Site) -> tuple:
     "The unit numbers in the brackets of an address."
     units = [u for a, b in _ranges(text, repeat(site.units), site, "unit") for u in range(a, b)]
@@ -184,6 +186,7 @@ def _units(text: str, site: Site) -> tuple:
     if len(set(units)) < len(units): raise InputError(f"a unit of {site.name} is named twice in [{text}]")
     return tuple(units)
 
+# %% ../nbs/02_scm.ipynb #02-026
 def _position(text: str, site: Site) -> tuple:
     "The box of positions behind the @ of an address."
     if not site.plane: raise InputError(f"{site.name} has no positions; leave @{text} out")
@@ -193,7 +196,7 @@ def _position(text: str, site: Site) -> tuple:
     if any(a >= b for a, b in box): raise InputError(f"no position of {site.name} is named in @{text}")
     return tuple(box)
 
-# %% ../nbs/02_scm.ipynb #02-024
+# %% ../nbs/02_scm.ipynb #02-030
 class Run(Mapping):
     "The activations of one pass, site -> tensor `[n, *shape]`, in execution order, with the images `x` and noise `eps` it was made from."
     def __init__(self, activations, eps=None, x=None): self._activations, self.eps, self.x = activations, eps, x
@@ -216,7 +219,7 @@ class Run(Mapping):
         "KL divergence of each latent's posterior from N(0, 1) in nats: `[n, *latents]`."
         return 0.5 * (self.mu**2 + self.logvar.exp() - self.logvar - 1)
 
-# %% ../nbs/02_scm.ipynb #02-026
+# %% ../nbs/02_scm.ipynb #02-032
 def read(run: Run, readout) -> torch.Tensor:
     "The `readout` of a run as `[n, m]`: the activation of the site of that name, 'kl' (nats a latent), or the value of a function of the run."
     value = readout(run) if callable(readout) else run.kl if readout == "kl" else run[readout]
@@ -226,7 +229,7 @@ def read(run: Run, readout) -> torch.Tensor:
     if value.dtype == torch.bool: raise InputError("the readout must give numbers; got true and false. Add .float() to it?")
     return value.reshape(rows, -1)
 
-# %% ../nbs/02_scm.ipynb #02-029
+# %% ../nbs/02_scm.ipynb #02-035
 def as_value(new, address: Address, site: Site, like, shape):
     "What `address` is set to, as a tensor of `shape` with the dtype and device of the tensor `like`, or `InputError`."
     if isinstance(new, Run): new = new[address.site] if address.part is not None else new[address.site][address.index(site)]
@@ -240,6 +243,7 @@ def as_value(new, address: Address, site: Site, like, shape):
         raise InputError(f"{address} holds codes, which are swapped, not shifted; expected whole numbers")
     return value.expand(shape)
 
+# %% ../nbs/02_scm.ipynb #02-037
 def edited(activation, address: Address, site: Site, new):
     "A copy of `activation` `[n, *shape]` in which the addressed part is `new`."
     index = address.index(site) if address.part is None else slice(None)
@@ -250,7 +254,7 @@ def edited(activation, address: Address, site: Site, new):
     result[index] = value
     return result
 
-# %% ../nbs/02_scm.ipynb #02-032
+# %% ../nbs/02_scm.ipynb #02-040
 class SCM:
     "A VAE as a structural causal model of `sites`. A subclass fills the table and gives each site its `equation`."
     sites: Sites

@@ -146,6 +146,7 @@ class _Seed:
     done: int = 0
     rows: list = field(default_factory=list)
 
+# %% ../nbs/05b_seeds.ipynb #05b-038
 def _open(configs: list, out: Path, resume: bool) -> list:
     "The seeds, as far as their folders in `out` have them; those without a folder begin."
     seeds = [_Seed(out/str(c.seed), Trainer(c)) for c in configs]
@@ -157,7 +158,7 @@ def _open(configs: list, out: Path, resume: bool) -> list:
     for s in new: _start(s.folder, s.trainer.config)
     return seeds
 
-# %% ../nbs/05b_seeds.ipynb #05b-039
+# %% ../nbs/05b_seeds.ipynb #05b-041
 def _log(seeds: list, step: int, window: list) -> list:
     "Give every seed its row after `step` steps; `window`: the terms `[seeds]` of the steps since the last row. Returns the rows, each with its `seed`."
     terms, new = {k: torch.stack([terms[k] for terms in window]).cpu() for k in window[0]}, []  # [steps, seeds], fetched at once
@@ -168,7 +169,7 @@ def _log(seeds: list, step: int, window: list) -> list:
     for s, row in zip(seeds, new): s.rows.append(row)
     return [{"seed": s.trainer.config.seed, **row} for s, row in zip(seeds, new)]
 
-# %% ../nbs/05b_seeds.ipynb #05b-042
+# %% ../nbs/05b_seeds.ipynb #05b-044
 def _advance(seeds: list, stop: int, callbacks, record: bool):
     "Train `seeds` that have done the same number of steps up to step `stop`."
     trainer, start, window = SeedTrainer([s.trainer for s in seeds], record), seeds[0].done, []
@@ -187,7 +188,7 @@ def _advance(seeds: list, stop: int, callbacks, record: bool):
         for s in seeds: _save_state(s.folder, s.trainer, step + 1, s.rows)
     for s in seeds: s.done = stop
 
-# %% ../nbs/05b_seeds.ipynb #05b-045
+# %% ../nbs/05b_seeds.ipynb #05b-047
 def train_seeds(configs, out, resume: bool = False, callbacks=(), record: bool = True) -> list:
     """Train `configs`, `TrainConfig`s that differ in `seed` alone, at once; returns their finished models, in the same order.
 

@@ -33,6 +33,7 @@ OBJECTIVES = {  # model -> its objective for a `TrainConfig`
 MODELS = tuple(OBJECTIVES)
 PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")  # those of Roy (2025); trained ones ship with the package
 
+# %% ../nbs/05_training.ipynb #05-008
 @dataclass(frozen=True)
 class TrainConfig:
     "All that decides how a run ends. Defaults: Roy (2025), §4.3 and Appendix A."
@@ -77,7 +78,7 @@ class TrainConfig:
     @property
     def steps(self) -> int: return math.ceil(self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size)
 
-# %% ../nbs/05_training.ipynb #05-009
+# %% ../nbs/05_training.ipynb #05-011
 def build(config: TrainConfig):
     "A fresh model and objective for `config`, both initialized from its seed."
     with torch.random.fork_rng(devices=[]):
@@ -86,7 +87,7 @@ def build(config: TrainConfig):
         model = ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
         return model, OBJECTIVES[config.model](config)
 
-# %% ../nbs/05_training.ipynb #05-012
+# %% ../nbs/05_training.ipynb #05-014
 BLOCK = 32  # steps whose images are drawn at once
 
 def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
@@ -97,7 +98,7 @@ def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
             yield step, list(images[step % BLOCK]), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
 
-# %% ../nbs/05_training.ipynb #05-015
+# %% ../nbs/05_training.ipynb #05-017
 class Trainer:
     "The moving parts of a run: `model`, `objective`, one optimizer for each player, and the step."
     def __init__(self, config: TrainConfig):
@@ -132,23 +133,25 @@ class Trainer:
         for _, adam in self.players.values(): adam.step()
         return {k: v.detach() for k, v in terms.items()}
 
-# %% ../nbs/05_training.ipynb #05-016
+# %% ../nbs/05_training.ipynb #05-019
 def best_device(name: str = "auto") -> torch.device:
     "The named device, or with 'auto' the fastest there is: CUDA, Apple's MPS, CPU."
     if name == "auto": name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try: return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as e: raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
 
+# %% ../nbs/05_training.ipynb #05-021
 def keep_memory():
     "Let this process keep the memory that it frees, where the C library can be told so (glibc): a tenth of a step on a CPU is asking for it again."
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt: mallopt(-1, 2**31 - 1), mallopt(-3, 2**25)  # M_TRIM_THRESHOLD; M_MMAP_THRESHOLD, at most 32 MiB
 
+# %% ../nbs/05_training.ipynb #05-023
 def cosine(step: int, config: TrainConfig) -> float:
     "Learning rate of `step`: from `lr` down to 0 along half a cosine."
     return config.lr * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
-# %% ../nbs/05_training.ipynb #05-021
+# %% ../nbs/05_training.ipynb #05-028
 FORMAT = "vae_circuits.checkpoint.1"
 
 def save_checkpoint(path, model: ConvVAE, card: dict) -> Path:
@@ -158,11 +161,12 @@ def save_checkpoint(path, model: ConvVAE, card: dict) -> Path:
     card = {**card, "architecture": {"class": kind, **sizes, **more}}
     return _write_tensors(path, model.state_dict(), {"format": FORMAT, "card": card})
 
+# %% ../nbs/05_training.ipynb #05-030
 def _write_tensors(path, tensors: dict, header: dict) -> Path:
     header = {"vae_circuits": json.dumps(header)}  # one entry: the order of several would change from run to run
     return write_atomic(path, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, header))
 
-# %% ../nbs/05_training.ipynb #05-023
+# %% ../nbs/05_training.ipynb #05-032
 def _read_tensors(path, format: str):
     "Tensors and header of a safetensors file of ours; `InputError` when missing, corrupt, cut short or of another format."
     if not Path(path).is_file(): raise InputError(f"there is no checkpoint at {path}")
@@ -175,6 +179,7 @@ def _read_tensors(path, format: str):
     if header.get("format") != format: raise InputError(f"{path} has format {header.get('format')!r}; expected {format!r}")
     return tensors, header
 
+# %% ../nbs/05_training.ipynb #05-034
 def load_checkpoint(path) -> ConvVAE:
     "The model in the file `path`, ready for analysis: evaluation mode, no gradients, `model.card` its card."
     tensors, header = _read_tensors(path, FORMAT)
@@ -192,7 +197,7 @@ def load_checkpoint(path) -> ConvVAE:
     # channels last is the faster layout for analysis too
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
-# %% ../nbs/05_training.ipynb #05-029
+# %% ../nbs/05_training.ipynb #05-040
 @torch.no_grad()
 def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) -> dict:
     """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of each latent, and the active latents;
@@ -209,7 +214,7 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
     active = (torch.cat(seen).var(0) > 0.01).nonzero().flatten().tolist()
     return found | {"kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
 
-# %% ../nbs/05_training.ipynb #05-034
+# %% ../nbs/05_training.ipynb #05-045
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
     """Train as `config` says in the folder `out` and return the finished model.
 
@@ -232,7 +237,7 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps: _save_state(out, trainer, step + 1, rows)
     return _finish(out, trainer, rows)
 
-# %% ../nbs/05_training.ipynb #05-036
+# %% ../nbs/05_training.ipynb #05-047
 def trained(config: TrainConfig, out) -> ConvVAE:
     "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
     out = Path(out)
@@ -241,12 +246,13 @@ def trained(config: TrainConfig, out) -> ConvVAE:
     if {**asdict(TrainConfig()), **model.card.get("config", {})} != asdict(config): raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
-# %% ../nbs/05_training.ipynb #05-038
+# %% ../nbs/05_training.ipynb #05-049
 def _start(out: Path, config: TrainConfig) -> list:
     check_free(out).mkdir(parents=True, exist_ok=True)
     write_atomic(out/"config.json", json.dumps({"config": asdict(config), "environment": environment()}, indent=1))
     return []
 
+# %% ../nbs/05_training.ipynb #05-051
 def _resume(out: Path, trainer):
     "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there."
     files = ("config.json", "state.safetensors", "metrics.jsonl", "model.safetensors")
@@ -263,7 +269,7 @@ def _resume(out: Path, trainer):
     if not (out/"state.safetensors").is_file(): return 0, []
     return _load_state(out, trainer)
 
-# %% ../nbs/05_training.ipynb #05-040
+# %% ../nbs/05_training.ipynb #05-053
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
     values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
@@ -274,7 +280,7 @@ def _row(step: int, window: list, config: TrainConfig) -> dict:
     epoch = step / config.steps * config.epochs
     return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
 
-# %% ../nbs/05_training.ipynb #05-043
+# %% ../nbs/05_training.ipynb #05-056
 STATE = "vae_circuits.state.1"
 
 def _save_state(out: Path, trainer, step: int, rows: list):
@@ -285,6 +291,7 @@ def _save_state(out: Path, trainer, step: int, rows: list):
     _write_tensors(out/"state.safetensors", tensors, {"format": STATE, "step": step, "rows": rows})
     write_atomic(out/"metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
 
+# %% ../nbs/05_training.ipynb #05-058
 def _load_state(out: Path, trainer):
     tensors, header = _read_tensors(out/"state.safetensors", STATE)
     part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -298,7 +305,7 @@ def _load_state(out: Path, trainer):
         adam.load_state_dict({**adam.state_dict(), "state": moments})
     return header["step"], header["rows"]
 
-# %% ../nbs/05_training.ipynb #05-045
+# %% ../nbs/05_training.ipynb #05-060
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
@@ -306,13 +313,14 @@ def _finish(out: Path, trainer, rows: list) -> ConvVAE:
             "environment": json.loads((out/"config.json").read_text())["environment"]}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
+# %% ../nbs/05_training.ipynb #05-062
 def command(config: TrainConfig) -> str:
     "The command line that trains with this configuration."
     default, settings = asdict(TrainConfig()), asdict(config)
     named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
     return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
 
-# %% ../nbs/05_training.ipynb #05-059
+# %% ../nbs/05_training.ipynb #05-076
 @contextmanager
 def wandb_log(config: TrainConfig, **init):
     "A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`."
@@ -321,14 +329,14 @@ def wandb_log(config: TrainConfig, **init):
     with wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init}) as run:
         yield lambda row: run.log(row, step=row["step"])
 
-# %% ../nbs/05_training.ipynb #05-063
+# %% ../nbs/05_training.ipynb #05-080
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
     "A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites or synthetic."
     return load_checkpoint(CHECKPOINTS/f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors")
 
-# %% ../nbs/05_training.ipynb #05-065
+# %% ../nbs/05_training.ipynb #05-082
 YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}  # recon, KL on dSprites
 
 def write_card(path) -> Path:
@@ -354,6 +362,7 @@ Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in card["final"].
 {_distance(config, result)}{latents}"""
     return write_atomic(Path(path).with_suffix(".md"), text)
 
+# %% ../nbs/05_training.ipynb #05-084
 def _middle(result: dict) -> tuple:
     "Rows of the card about the latents, and their table; of a VQ-VAE, rows about its codebook and no table."
     if "kl" not in result: return f"| codes in use | {result['codes_used']} |\n| perplexity of the codes | {result['perplexity']:.2f} |", ""
@@ -361,7 +370,7 @@ def _middle(result: dict) -> tuple:
     return (f"| KL, nats | {result['kl']:.2f} |\n| active latents | {len(result['active'])} of {len(result['kl_per_latent'])} |",
             f"\n| latent | KL, nats | active |\n|---|---|---|\n{each}\n")
 
-# %% ../nbs/05_training.ipynb #05-067
+# %% ../nbs/05_training.ipynb #05-086
 def _distance(config: dict, result: dict) -> str:
     if config["dataset"] != "dsprites" or config["model"] not in YARDSTICK: return ""
     recon, kl = YARDSTICK[config["model"]]
