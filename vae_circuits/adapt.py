@@ -9,9 +9,10 @@ __all__ = ['posterior', 'image', 'Gaussian', 'Quantized', 'hooks', 'evaluation',
 # %% ../nbs/06_adapt.ipynb #06-003
 import copy
 import functools
+import io
 import math
 import operator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType
 
@@ -211,7 +212,8 @@ def trace(network, x, eps=None) -> Trace:
     listing = _Listing(network)
     dynamic = [{0: Dim.AUTO} for tensor in (x, eps) if tensor is not None]
     try:
-        with torch.no_grad(): program = export(listing, (x,) if eps is None else (x, eps), dynamic_shapes=tuple(dynamic), strict=False)
+        with torch.no_grad(), redirect_stderr(io.StringIO()):  # where it cannot trace, it also prints what it has; the error says enough
+            program = export(listing, (x,) if eps is None else (x, eps), dynamic_shapes=tuple(dynamic), strict=False)
         if any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in program.graph.nodes):
             program = program.run_decompositions({})  # in-place operations become plain ones
     except Exception as e:  # the tracer raises errors of many kinds; all mean the same to us
