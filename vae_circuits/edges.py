@@ -18,7 +18,7 @@ from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
 from .interventions import UNITS, Effects, image_pairs, unit_names
 from .patching import Target, differentiable, out, patch, patch_sweep, readout_names, readout_sites
-from .scm import Address, Run, ancestors, read
+from .scm import Address, Run, ancestors, descendants, read
 
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()
@@ -145,6 +145,7 @@ def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -
     vae, steps = adapt(vae), count(steps, "steps", 0)
     x, y, eps = differentiable(vae, *(pairs := image_pairs(vae, clean, donor)), vae.noise(eps, len(pairs[0])))
     ends, total = readout_sites(vae, readout, x, eps), {}
+    if lost := _lost(vae.sites, names, ends): raise InputError(f"no gradient comes from {lost} to the readout: codes lie between, which swap and do not slide. Patch instead")
     for k in range(max(1, steps)):
         with torch.enable_grad():
             between = (x + (k + 0.5) / steps * (y - x) if steps else x).detach().requires_grad_()
@@ -154,6 +155,11 @@ def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -
             rows = [torch.autograd.grad(v.sum(), [run[s] for s in names], retain_graph=True, allow_unused=True, materialize_grads=True) for v in value.unbind(1)]
         for s, parts in zip(names, zip(*rows)): total[s] = total.get(s, 0) + torch.stack(parts, 1) / max(1, steps)
     return total
+
+def _lost(sites, names, ends):
+    "The first of the sites in `names` from which codes lie on the way to `ends`, or None."
+    behind = [s for s in sites if sites[s].discrete and descendants(sites, [s]).intersection(ends)]
+    return next((s for s in names if s in ancestors(sites, behind)), None)
 
 # %% ../nbs/10_edges.ipynb #10-030
 def _per_unit(values, site, unit):
