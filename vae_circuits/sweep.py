@@ -76,7 +76,7 @@ SHIPPED = tuple(Grid((model,), (data,), settings={"longer": {"epochs": epochs, "
 
 STUDIES = {
     "quick": Study((Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
-                   dict(epochs=1, epoch_images=64 * 200, precision="bfloat16"), Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
+                   dict(epochs=1, epoch_images=64 * 120, precision="bfloat16"), Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
     "study": Study((Grid(datasets=("dsprites",), seeds=(*FIVE, 5)), Grid(datasets=("synthetic",), seeds=FIVE), *SHIPPED, UNTRAINED, *OTHERS), dict(epochs=1, epoch_images=51_200, precision="bfloat16"), Settings(images=128, resamples=200)),
     "full": Study((Grid(seeds=FIVE), UNTRAINED, *OTHERS), {}, Settings(images=1024, pairs=256)),
 }
