@@ -35,6 +35,7 @@ def address(vae, part) -> Address:
     if part.is_floating_point(): return address(vae, Subspace(part))
     return Address.parse(f"mu[{','.join(map(str, part.flatten().tolist()))}]", vae.sites)
 
+# %% ../nbs/18_abstraction.ipynb #18-008
 @torch.no_grad()
 def interchange(vae, base, source, part, chunk: int = 256) -> torch.Tensor:
     """Pictures `[n, *image]` of images `base` whose aligned `part` of the latent means is that of the images `source` (Geiger et al. 2021).
@@ -47,7 +48,7 @@ def interchange(vae, base, source, part, chunk: int = 256) -> torch.Tensor:
         return old if part is None else address(vae, part).merge(vae.sites["mu"], old, vae.encode(s)[0])
     return torch.cat([vae.decode(mean(*pair)) for pair in zip(base.split(chunk), source.split(chunk))]).clamp(*vae.image_limits)
 
-# %% ../nbs/18_abstraction.ipynb #18-009
+# %% ../nbs/18_abstraction.ipynb #18-011
 def align(vae, data, size: int = 1, n: int = 256, seed: int = 0) -> dict:
     """Factor -> its `size` latents, by linear assignment on interventional responses.
 
@@ -60,7 +61,7 @@ def align(vae, data, size: int = 1, n: int = 256, seed: int = 0) -> dict:
     rows, latents = linear_sum_assignment(shares.repeat(size, 0), maximize=True)
     return {f: sorted(latents[rows // size == i].tolist()) for i, f in enumerate(data.factor_names)}
 
-# %% ../nbs/18_abstraction.ipynb #18-014
+# %% ../nbs/18_abstraction.ipynb #18-016
 WORLDS = ("set", "do")
 
 def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
@@ -71,6 +72,7 @@ def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
     gap, span = np.abs(a - b), factor.period
     return (np.minimum(gap, span - gap) if factor.kind == "circular" else gap) <= tolerance * span
 
+# %% ../nbs/18_abstraction.ipynb #18-018
 @dataclass(frozen=True)
 class Pairs:
     "A `base` and a `source` sample whose `factor` differs, and the base as the `world` wants it with the source's factor, `wanted`: samples of one length, which may be 0."
@@ -82,6 +84,7 @@ class Pairs:
 
     def __len__(self): return len(self.base)
 
+# %% ../nbs/18_abstraction.ipynb #18-020
 def draw_pairs(data, factor: str, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0) -> Pairs:
     "Those of `n` random pairs whose `factor` differs by more than `same` allows, with what the SCM of `data` predicts."
     f, change = data.factor(factor), getattr(data, one_of(world, WORLDS, "world"))
@@ -91,7 +94,7 @@ def draw_pairs(data, factor: str, n: int = 256, world: str = "set", tolerance: f
     wanted = change(**{factor: source.factors[factor].to_numpy()}).counterfactual(base) if len(rows) else base
     return Pairs(base, source, wanted, factor, world)
 
-# %% ../nbs/18_abstraction.ipynb #18-019
+# %% ../nbs/18_abstraction.ipynb #18-025
 class PictureReader:
     """Reads the factors of pictures drawn by `vae`: a `Probe` on the codes of its own reconstructions of `n` images with all factors drawn independently.
 
@@ -114,7 +117,7 @@ class PictureReader:
         names = self.readable if names is None else names
         return pd.DataFrame({f: same(self.data.factor(f), said[f], factors[f], tolerance) for f in names})
 
-# %% ../nbs/18_abstraction.ipynb #18-022
+# %% ../nbs/18_abstraction.ipynb #18-028
 @dataclass(frozen=True)
 class IIA:
     """Interchange-intervention accuracy `value` of `factor`, with a bootstrap interval over its `n` pairs; NaN without pairs, or if the factor is not read.
@@ -136,6 +139,7 @@ class IIA:
         low, high = self.value.low.item(), self.value.high.item()
         return {"factor": self.factor, "world": self.world, "IIA": self.value.value.item(), "low": low, "high": high, **self.chance, "ceiling": self.ceiling, "n": self.n}
 
+# %% ../nbs/18_abstraction.ipynb #18-030
 def iia(vae, data, factor: str, part, reader: PictureReader = None, read=None, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0) -> IIA:
     """Interchange-intervention accuracy (Geiger et al. 2021) of `factor` aligned with `part` of the latents (see `address`): `IIA`.
 
@@ -146,6 +150,7 @@ def iia(vae, data, factor: str, part, reader: PictureReader = None, read=None, n
     reader = reader or PictureReader(vae, data)
     return _score(reader, draw_pairs(data, factor, n, world, tolerance, seed), part, read, tolerance)
 
+# %% ../nbs/18_abstraction.ipynb #18-032
 def _score(reader, pairs, part, read, tolerance) -> IIA:
     names = reader.readable if read is None else [reader.data.factor(f).name for f in read]
     nothing, n = Estimate(*[xr.DataArray(np.nan)] * 3, len(pairs)), len(pairs)
@@ -157,12 +162,13 @@ def _score(reader, pairs, part, read, tolerance) -> IIA:
     value = bootstrap(lambda m: m, xr.DataArray(hit.all(axis=1).to_numpy(float), dims="pair"))
     return IIA(pairs.factor, pairs.world, value, n, dict(none=none, shuffled=shuffled), ceiling, hit.mean(), reader.quality)
 
+# %% ../nbs/18_abstraction.ipynb #18-034
 def iia_table(vae, data, alignment: dict, reader: PictureReader = None, **options) -> pd.DataFrame:
     "`iia` of every factor in `alignment`, factor -> part: a row a factor. options: those of `iia`."
     reader = reader or PictureReader(vae, data)
     return pd.DataFrame([iia(vae, data, f, part, reader, **options).row() for f, part in alignment.items()]).set_index("factor")
 
-# %% ../nbs/18_abstraction.ipynb #18-034
+# %% ../nbs/18_abstraction.ipynb #18-046
 def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int = 32, lr: float = 0.05, seed: int = 0) -> tuple:
     """`(basis, losses)`: orthonormal rows `[size, latents]` whose interchange draws the wanted pictures of `pairs`, learned by DAS (Geiger et al. 2023).
 
@@ -188,7 +194,7 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
         losses.append(loss.item())
     return turn.weight.detach().clone(), np.array(losses)
 
-# %% ../nbs/18_abstraction.ipynb #18-036
+# %% ../nbs/18_abstraction.ipynb #18-048
 @dataclass(frozen=True)
 class Search:
     """What `das` found: orthonormal rows `basis` `[size, latents]`, the `losses` of the steps, and its `IIA` on pairs `held` out and on those for `train`.
@@ -209,11 +215,13 @@ class Search:
         draws = self.random if len(self.random) else np.array([np.nan])
         return {**self.held.row(), "train": self.train.value.value.item(), "random": draws.mean(), "random_low": draws.min(), "random_high": draws.max(), "untrained": blank}
 
+# %% ../nbs/18_abstraction.ipynb #18-050
 def random_subspaces(latents: int, size: int = 1, draws: int = 10, seed: int = 0) -> torch.Tensor:
     "Orthonormal rows `[draws, size, latents]`, uniform over all subspaces."
     normal = torch.randn(draws, latents, size, generator=torch.Generator().manual_seed(seed))
     return torch.linalg.qr(normal).Q.mT
 
+# %% ../nbs/18_abstraction.ipynb #18-052
 def das(vae, data, factor: str, size: int = 1, reader: PictureReader = None, read=None, n: int = 256, world: str = "set", tolerance: float = 0.1,
         draws: int = 10, control: bool = True, seed: int = 0, **training) -> Search:
     """The subspace of `size` that carries `factor`, by distributed alignment search (Geiger et al. 2023), with its controls: `Search`.

@@ -41,6 +41,7 @@ def randomized(data, n: int, seed=0) -> Sample:
     factors = pd.DataFrame({f.name: f.draw(n, rng) for f in data.factors})
     return Sample(data.draw(factors), factors, pd.DataFrame(index=factors.index))
 
+# %% ../nbs/17_causal_graph.ipynb #17-008
 class Reader:
     """What a VAE's latents say of the factors of `data`: a `Probe` learned from the images of `sample`, by default `n` of `randomized` factors.
 
@@ -59,7 +60,7 @@ class Reader:
         codes = represent(self.vae, given.images) if isinstance(given, Sample) else given
         return self.probe.read(codes).assign(**dict.fromkeys(self.unread, np.nan))
 
-# %% ../nbs/17_causal_graph.ipynb #17-009
+# %% ../nbs/17_causal_graph.ipynb #17-011
 def moved(data, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     "How far each factor moved between two tables of factors, row by row: in shares of its range, a circular one the shorter way; 1 or 0 for a categorical one."
     def steps(f):
@@ -68,22 +69,25 @@ def moved(data, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         return (step + 0.5) % 1 - 0.5 if f.kind == "circular" else step
     return pd.DataFrame({f.name: steps(f) for f in data.factors})
 
+# %% ../nbs/17_causal_graph.ipynb #17-013
 def _ordered(data) -> np.ndarray:
     "1 for a factor whose values have an order, 0 for others."
     return np.array([float(f.kind in ("ordinal", "continuous")) for f in data.factors])
 
-# %% ../nbs/17_causal_graph.ipynb #17-012
+# %% ../nbs/17_causal_graph.ipynb #17-016
 def _posterior(vae, images, chunk: int = 256):
     "Means and standard deviations of z, each `[n, latents]`, and the spread of z over the images, `[latents]`."
     if len(shape := vae.sites["mu"].shape) != 1: raise InputError(f"expected latents that are a list of numbers; those of this model have shape {list(shape)}")
     with torch.no_grad(): mu, logvar = (torch.cat(p).cpu().double().numpy() for p in zip(*map(vae.encode, images.split(chunk))))
     return mu, np.exp(logvar / 2), np.sqrt(mu.var(0) + np.exp(logvar).mean(0))
 
+# %% ../nbs/17_causal_graph.ipynb #17-018
 def _rows(value, low, high, sign, adjusted, n: int) -> pd.DataFrame:
     "One row an edge, from arrays with axes `from` and `to`."
     data = xr.Dataset({"strength": value, "sign": sign, "low": low, "high": high, "adjusted": adjusted})
     return data.to_dataframe().reset_index()[["from", "to", *data]].assign(n=n)
 
+# %% ../nbs/17_causal_graph.ipynb #17-020
 def _effects(size, excess, product, seed: int = 0, **options) -> pd.DataFrame:
     """Edges of the mean `size`, tested for a mean `excess` above 0, with the sign of the mean `product` of cause's and effect's change.
 
@@ -94,11 +98,13 @@ def _effects(size, excess, product, seed: int = 0, **options) -> pd.DataFrame:
     sign = (slope.low > 0).astype(int) - (slope.high < 0).astype(int)
     return _rows(*(a.where(known) for a in (found.value, found.low, found.high)), sign, _above(excess, seed), found.n)
 
+# %% ../nbs/17_causal_graph.ipynb #17-022
 def _above(excess, seed: int = 0) -> xr.DataArray:
     "Adjusted one-sided p-values of a mean over pairs that is not above 0."
     p = sign_flips(excess, seed=seed)
     return screen(xr.where(excess.mean("pair") > 0, p / 2, 1 - p / 2))["adjusted"]
 
+# %% ../nbs/17_causal_graph.ipynb #17-024
 def encoded(vae, data, sample: Sample, seed: int = 0, **options) -> pd.DataFrame:
     """Factor -> latent: how far each latent moves when a factor of `sample`'s images is changed alone. A row an edge.
 
@@ -114,17 +120,19 @@ def encoded(vae, data, sample: Sample, seed: int = 0, **options) -> pd.DataFrame
     stray = xr.DataArray(np.abs(sd * rng.standard_normal(sd.shape)) / spread, dims=("pair", "to"))
     return _effects(abs(step), abs(step) - stray, step * xr.DataArray(cause, dims=("pair", "from")), seed, **options)
 
+# %% ../nbs/17_causal_graph.ipynb #17-026
 def sure(edges: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
     "The edges of a table whose adjusted p-value is at most `level` and whose interval is above 0."
     return edges[(edges.adjusted <= level) & (edges.low > 0)]
 
-# %% ../nbs/17_causal_graph.ipynb #17-016
+# %% ../nbs/17_causal_graph.ipynb #17-030
 def _partners(n: int, seed: int) -> np.ndarray:
     "Another image for each of n: a random circle, so that none is its own."
     if n < 2: raise InputError("setting a unit to another image's value needs at least 2 images; got 1")
     order = np.random.default_rng(seed).permutation(n)
     return np.roll(order, 1)[order.argsort()]
 
+# %% ../nbs/17_causal_graph.ipynb #17-032
 def _donors(vae, z, places, other) -> tuple:
     "A run of what the sites of `places` are in the `other` images, and how far the mean at each place is from the image's own: `[pair, place]`."
     own = vae.run(do={"z": z}, record=list({p.site for p in places}))
@@ -132,6 +140,7 @@ def _donors(vae, z, places, other) -> tuple:
     mean = lambda run, p: run[p.site][p.index(vae.sites[p.site])].flatten(1).mean(1).cpu().numpy()
     return donor, np.stack([mean(donor, p) - mean(own, p) for p in places], 1)
 
+# %% ../nbs/17_causal_graph.ipynb #17-034
 @torch.no_grad()
 def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **options) -> pd.DataFrame:
     """Latent -> factor: how far the reading of each factor moves when a latent is set to another image's value, decoded and encoded again.
@@ -154,7 +163,7 @@ def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **option
     product = step * xr.DataArray(cause, dims=("pair", "from")) * xr.DataArray(_ordered(data), dims="to")
     return _effects(abs(step), abs(step) - xr.DataArray(stray.to_numpy(), dims=("pair", "to")), product, seed, **options)
 
-# %% ../nbs/17_causal_graph.ipynb #17-021
+# %% ../nbs/17_causal_graph.ipynb #17-039
 def _shares(product, square, seed: int = 0, **options) -> pd.DataFrame:
     "Edges of `product` over `square`, both means over pairs; a share below 0 is turned over, interval and all, and has the sign -1."
     product = product.where(abs(product.mean("pair")) > FLOOR * square.mean("pair"), 0)  # what is left is rounding
@@ -163,6 +172,7 @@ def _shares(product, square, seed: int = 0, **options) -> pd.DataFrame:
     low, high = xr.where(up, found.low, -found.high), xr.where(up, found.high, -found.low)
     return _rows(abs(found.value), low, high, xr.where(up, 1, -1), screen(sign_flips(product, seed=seed))["adjusted"], found.n)
 
+# %% ../nbs/17_causal_graph.ipynb #17-041
 def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0, **options) -> tuple:
     """Factor -> channel and channel -> latent, for the channels of an encoder `site`: two tables of shares mediated (see `proportion`).
 
@@ -177,6 +187,7 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0, **optio
     over = lambda axis, **ends: _shares((nie * te).mean(axis).rename(ends), (te**2).mean(axis).rename({k: v for k, v in ends.items() if k != "unit"}), seed, **options)
     return over("readout", factor="from", unit="to"), over("factor", unit="from", readout="to")
 
+# %% ../nbs/17_causal_graph.ipynb #17-043
 @torch.no_grad()
 def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) -> pd.DataFrame:
     "Latent -> channel: of what a latent, set to another image's value, does to the picture, the share that runs through each channel of a decoder `site`."
@@ -193,23 +204,26 @@ def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) ->
     product, square = (xr.concat(a, xr.Variable("from", latent_names(vae))) for a in (products, squares))
     return _shares(product.rename(unit="to"), square, seed, **options)
 
-# %% ../nbs/17_causal_graph.ipynb #17-028
+# %% ../nbs/17_causal_graph.ipynb #17-050
 def _channel_sites(vae) -> list:
     "The last site of several channels before mu, and the last behind z that is not the picture."
     wide = [s.name for s in vae.sites.values() if s.plane and s.units > 1 and s.shape != tuple(vae.image_shape)]
     halves = ancestors(vae.sites, ["mu"]), descendants(vae.sites, ["z"])
     return [found[-1] for half in halves if (found := [s for s in wide if s in half])]
 
+# %% ../nbs/17_causal_graph.ipynb #17-052
 def _strongest(edges: pd.DataFrame, by: str, top: int) -> pd.DataFrame:
     "The `top` strongest sure edges of every node in column `by`."
     return sure(edges).sort_values("strength", ascending=False, kind="stable").groupby(by, sort=False).head(top)
 
+# %% ../nbs/17_causal_graph.ipynb #17-054
 def _add(graph, edges: pd.DataFrame, unit: str, read: bool = False):
     "Put the rows of a table into `graph`; `read` if they end at readings."
     for row in edges.to_dict("records"):
         ends = row.pop("from"), f"{row.pop('to')} (read)" if read else row.pop("to")
         graph.add_edge(*map(str, ends), **{k: int(v) if k in ("sign", "n") else float(v) for k, v in row.items()}, unit=unit)
 
+# %% ../nbs/17_causal_graph.ipynb #17-056
 def _add_channels(graph, site, vae, data, reader, sample, top, options):
     "Put the strongest channels of `site` into `graph`, with the edges into and out of them."
     if site in ancestors(vae.sites, ["mu"]):
@@ -225,6 +239,7 @@ def _add_channels(graph, site, vae, data, reader, sample, top, options):
     for channel in into["to"]: graph.add_node(channel, kind="channel", site=site, unit=Address.parse(channel, vae.sites).units[0])
     _add(graph, into, "share"), _add(graph, _strongest(out_of, "from", top), unit, unit == "range")
 
+# %% ../nbs/17_causal_graph.ipynb #17-058
 def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None, seed: int = 0, **options) -> nx.DiGraph:
     """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and factor -> latent -> factor without the channels.
 
@@ -247,7 +262,7 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, options)
     return graph
 
-# %% ../nbs/17_causal_graph.ipynb #17-031
+# %% ../nbs/17_causal_graph.ipynb #17-061
 def write_graph(graph: nx.DiGraph, path) -> Path:
     "Write a graph to `path`, as .graphml or .json by its ending; undefined numbers are NaN in the one and null in the other."
     if one_of(Path(path).suffix, (".graphml", ".json"), "ending of a graph's file") == ".graphml":
@@ -255,10 +270,11 @@ def write_graph(graph: nx.DiGraph, path) -> Path:
     plain = lambda v: {k: plain(x) for k, x in v.items()} if isinstance(v, dict) else [plain(x) for x in v] if isinstance(v, list) else None if v != v else v
     return write_atomic(path, json.dumps(plain(nx.node_link_data(graph, edges="edges")), allow_nan=False, indent=1))
 
-# %% ../nbs/17_causal_graph.ipynb #17-034
+# %% ../nbs/17_causal_graph.ipynb #17-064
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")  # Okabe & Ito (2008)
 COLUMNS = ("factor", "encoder", "latent", "decoder", "reading")
 
+# %% ../nbs/17_causal_graph.ipynb #17-066
 def _shown(graph, channels, level):
     "The part of the map to draw: sure edges, either through channels or without them."
     channel = lambda *ends: any(graph.nodes[e]["kind"] == "channel" for e in ends)
@@ -266,6 +282,7 @@ def _shown(graph, channels, level):
     ends = [n for n, kind in graph.nodes.data("kind") if kind in ("factor", "reading")]
     return graph.edge_subgraph(edges), ends
 
+# %% ../nbs/17_causal_graph.ipynb #17-068
 def _layout(graph, shown, ends) -> tuple:
     "Column and factor of every node to draw: a factor's own number, for others the mean number of the factors they are joined with and the strongest one."
     number = {n: i % (len(ends) // 2) for i, n in enumerate(ends)}
@@ -279,6 +296,7 @@ def _layout(graph, shown, ends) -> tuple:
         place[n] = 2 if graph.nodes[n]["kind"] == "latent" else 1 if early else 3
     return place, home
 
+# %% ../nbs/17_causal_graph.ipynb #17-070
 def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None):
     "The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the way through the `channels`; drawn on `ax` if given."
     shown, ends = _shown(graph, channels, level)
@@ -297,6 +315,7 @@ def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, a
     ax.set_xlim(-0.8, 4.8), ax.set_ylim(-1, 0.12), ax.axis("off")
     return ax.figure
 
+# %% ../nbs/17_causal_graph.ipynb #17-072
 def _label(ax, graph, name, x, y, color, column):
     "A node with its name: beside a factor, on a latent or channel."
     if column in (0, 4):
@@ -306,7 +325,7 @@ def _label(ax, graph, name, x, y, color, column):
     text = name if column == 2 else str(graph.nodes[name]["unit"])
     ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox=dict(boxstyle="round,pad=0.25", facecolor="white" if column != 2 else "0.9", edgecolor=color, lw=1.5))
 
-# %% ../nbs/17_causal_graph.ipynb #17-042
+# %% ../nbs/17_causal_graph.ipynb #17-080
 def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **options) -> pd.DataFrame:
     """Factor -> factor: how much farther the reading of a factor moves when another is changed by `do` than by `set`. A row an ordered pair.
 
@@ -324,6 +343,7 @@ def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **opti
     table = table.assign(**{k: abs(a).mean("pair").values.ravel() for k, a in {"do": done, "set": kept, "apart": done - kept}.items()})
     return table[table["from"] != table["to"]].reset_index(drop=True)
 
+# %% ../nbs/17_causal_graph.ipynb #17-082
 def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
     "Change of a factor `[n]`, and that of all readings by `set` and by `do`, each `[n, factors]`. A world that was read is not read again."
     changed, names = data.interventions(sample, factor, seed), data.factor_names
@@ -335,6 +355,7 @@ def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
         done[g] = moved(data, before, next(r for f, r in past if f.equals(world.factors)))[g]
     return moved(data, sample.factors, changed.factors)[factor], moved(data, before, past[0][1]), pd.DataFrame(done)
 
+# %% ../nbs/17_causal_graph.ipynb #17-084
 def factor_graph(data, read, level: float = 0.05, **options) -> nx.DiGraph:
     "The arrows between factors that `follows` is sure of, with all its columns on the edges; options are those of `follows`."
     graph = nx.DiGraph()
@@ -342,7 +363,7 @@ def factor_graph(data, read, level: float = 0.05, **options) -> nx.DiGraph:
     _add(graph, sure(follows(data, read, **options), level), "range")
     return graph
 
-# %% ../nbs/17_causal_graph.ipynb #17-046
+# %% ../nbs/17_causal_graph.ipynb #17-088
 def observed_graph(data, read, n: int = 500, bins: int = 5, level: float = 0.05, seed: int = 0) -> nx.Graph:
     """Which readings depend on each other in `n` images of the world as it is: an undirected graph, for looking knows no direction.
 
@@ -358,6 +379,7 @@ def observed_graph(data, read, n: int = 500, bins: int = 5, level: float = 0.05,
         if adjusted <= level: graph.add_edge(*pair, strength=float(association(t, "cramer")), adjusted=float(adjusted))
     return graph
 
+# %% ../nbs/17_causal_graph.ipynb #17-090
 class Hamming(NamedTuple):
     "`distance`: the pairs of nodes joined otherwise than in truth, which are `missing`, `extra`, `reversed` or `unoriented`; `right` are the arrows as in truth."
     distance: int
@@ -373,12 +395,14 @@ class Hamming(NamedTuple):
         both = self.right + self.reversed + self.unoriented
         return self.right / both if both else float("nan")
 
+# %% ../nbs/17_causal_graph.ipynb #17-092
 def _verdict(said: tuple, true: tuple):
     "What is wrong with the edges between two nodes, (there, back) in the graph and in truth."
     if said == true: return "right" if any(true) else None
     if not all((any(said), any(true))): return "missing" if any(true) else "extra"
     return "unoriented" if all(said) or all(true) else "reversed"
 
+# %% ../nbs/17_causal_graph.ipynb #17-094
 def hamming(graph, truth: nx.DiGraph) -> Hamming:
     "Structural Hamming distance (Tsamardinos et al. 2006) of a graph, directed or not, from the true one of the same nodes."
     if set(graph) != set(truth): raise InputError(f"expected two graphs of the same nodes; only one has {', '.join(map(str, sorted(set(graph) ^ set(truth), key=str)))}")

@@ -35,6 +35,7 @@ PARTS = {"encoder": "mu", "decoder": "recon", "both": "recon"}  # and what is re
 ABLATIONS = ("resample", "mean", "zero", "optimal")
 ROWS = 256  # images in one pass
 
+# %% ../nbs/16_circuits.ipynb #16-008
 class Trial:
     """Pairs of images, and runs in which only some units follow the change from `clean` to `changed` `[n, *image_shape]`.
 
@@ -110,21 +111,24 @@ class Trial:
         t = self.terms(keep).mean("pair")
         return np.sqrt(_faithfulness(t.gap, t.square)).values
 
+# %% ../nbs/16_circuits.ipynb #16-010
 def _again(tensor, count): return tensor.repeat(count, *[1] * (tensor.ndim - 1))
 
 def _faithfulness(product, square): return product / square.where(square > FLOOR**2)
 
+# %% ../nbs/16_circuits.ipynb #16-012
 def _sites_of(vae, part, ends):
     "The sites of a part with more than one unit; mu stands for the latents of a whole network, z for those of a decoder."
     before = ancestors(vae.sites, ends) - set(ends)
     inside = before & descendants(vae.sites, ["z"]) | {"z"} if part == "decoder" else before - {"z"}
     return [s for s in vae.sites if s in inside - {"logvar"} and vae.sites[s].units > 1]
 
-# %% ../nbs/16_circuits.ipynb #16-012
+# %% ../nbs/16_circuits.ipynb #16-018
 METHODS = ("pruning", "patching", "EAP", "EAP-IG", "optimal")
 
 STEPS = {"EAP": 0, "EAP-IG": 8}  # images on the way at which the gradient is taken
 
+# %% ../nbs/16_circuits.ipynb #16-020
 def unit_scores(trial: Trial, method: str = "patching") -> Effects:
     "What `method` says of every unit of the trial's sites: `Effects` [unit]."
     one_of(method, METHODS, "method")
@@ -137,23 +141,27 @@ def unit_scores(trial: Trial, method: str = "patching") -> Effects:
         return Effects(proportion(sweep.array.drop_vars(["clean", "donor", "readout"]), te, ["pair", "readout"]).rename("share"))
     return Effects(xr.DataArray(shares, dims="unit", name="share", coords=unit_coords(trial.vae.sites, trial.sites)))
 
+# %% ../nbs/16_circuits.ipynb #16-022
 def _directions(trial):
     "An orthonormal basis `[m, k]` of the total effects, k at most the number of pairs: products with them are the same, and a picture becomes few numbers."
     te = trial.te.detach()
     return torch.eye(te.shape[1]).to(te) if te.shape[1] <= len(te) else torch.linalg.svd(te, full_matrices=False).Vh.T
 
+# %% ../nbs/16_circuits.ipynb #16-024
 def slopes(trial: Trial, sites, steps: int = 0) -> dict:
     "Gradient of the projection on the total effect by the activations at `sites`: name -> `[n, units, ...]`, at the clean images or averaged over `steps` images on the way."
     toward = trial.te.detach()
     found = gradient(trial.vae, *trial.images, sites, lambda run: (read(run, trial.readout) * toward[:len(run[trial.ends[0]])]).sum(1, keepdim=True), steps)
     return {s: g[:, 0].movedim(1 + trial.vae.sites[s].axis, 1) for s, g in found.items()}
 
+# %% ../nbs/16_circuits.ipynb #16-026
 def _guessed(trial, steps) -> np.ndarray:
     found, square = slopes(trial, trial.sites, steps), (trial.te**2).sum(1).mean().item()
     change = {s: (trial.runs[1][s] - trial.runs[0][s]).movedim(1 + trial.vae.sites[s].axis, 1) for s in found}
     parts = [(found[s] * change[s]).flatten(1).unflatten(1, (trial.vae.sites[s].units, -1)).sum(2).mean(0) for s in found]
     return torch.cat(parts).detach().cpu().numpy() / (square if square > FLOOR**2 else np.nan)
 
+# %% ../nbs/16_circuits.ipynb #16-028
 def _alone(trial) -> np.ndarray:
     "The error with one unit alone held at its best constant."
     alone, held = [], trial if trial.ablation == "optimal" else Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
@@ -162,7 +170,7 @@ def _alone(trial) -> np.ndarray:
         alone.append(held.error(keep | {site: ~np.eye(len(mask), dtype=bool)}))
     return np.concatenate(alone)
 
-# %% ../nbs/16_circuits.ipynb #16-015
+# %% ../nbs/16_circuits.ipynb #16-031
 def prune(trial: Trial, scores: Effects, tolerance: float) -> dict:
     "Take units out one by one, from the last site to the first and the smallest score first, where the error stays within the tolerance."
     keep, sites = trial.everything(), trial.sites[::-1]
@@ -172,6 +180,7 @@ def prune(trial: Trial, scores: Effects, tolerance: float) -> dict:
             keep[site][unit] = not trial.error(keep)[0] <= tolerance * j / len(sites)
     return keep
 
+# %% ../nbs/16_circuits.ipynb #16-033
 def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 16) -> dict:
     "The fewest units with the largest scores whose error is within the tolerance."
     order = np.argsort(-np.abs(scores.values), kind="stable")
@@ -182,17 +191,19 @@ def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 16) ->
         if len(good): return {s: k[good[0]] for s, k in keep.items()}
     return trial.everything()
 
+# %% ../nbs/16_circuits.ipynb #16-035
 def split(scores: Effects, mask) -> dict:
     "A mask `[..., units of all sites]` as site -> mask `[..., units]`."
     return {s: mask[..., np.flatnonzero(scores.array.site.values == s)] for s in dict.fromkeys(scores.array.site.values.tolist())}
 
-# %% ../nbs/16_circuits.ipynb #16-017
+# %% ../nbs/16_circuits.ipynb #16-037
 def edge_products(trial: Trial, a: str, b: str, senders, receivers, method: str = "patching") -> xr.DataArray:
     "Products with the total effect of the effects along the edges from units of `a` to units of `b`, exact or as EAP and EAP-IG guess: `[pair, sender, receiver]`."
     slope = slopes(trial, [b], STEPS[method])[b] if method in STEPS else None
     products = torch.stack([_by_slope(trial, a, b, i, slope)[:, receivers] if slope is not None else _by_run(trial, a, b, i, receivers) for i in senders], 1)
     return xr.DataArray(products.double().cpu().numpy(), dims=("pair", "sender", "receiver"), coords={"sender": [f"{a}[{i}]" for i in senders], "receiver": [f"{b}[{i}]" for i in receivers]})
 
+# %% ../nbs/16_circuits.ipynb #16-039
 @torch.no_grad()
 def _arriving(trial, a, b, sender):
     "The activation at `b` when of all units of `a` only the sender follows the change."
@@ -200,11 +211,13 @@ def _arriving(trial, a, b, sender):
 
 def _only(trial, site, units): return np.eye(trial.vae.sites[site].units, dtype=bool)[units]
 
+# %% ../nbs/16_circuits.ipynb #16-041
 @torch.no_grad()
 def _by_slope(trial, a, b, sender, slope):
     change = (_arriving(trial, a, b, sender) - trial.runs[0][b]).movedim(1 + trial.vae.sites[b].axis, 1)
     return (slope * change).flatten(1).unflatten(1, (slope.shape[1], -1)).sum(2)
 
+# %% ../nbs/16_circuits.ipynb #16-043
 @torch.no_grad()
 def _by_run(trial, a, b, sender, receivers):
     arrived, n, parts = _arriving(trial, a, b, sender), len(trial.te), []
@@ -214,7 +227,7 @@ def _by_run(trial, a, b, sender, receivers):
         parts.append(((read(run, trial.readout).unflatten(0, (len(some), n)) - read(trial.runs[0], trial.readout)) * trial.te).sum(2).T)
     return torch.cat(parts, 1)
 
-# %% ../nbs/16_circuits.ipynb #16-018
+# %% ../nbs/16_circuits.ipynb #16-045
 @torch.no_grad()
 def edge_error(trial: Trial, keep: dict, edges: set) -> float:
     "The error when each unit of a circuit sees the change of only those units of the site before that an edge `(sender, receiver)` leads from."
@@ -232,13 +245,14 @@ def edge_error(trial: Trial, keep: dict, edges: set) -> float:
     square = (trial.te**2).sum(1).mean().item()
     return (((effect - trial.te)**2).sum(1).mean().item() / square)**0.5 if square > FLOOR**2 else float("nan")
 
+# %% ../nbs/16_circuits.ipynb #16-047
 def _steps(trial, keep) -> list:
     "The sites of the circuit, and the readout where that is a site of units without positions, such as mu."
     last = trial.readout
     if isinstance(last, str) and last in trial.vae.sites and not trial.vae.sites[last].plane: keep.setdefault(last, np.ones(trial.vae.sites[last].units, bool))
     return list(keep)
 
-# %% ../nbs/16_circuits.ipynb #16-019
+# %% ../nbs/16_circuits.ipynb #16-049
 def circuit_edges(trial: Trial, members: dict, tolerance: float, method: str = "patching", **options) -> pd.DataFrame:
     """The edges of a circuit, the fewest with the largest shares that keep the error within the tolerance: sender, receiver, share with its
     interval (low, high), n. All edges between the members if none can go. method: as in
@@ -257,7 +271,7 @@ def circuit_edges(trial: Trial, members: dict, tolerance: float, method: str = "
         else: few = half + 1
     return table[:many]
 
-# %% ../nbs/16_circuits.ipynb #16-020
+# %% ../nbs/16_circuits.ipynb #16-051
 @dataclass(frozen=True)
 class Circuit:
     "What carries `factor`: `members` (site -> mask `[units]`) and `edges` (a row an edge: sender, receiver, share, low, high, n), the `scores` they were chosen by, and how."
@@ -285,12 +299,13 @@ class Circuit:
 
     def __repr__(self): return f"Circuit of {self.factor}, {self.part}: {len(self.units)} of {self.scores.array.sizes['unit']} units, {len(self.edges)} edges"
 
-# %% ../nbs/16_circuits.ipynb #16-021
+# %% ../nbs/16_circuits.ipynb #16-053
 def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32, seed=0, ablation: str = "resample", **options) -> Trial:
     "A `Trial` with images of `data`, of which one factor is changed to another value; options are those of `Trial`."
     sample = data.sample(pairs, seed)
     return Trial(vae, sample.images, data.interventions(sample, factor, seed).images, part, ablation=ablation, **options)
 
+# %% ../nbs/16_circuits.ipynb #16-055
 def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "pruning", ablation: str = "resample", tolerance: float = 0.2,
                  pairs: int = 32, edge_pairs: int = 8, seed=0, **options) -> Circuit:
     """The smallest `Circuit` of a factor whose error is within the tolerance, by `method` (see `METHODS`). Empty if the factor changes nothing.
@@ -305,7 +320,7 @@ def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "p
     few = factor_trial(vae, data, factor, part, min(pairs, edge_pairs), seed, **options)
     return Circuit(factor, part, method, ablation, tolerance, members, scores, circuit_edges(few, members, tolerance, method))
 
-# %% ../nbs/16_circuits.ipynb #16-027
+# %% ../nbs/16_circuits.ipynb #16-061
 def score_circuit(members: dict, trial: Trial, draws: int = 10, controls: int = 2, seed: int = 0, **options) -> pd.DataFrame:
     """Faithfulness, error, completeness and minimality of a circuit, on the pairs of `trial`: a row a score with value, low, high, n, and the mean,
     smallest and largest of `controls` random circuits with as many units at each site (random, random_low, random_high).
@@ -319,10 +334,12 @@ def score_circuit(members: dict, trial: Trial, draws: int = 10, controls: int = 
     table = pd.DataFrame(found).T[["value", "low", "high", "n"]].astype(float)
     return table.assign(random=chance.mean(), random_low=chance.min(), random_high=chance.max()).rename_axis("score")
 
+# %% ../nbs/16_circuits.ipynb #16-063
 def random_members(members: dict, rng) -> dict:
     "A circuit with as many units at each site, drawn at random."
     return {s: rng.permutation(m) for s, m in members.items()}
 
+# %% ../nbs/16_circuits.ipynb #16-065
 def _scores(members, trial, draws, rng, options) -> dict:
     whole = trial.terms(members)
     found = {"faithfulness": bootstrap(lambda p, q: _faithfulness(p, q)[..., 0], whole["product"], whole.square, **options),
@@ -334,13 +351,14 @@ def _scores(members, trial, draws, rng, options) -> dict:
     found["completeness"] = bootstrap(lambda p, q: np.abs(_faithfulness(p, q)[..., :n].values - _faithfulness(p, q)[..., n:]).mean("circuit"), t["product"], t.square, **options)
     return found | {"minimality": _minimality(members, trial, rng, options)}
 
-# %% ../nbs/16_circuits.ipynb #16-028
+# %% ../nbs/16_circuits.ipynb #16-067
 def _half(members, rng) -> dict:
     "A random half of the units of a circuit."
     return {s: m & (rng.random(len(m)) < 0.5) for s, m in members.items()}
 
 def _stack(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for s in circuits[0]}
 
+# %% ../nbs/16_circuits.ipynb #16-069
 def _minimality(members, trial, rng, options) -> Estimate:
     "The smallest over units of the largest loss over two contexts: the circuit, and what is left of it without a random half."
     units = [(s, i) for s, m in members.items() for i in np.flatnonzero(m)]
@@ -354,9 +372,10 @@ def _minimality(members, trial, rng, options) -> Estimate:
         return F[..., 0].copy(data=np.abs(losses).max(0).min(-1))
     return bootstrap(smallest, t["product"], t.square, **options)
 
-# %% ../nbs/16_circuits.ipynb #16-035
+# %% ../nbs/16_circuits.ipynb #16-076
 FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 
+# %% ../nbs/16_circuits.ipynb #16-078
 def faithfulness_curve(trial: Trial, scores: Effects, fractions=FRACTIONS, controls: int = 5, seed: int = 0, **options) -> pd.DataFrame:
     """Faithfulness of the units with the largest scores, a row a fraction of all: units, faithfulness with its interval (low, high), error, and
     that of as many units drawn at random (random: mean over `controls` draws)."""
@@ -370,12 +389,13 @@ def faithfulness_curve(trial: Trial, scores: Effects, fractions=FRACTIONS, contr
     error = np.sqrt(_faithfulness(t.gap.mean("pair"), t.square.mean("pair")).values)[:len(sizes)]
     return pd.DataFrame({"fraction": sizes / n, "units": sizes, "faithfulness": e.value, "low": e.low, "high": e.high, "error": error, "random": every[1:].mean(0), "n": e.n})
 
+# %% ../nbs/16_circuits.ipynb #16-080
 def areas(curve: pd.DataFrame) -> dict:
     "CPR, the area under the curve, and CMD, that between it and 1, by trapezoids; the same for the random circuits."
     area = lambda y: float(np.trapezoid(y, curve.fraction))
     return {"CPR": area(curve.faithfulness), "CMD": area(np.abs(1 - curve.faithfulness)), "CPR random": area(curve.random), "CMD random": area(np.abs(1 - curve.random))}
 
-# %% ../nbs/16_circuits.ipynb #16-039
+# %% ../nbs/16_circuits.ipynb #16-084
 def motifs(circuits) -> pd.DataFrame:
     "The private units, hubs and trunks in circuits of different factors in one network: a row each, with motif, site, unit and factors."
     owners = {u: [c.factor for c in circuits if u in c.units] for u in dict.fromkeys(u for c in circuits for u in c.units)}
@@ -386,6 +406,7 @@ def motifs(circuits) -> pd.DataFrame:
         if len(own) > 1: rows.append(("trunk", unit, own))
     return pd.DataFrame([(m, u.split("[")[0], u, ", ".join(f)) for m, u, f in rows], columns=["motif", "site", "unit", "factors"])
 
+# %% ../nbs/16_circuits.ipynb #16-086
 def redundant_pairs(members: dict, trial: Trial, scores: Effects, top: int = 6, surplus: float = 1.5, least: float = 0.05) -> pd.DataFrame:
     """Pairs among the `top` units of each site of a circuit whose joint loss of faithfulness is at least `least`, and more than `surplus` times the
     sum of their single losses: site, a, b, the losses without a, without b, without both."""
@@ -397,7 +418,7 @@ def redundant_pairs(members: dict, trial: Trial, scores: Effects, top: int = 6, 
     table = pd.DataFrame(pairs, columns=["site", "a", "b"]).join(pd.DataFrame((kept[0] - kept[1:]).reshape(-1, 3), columns=["without_a", "without_b", "without_both"]))
     return table[(table.without_both >= least) & (table.without_both > surplus * (table.without_a + table.without_b))].reset_index(drop=True)
 
-# %% ../nbs/16_circuits.ipynb #16-045
+# %% ../nbs/16_circuits.ipynb #16-092
 def modules(responses, most: int = 8, seed: int = 0) -> tuple:
     "Groups of units with like profiles: `(labels [units], silhouette)` for the number of groups, 2 to `most`, with the largest silhouette; dead units have the label -1."
     R = check_responses(responses)
@@ -410,6 +431,7 @@ def modules(responses, most: int = 8, seed: int = 0) -> tuple:
         if not score <= best[1]: best = labels, score
     return best
 
+# %% ../nbs/16_circuits.ipynb #16-094
 def match_units(a, b) -> pd.DataFrame:
     "Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row a pair with units a and b and the cosine of their profiles; dead units match last, with 0."
     a, b = check_responses(a), check_responses(b)
@@ -419,6 +441,7 @@ def match_units(a, b) -> pd.DataFrame:
     rows, columns = linear_sum_assignment(likeness, maximize=True)
     return pd.DataFrame({"a": rows, "b": columns, "likeness": likeness[rows, columns]})
 
+# %% ../nbs/16_circuits.ipynb #16-096
 def shared_share(a, b, match: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict:
     "Jaccard index of two circuits of one site, masks `[units]`, after matching, and that expected of random circuits of the same sizes."
     a, b = np.asarray(a)[match.a], np.asarray(b)[match.b]

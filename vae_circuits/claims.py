@@ -53,23 +53,26 @@ class Runs:
         if frame is None or model not in frame.index.get_level_values("model"): return pd.Series(dtype=float)
         return quantity(frame.loc[model]).dropna()
 
+# %% ../nbs/23_claims.ipynb #23-011
 def runs_of(table: pd.DataFrame) -> dict:
     "Dataset -> its `Runs`, from the table of a sweep, those left out that have `collapsed`."
     lost, wide = list(collapsed(table).index), lambda part: part.pivot(index=["model", "seed"], columns=["place", "number"], values="value")
     kept = lambda frame, d, s: frame[[(d, m, s, seed) not in lost for m, seed in frame.index]]
     return {d: Runs(d, {s: kept(wide(part), d, s) for s, part in of.groupby("setting", sort=False)}) for d, of in table.groupby("dataset", sort=False)}
 
+# %% ../nbs/23_claims.ipynb #23-013
 def collapsed(table: pd.DataFrame) -> pd.DataFrame:
     "The trained runs that have no active latent (variance of mu above 0.01): they encode nothing, and have no circuits. Columns recon and kl, nats."
     here = table[table.place.eq("all") & table.number.isin(["active", "recon", "kl", "images seen"])]
     wide = here.pivot(index=["dataset", "model", "setting", "seed"], columns="number", values="value")
     return wide.loc[wide.active.eq(0) & wide["images seen"].gt(0), ["recon", "kl"]]
 
-# %% ../nbs/23_claims.ipynb #23-013
+# %% ../nbs/23_claims.ipynb #23-017
 def at(place: str, number: str, scale: float = 1.0):
     "A column, times `scale`; NaN where it was not measured."
     return lambda frame: scale * frame.get((place, number), pd.Series(np.nan, frame.index))
 
+# %% ../nbs/23_claims.ipynb #23-019
 def over_latents(function, *numbers):
     "`function` of the values of all latents, an array for each of `numbers`; NaN for a model without latents."
     def quantity(frame):
@@ -77,20 +80,23 @@ def over_latents(function, *numbers):
         return pd.Series({seed: function(*(p.loc[seed].to_numpy() for p in parts)) for seed in parts[0].index}, dtype=float)
     return quantity
 
+# %% ../nbs/23_claims.ipynb #23-021
 def above(limit: float): return over_latents(lambda s: (s > limit).sum(), "effect_strength")
 
 def below(limit: float): return over_latents(lambda s: (s < limit).sum(), "effect_strength")
 
-# %% ../nbs/23_claims.ipynb #23-015
+# %% ../nbs/23_claims.ipynb #23-023
 def answers(run: pd.Series, site: str) -> pd.DataFrame:
     "Mean responses of one run at one site: a row a factor, a column a unit."
     here = run[run.index.get_level_values("place").str.startswith(f"{site}[") & run.index.get_level_values("number").str.startswith("response to ")]
     return here.unstack("place").rename(lambda name: name.removeprefix("response to ")).dropna()
 
+# %% ../nbs/23_claims.ipynb #23-025
 def of_answers(function, *sites):
     "`function` of the `answers` at some sites."
     return lambda frame: pd.Series([function(*(answers(run, s) for s in sites)) for _, run in frame.iterrows()], frame.index, dtype=float)
 
+# %% ../nbs/23_claims.ipynb #23-027
 def split_latents(number: str, chosen):
     "Mean of `number` over the latents whose strongest factor (of all, each factor's responses scaled to a sum of 1) is `chosen`, less that over the others."
     def one(run):
@@ -102,13 +108,14 @@ def split_latents(number: str, chosen):
         return values[mine].mean() - values[~mine].mean()
     return lambda frame: frame.apply(one, axis=1)
 
-# %% ../nbs/23_claims.ipynb #23-019
+# %% ../nbs/23_claims.ipynb #23-031
 @dataclass(frozen=True)
 class Finding:
     "What the runs of one dataset say of a claim; `holds` is None where they cannot tell."
     text: str
     holds: "bool | None" = None
 
+# %% ../nbs/23_claims.ipynb #23-033
 def _sign(intervals) -> "bool | None":
     "True if all intervals (value, low, high) lie above 0, False if any lies below or at 0 throughout, otherwise None."
     lows, highs = np.array([i[1] for i in intervals]), np.array([i[2] for i in intervals])
@@ -117,7 +124,7 @@ def _sign(intervals) -> "bool | None":
 
 def _texts(found: dict) -> str: return "; ".join(f"{name} {interval_text(*f)}" for name, f in found.items())
 
-# %% ../nbs/23_claims.ipynb #23-020
+# %% ../nbs/23_claims.ipynb #23-035
 def like(quantity, paper: dict):
     "Might one more run give the paper's numbers, model -> value? Texts show prediction intervals."
     def test(runs):
@@ -126,6 +133,7 @@ def like(quantity, paper: dict):
         return Finding(_texts({NAMES[m]: f for m, f in found.items()}), all(low <= paper[m] <= high for m, (_, low, high) in found.items()))
     return test
 
+# %% ../nbs/23_claims.ipynb #23-037
 def ordered(quantity, *pairs):
     "Is the first model of each pair above the second?"
     def test(runs):
@@ -133,6 +141,7 @@ def ordered(quantity, *pairs):
         return Finding(_texts({f"{NAMES[a]} less {NAMES[b]}": f for (a, b), f in found.items()}), _sign(found.values()))
     return test
 
+# %% ../nbs/23_claims.ipynb #23-039
 def positive(quantity, *models):
     "Is the quantity above 0 in each of the models?"
     def test(runs):
@@ -140,6 +149,7 @@ def positive(quantity, *models):
         return Finding(_texts(found), _sign(found.values()))
     return test
 
+# %% ../nbs/23_claims.ipynb #23-041
 def exactly(quantity, value: float, digits: int = 3):
     "Is the quantity of every run of the paper's models this value, to that many digits?"
     def test(runs):
@@ -147,7 +157,7 @@ def exactly(quantity, value: float, digits: int = 3):
         return Finding(f"{found.min():.3g} to {found.max():.3g}", bool((found.round(digits) == value).all())) if len(found) else Finding("–")
     return test
 
-# %% ../nbs/23_claims.ipynb #23-024
+# %% ../nbs/23_claims.ipynb #23-045
 @dataclass(frozen=True)
 class Claim:
     """A claim of the paper. test: (Runs) -> Finding. own, own_holds: what the paper's own numbers say of it. why: how it is read, or why it cannot be tested."""
@@ -160,6 +170,7 @@ class Claim:
     testable: bool = True
     datasets: tuple = ("dsprites", "synthetic")
 
+# %% ../nbs/23_claims.ipynb #23-047
 WORDS = {True: "holds", False: "does not hold", None: "undecided"}
 
 def verdict(claim: Claim, findings: dict) -> str:
@@ -172,12 +183,13 @@ def verdict(claim: Claim, findings: dict) -> str:
     ours = WORDS[next(iter(said))] if len(said) == 1 else ", ".join(f"{WORDS[h]} on {' and '.join(ds)}" for h, ds in said.items())
     return f"{own}; in our runs: {ours}" if own else ours
 
-# %% ../nbs/23_claims.ipynb #23-027
+# %% ../nbs/23_claims.ipynb #23-050
 V, B, F = PAPER_MODELS
 SCORE, STRENGTH, FOCUS, MODULAR = at("all", "mig"), at("all", "effect_strength"), at("all", "specificity"), at("mu", "modularity")
 POLY, MONO, COHERENT = at("mu", "polysemanticity"), at("mu", "monosemantic", 100), at("mu", "coherence")
 TOP = {site: at(site, "top_share") for site in ENCODER}
 
+# %% ../nbs/23_claims.ipynb #23-052
 def row(table: str, name) -> dict: return dict(zip(PAPER_MODELS, PAPER[table][name]))
 
 def column(table: str, model: str) -> np.ndarray: return np.array([r[PAPER_MODELS.index(model)] for r in PAPER[table].values()])
@@ -186,11 +198,12 @@ def told(values: dict) -> str: return ", ".join(f"{NAMES[m]} {v:.3g}" for m, v i
 
 def by_model(function) -> dict: return {m: function(m) for m in PAPER_MODELS}
 
-# %% ../nbs/23_claims.ipynb #23-029
+# %% ../nbs/23_claims.ipynb #23-054
 READ = "the score is not defined; read as the mutual information gap"
 T1 = {name: dict(zip(PAPER_MODELS, values)) for name, values in PAPER["table1"].items()}
 AVERAGES = by_model(lambda m: column("table2", m).mean())
 
+# %% ../nbs/23_claims.ipynb #23-056
 COMPARED = [
     Claim("Abstract, Table 1", "Disentanglement scores 0.064, 0.051, 0.084", like(SCORE, T1["Disentanglement score"]), why=READ),
     Claim("Abstract", "FactorVAE has the highest disentanglement score", ordered(SCORE, (F, V), (F, B)), why=READ),
@@ -208,21 +221,24 @@ COMPARED = [
     Claim("§6, finding 3", "β-VAE and FactorVAE promote monosemanticity", ordered(MONO, (B, V), (F, V))),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-031
+# %% ../nbs/23_claims.ipynb #23-058
 def _together(strength, specificity): return np.corrcoef(strength, specificity)[0, 1] if np.isfinite(specificity).all() else np.nan
 
+# %% ../nbs/23_claims.ipynb #23-060
 def trade_off(runs) -> Finding:
     "Is the correlation of strength and specificity over latents below 0 in FactorVAE, and not in the others?"
     found = {m: interval(runs.of(over_latents(_together, "effect_strength", "specificity"), m)) for m in PAPER_MODELS}
     there, elsewhere = _sign([tuple(-v for v in (found[F][0], found[F][2], found[F][1]))]), [found[m][2] < 0 for m in (V, B)]
     return Finding(_texts({NAMES[m]: f for m, f in found.items()}), False if any(elsewhere) or there is False else there)
 
+# %% ../nbs/23_claims.ipynb #23-062
 FIGURE2, TEXT2 = {"shape": (0,), "scale": (1,), "orientation": (3,), "x": (5,), "y": (7,)}, {"shape": (3,), "scale": (0, 7), "orientation": (5,), "x": (1,), "y": (8,)}
 OVER = lambda limit: by_model(lambda m: (column("table2", m) > limit).sum())
 WEAK = by_model(lambda m: (column("table2", m) < 3).sum())
 SPREAD = by_model(lambda m: column("table2", m).std(ddof=1))
 BROAD, LATENT = ("scale", "size", "posX", "posY", "x", "y"), "latents of separate trainings have no common numbering: asked of their number, not of which"
 
+# %% ../nbs/23_claims.ipynb #23-064
 LATENTS = [
     Claim("§5.2, Fig. 2", "Latent 3 controls shape, 0 and 7 scale, 5 orientation, 1 and 8 position", own="Figure 2 has " + ", ".join(f"{f} at {z[0]}" for f, z in FIGURE2.items()),
           own_holds=FIGURE2 == TEXT2, testable=False, why="the model is not named, and latents of separate trainings have no common numbering"),
@@ -241,7 +257,7 @@ LATENTS = [
     Claim("§5.5.1", "β-VAE wastes three latents (strength below 3.0), FactorVAE none", like(below(3), {B: 3, F: 0}), own=told(WEAK), own_holds=bool(WEAK[B] == 3 and WEAK[F] == 0), why=LATENT),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-033
+# %% ../nbs/23_claims.ipynb #23-066
 def same_numbers(site: str, number: str, top: int = 3):
     "How many of the `top` units of two runs have the same number, over all pairs of runs with different seeds."
     def test(runs):
@@ -253,10 +269,13 @@ def same_numbers(site: str, number: str, top: int = 3):
         return Finding(f"{np.mean(shared):.2g} of {top} ({len(shared)} pairs); chance {top ** 2 / units:.2g}", min(shared) == top)
     return test
 
+# %% ../nbs/23_claims.ipynb #23-068
 def _shared_top(R, factors, tops): return len(set(R.loc[factors[0]].nlargest(tops[0]).index) & set(R.loc[factors[1]].nlargest(tops[1]).index))
 
 NUMBERED = "channels of separately trained networks have no common numbering"
 SHAPE = "mediated share of shape"
+
+# %% ../nbs/23_claims.ipynb #23-070
 MOTIFS = [
     Claim("§5.1", "Shape is handled by channels 4, 12, 23 of the first layer", same_numbers("encoder_conv_0", "response to shape"), testable=False, why=NUMBERED),
     Claim("§5.6.3", "Channels 4, 12, 23 of the first layer mediate shape the most in all models", same_numbers("encoder_conv_0", SHAPE), testable=False, why=NUMBERED),
@@ -268,12 +287,13 @@ MOTIFS = [
           why="read as: polysemanticity of the last convolution is lower than in untrained networks; shown is by how much"),
 ]
 
+# %% ../nbs/23_claims.ipynb #23-072
 def _trained_less(runs, quantity) -> Finding:
     "Is the quantity of each model above that of untrained networks?"
     found = {NAMES[m]: difference(runs.of(quantity, m), runs.of(quantity, "vae", "untrained")) for m in PAPER_MODELS}
     return Finding(_texts(found), _sign(found.values()))
 
-# %% ../nbs/23_claims.ipynb #23-035
+# %% ../nbs/23_claims.ipynb #23-074
 LABELS = {V: (1, 2, 2, 0, 2, 1, 2, 0, 1, 0), B: (2, 1, 1, 0, 2, 2, 1, 0, 1, 0), F: (2, 1, 0, 0, 1, 1, 1, 1, 1)}  # §5.4
 SIZES = {m: tuple(sorted(Counter(labels).values())) for m, labels in LABELS.items()}
 LARGEST = of_answers(lambda R: Counter(l for l in cluster_coherence(R).labels if l >= 0).most_common(1)[0][1], "mu")
@@ -281,6 +301,7 @@ T3 = {name: dict(zip(PAPER_MODELS, values)) for name, values in PAPER["table3"].
 TENTHS = lambda values, whole: all(abs(v / whole * 10 - round(v / whole * 10)) < 1e-6 for v in values.values())
 READING = "in the reading that fits the paper's range, the reciprocal of Eq. 11"
 
+# %% ../nbs/23_claims.ipynb #23-076
 MEANINGS = [
     Claim("§5.4, Table 3", "All units of the first two layers have polysemanticity 1.0", exactly(at("all", "early polysemanticity"), 1.0), why=READING),
     Claim("Table 3", "Mean polysemanticity of mu 0.837, 0.612, 0.493", like(POLY, T3["Latent space mean PS"]), why=READING),
@@ -295,13 +316,15 @@ MEANINGS = [
     Claim("§5.4", "As training goes on, latents turn from polysemantic to monosemantic", lambda runs: _trained_less(runs, lambda frame: -POLY(frame)), why="read as: polysemanticity of mu is lower than in untrained networks; shown is by how much"),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-037
+# %% ../nbs/23_claims.ipynb #23-078
 def _r(x, y) -> float: return float(np.corrcoef(list(x.values()), list(y.values()))[0, 1])
 
+# %% ../nbs/23_claims.ipynb #23-080
 PRODUCT = {m: T1["Mu-layer modularity"][m] * T1["Avg. effect strength"][m] for m in PAPER_MODELS}
 OWN_R = {"product": _r(PRODUCT, T1["Disentanglement score"]), "strength": _r(T1["Avg. effect strength"], T1["Disentanglement score"]), "modularity": _r(T1["Mu-layer modularity"], T1["Disentanglement score"])}
 PREDICTORS = {"modularity": MODULAR, "strength": STRENGTH, "product": lambda frame: MODULAR(frame) * STRENGTH(frame)}
 
+# %% ../nbs/23_claims.ipynb #23-082
 def best_predictor(runs) -> Finding:
     "Does the product correlate with the score above 0, and better than either factor?"
     found = correlations(runs, SCORE)
@@ -310,6 +333,7 @@ def best_predictor(runs) -> Finding:
     texts = {name: tuple(found.loc[name, ["value", "low", "high"]]) for name in found.index}
     return Finding(_texts(texts), _sign([texts["product"], tuple(gain[["value", "low", "high"]])]))
 
+# %% ../nbs/23_claims.ipynb #23-084
 SEPARATION = [
     Claim("§5.5, Table 4", "The first layer has modularity 1.000 in all models", exactly(at("encoder_conv_0", "modularity"), 1.0)),
     Claim("§5.5, Table 4", "The second layer has modularity 1.000 in all models", exactly(at("encoder_conv_1", "modularity"), 1.0)),
@@ -322,12 +346,13 @@ SEPARATION = [
           why="read as: the correlation of modularity with the score is not above 0; " + READ),
 ]
 
+# %% ../nbs/23_claims.ipynb #23-086
 def _not_above(found, name) -> Finding:
     if not len(found): return Finding("–")
     r = tuple(found.loc[name, ["value", "low", "high"]])
     return Finding(f"r = {interval_text(*r)}", None if np.isnan(r[1]) else not r[1] > 0)
 
-# %% ../nbs/23_claims.ipynb #23-039
+# %% ../nbs/23_claims.ipynb #23-088
 def correlations(runs: Runs, score, models=PAPER_MODELS, within: bool = False, draws: int = 2000, seed: int = 0) -> pd.DataFrame:
     "Correlation of each of `PREDICTORS` with a score over runs, and what the product gains on the better of its factors: value, low, high, n; empty with fewer than four runs."
     parts = [pd.DataFrame({**{k: runs.of(q, m) for k, q in PREDICTORS.items()}, "score": runs.of(score, m)}).dropna() for m in models]
@@ -338,12 +363,13 @@ def correlations(runs: Runs, score, models=PAPER_MODELS, within: bool = False, d
     low, high = np.nanquantile(drawn, [.025, .975], axis=0)
     return pd.DataFrame({"value": _four(data), "low": low, "high": high, "n": len(data)}, index=[*PREDICTORS, "product, gain over the better one"])
 
+# %% ../nbs/23_claims.ipynb #23-090
 def _four(data) -> np.ndarray:
     "Correlations of the first three columns with the last, and the third's lead over the better of the first two."
     with np.errstate(invalid="ignore", divide="ignore"): r = np.corrcoef(data, rowvar=False)[:3, 3]
     return np.append(r, r[2] - max(r[:2]))
 
-# %% ../nbs/23_claims.ipynb #23-042
+# %% ../nbs/23_claims.ipynb #23-093
 def layers_ordered(model: str, *pairs):
     "Is the first layer's share above the second's in runs of one model? Runs are compared with themselves."
     def test(runs):
@@ -351,12 +377,14 @@ def layers_ordered(model: str, *pairs):
         return Finding(_texts(found), _sign(found.values()))
     return test
 
+# %% ../nbs/23_claims.ipynb #23-095
 def largest_share(site: str): return lambda frame: frame.xs(SHAPE, axis=1, level="number").filter(like=f"{site}[").max(axis=1)
 
 def _primary(frame): return pd.concat([frame.xs(f"top_share to z{i}", axis=1, level="number").filter(like="encoder_").mean(axis=1) for i in range(10)], axis=1).max(axis=1)
 
 def _latents_of_shape(R): return R.loc["shape"].sum() ** 2 / (R.loc["shape"] ** 2).sum()
 
+# %% ../nbs/23_claims.ipynb #23-097
 C0, C1, C2 = ENCODER
 UNDEFINED = "the mediation strength is not defined; read as the mean share of a layer's ten strongest channels"
 MEDIATED = [
@@ -373,9 +401,10 @@ MEDIATED = [
           why="for the largest share of a channel"),
 ]
 
-# %% ../nbs/23_claims.ipynb #23-044
+# %% ../nbs/23_claims.ipynb #23-099
 DCI = at("all", "dci disentanglement")
 
+# %% ../nbs/23_claims.ipynb #23-101
 def against(runs) -> Finding:
     "Is the correlation of effect strength and DCI below 0 within the dataset?"
     found = correlations(runs, DCI, sorted({m for m, _ in runs.frames["default"].index})) if "default" in runs.frames else []
@@ -383,12 +412,14 @@ def against(runs) -> Finding:
     r, low, high = found.loc["strength", ["value", "low", "high"]]
     return Finding(f"r = {interval_text(r, low, high)} over {found.n.iloc[0]} runs", _sign([(-r, -high, -low)]))
 
+# %% ../nbs/23_claims.ipynb #23-103
 def nudged(runs) -> Finding:
     "Does one number of a VQ-VAE's latents, set as Eq. 7 says, move the picture less than a tenth as far as a latent of the VAE does?"
     nudge, latent = runs.of(at("latents", "nudge"), "vq_vae"), runs.of(STRENGTH, V)
     gap = difference(latent / 10, nudge)
     return Finding(_texts({"a number of the latents": interval(nudge), "a latent of the VAE": interval(latent)}), _sign([gap]))
 
+# %% ../nbs/23_claims.ipynb #23-105
 LATER = [
     Claim("Version 3", "Effect strength goes against DCI disentanglement within a dataset", against, why="correlation over the runs of all models; version 1 has it the other way in Table 1"),
     Claim("Version 3", "Effect strength is near zero on VQ-VAE", nudged, why="read as: one number of the latents, set to the values of Eq. 7 before coding, moves the picture less than a tenth as far as a latent of the VAE; in other units it is not so, see the table of codes"),
@@ -396,7 +427,7 @@ LATER = [
 
 CLAIMS = [*COMPARED, *LATENTS, *MOTIFS, *MEANINGS, *SEPARATION, *MEDIATED, *LATER]
 
-# %% ../nbs/23_claims.ipynb #23-046
+# %% ../nbs/23_claims.ipynb #23-107
 def claims_table(table: pd.DataFrame) -> pd.DataFrame:
     """Every claim put to the runs of a sweep: a row a claim; columns where, claim, verdict, the paper's own numbers recomputed, a column a dataset, the same numbers
     of single longer runs, and why it is read so."""
@@ -408,11 +439,12 @@ def claims_table(table: pd.DataFrame) -> pd.DataFrame:
         rows.append({"where": claim.where, "claim": claim.says, "verdict": verdict(claim, found), "recomputed": claim.own, **texts, "why": claim.why})
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="row"))
 
+# %% ../nbs/23_claims.ipynb #23-109
 def _longer(runs: Runs) -> Runs:
     "The runs that were trained longer, in place of the others."
     return Runs(runs.dataset, {**runs.frames, "default": runs.frames["longer"]})
 
-# %% ../nbs/23_claims.ipynb #23-053
+# %% ../nbs/23_claims.ipynb #23-116
 def predictors(table: pd.DataFrame) -> pd.DataFrame:
     "`correlations` with MIG and DCI disentanglement over the runs of all models: a row a dataset, score and predictor; columns over runs, within models, each with its interval, and n."
     rows = []
@@ -425,7 +457,7 @@ def predictors(table: pd.DataFrame) -> pd.DataFrame:
             rows.append(pd.DataFrame(columns).rename(lambda p: f"{d}, {name}: {p}").assign(n=parts[0].n.iloc[0]))
     return pd.concat(rows).rename_axis("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-056
+# %% ../nbs/23_claims.ipynb #23-119
 CHANGED = {"mutual information gap": SCORE, "DCI disentanglement": DCI, "effect strength": STRENGTH, "specificity": FOCUS, "modularity of mu": MODULAR, "polysemanticity of mu": POLY, "monosemantic units, %": MONO,
            **{f"mediation, {site}": q for site, q in TOP.items()}}
 
@@ -440,7 +472,7 @@ def against_vae(table: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(rows).set_index("row").dropna(how="all")
     return found[[c for c in found if found[c.split()[0]].notna().any()]]
 
-# %% ../nbs/23_claims.ipynb #23-059
+# %% ../nbs/23_claims.ipynb #23-122
 def _circuit(run, site): return run.xs("in the circuit of shape", level="number").filter(like=f"{site}[").astype(bool)
 
 def _compare(a, b, site) -> dict:
@@ -449,6 +481,7 @@ def _compare(a, b, site) -> dict:
     match = match_units(ra[ca.index], rb[cb.index])
     return {"likeness": match.likeness.mean(), **shared_share(ca, cb, match, draws=50), "numbered": (ca.values & cb.values).sum() / max((ca.values | cb.values).sum(), 1)}
 
+# %% ../nbs/23_claims.ipynb #23-124
 def _jackknife(values: pd.Series) -> tuple:
     "Mean over pairs of seeds (the index), with the interval that leaving out one seed at a time gives."
     seeds = sorted(set(itertools.chain(*values.index)))
@@ -457,7 +490,7 @@ def _jackknife(values: pd.Series) -> tuple:
     half = stats.t.ppf(.975, len(seeds) - 1) * (((without - without.mean()) ** 2).sum() * (len(seeds) - 1) / len(seeds)) ** .5
     return values.mean(), values.mean() - half, values.mean() + half
 
-# %% ../nbs/23_claims.ipynb #23-060
+# %% ../nbs/23_claims.ipynb #23-126
 def shared_circuits(table: pd.DataFrame) -> pd.DataFrame:
     "Over pairs of seeds of one model: a row a dataset, kind of network and site; columns likeness, shared, chance, numbered, and what matching gains on chance, with its interval."
     rows = []
@@ -473,7 +506,7 @@ def shared_circuits(table: pd.DataFrame) -> pd.DataFrame:
                     rows.append({"row": f"{d}: {m if setting == 'default' else setting}, {site}", **pairs.mean(), "gain": gain[0], "gain low": gain[1], "gain high": gain[2]})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-063
+# %% ../nbs/23_claims.ipynb #23-129
 WASTE = {"strength below 3.0": below(3), "inactive": over_latents(lambda a: (a == 0).sum(), "active"), "KL below 0.1 nats": over_latents(lambda kl: (kl < .1).sum(), "kl")}
 
 def wasted(table: pd.DataFrame) -> pd.DataFrame:
@@ -485,7 +518,7 @@ def wasted(table: pd.DataFrame) -> pd.DataFrame:
             rows.append({"row": f"{d}: {m}"} | {f"{name}{end}": v for name, f in found.items() for end, v in zip(("", " low", " high"), f)})
     return pd.DataFrame(rows).set_index("row").dropna(how="all") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-066
+# %% ../nbs/23_claims.ipynb #23-132
 def codes(table: pd.DataFrame) -> pd.DataFrame:
     "Effects in VQ-VAEs over seeds, as distances (Eq. 7), as shares of exchanging all codes, and in strengths of a VAE's latent: a row a dataset and intervention."
     rows = []
@@ -498,7 +531,7 @@ def codes(table: pd.DataFrame) -> pd.DataFrame:
             rows.append({"row": f"{d}: {place}, {number}", "distance": value, "distance low": low, "distance high": high, "of_all_codes": (moved / whole).mean(), "of_a_latent": value / latent})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-069
+# %% ../nbs/23_claims.ipynb #23-135
 def lengths(table: pd.DataFrame) -> pd.DataFrame:
     "Short runs with the prediction interval of one more, the run that was trained longer, and whether it lies outside: a row a dataset, model and number."
     rows = []
@@ -510,7 +543,7 @@ def lengths(table: pd.DataFrame) -> pd.DataFrame:
                 rows.append({"row": f"{d}: {m}, {name}", "short": short[0], "short low": short[1], "short high": short[2], "longer": longer.iloc[0], "outside": not short[1] <= longer.iloc[0] <= short[2]})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
-# %% ../nbs/23_claims.ipynb #23-072
+# %% ../nbs/23_claims.ipynb #23-138
 def predictors_figure(table: pd.DataFrame) -> Figure:
     "MIG over modularity, effect strength and their product: a dot a run, a row a dataset, a color a model."
     known = runs_of(table)
@@ -526,7 +559,7 @@ def predictors_figure(table: pd.DataFrame) -> Figure:
         if models: row[2].legend(fontsize=7)
     return figure
 
-# %% ../nbs/23_claims.ipynb #23-074
+# %% ../nbs/23_claims.ipynb #23-141
 def changes_figure(changes: pd.DataFrame) -> Figure:
     "`against_vae` as dots with intervals, a panel a number, in units of the largest difference there."
     names = list(dict.fromkeys(i.split(": ")[1] for i in changes.index))
@@ -542,7 +575,7 @@ def changes_figure(changes: pd.DataFrame) -> Figure:
     figure.axes[0].legend(fontsize=7)
     return figure
 
-# %% ../nbs/23_claims.ipynb #23-077
+# %% ../nbs/23_claims.ipynb #23-144
 def claims_report(table: pd.DataFrame) -> tuple:
     "Tables and figures of this notebook for the table of any sweep; those that have nothing to show are left out."
     made = {"claims": claims_table(table), "collapsed": collapsed(table).pipe(lambda t: t.set_axis([" ".join(map(str, run)) for run in t.index]).rename_axis("row")), "predictors": predictors(table), "against_vae": against_vae(table), "shared_circuits": shared_circuits(table), "wasted": wasted(table), "codes": codes(table), "lengths": lengths(table)}

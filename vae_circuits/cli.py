@@ -21,18 +21,20 @@ from .paper_results import Settings, write_analysis, write_paper
 from .sweep import ENGINES, seed_list, setting as parse_setting, study, write_sweep
 from .training import MODELS, TrainConfig, train, wandb_log
 
-# %% ../nbs/24_cli.ipynb #24-005
+# %% ../nbs/24_cli.ipynb #24-006
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Take variational autoencoders apart by causal intervention.\n\nStart with: vae-circuits paper --preset quick --out results/quick")
 
+# %% ../nbs/24_cli.ipynb #24-008
 def option(default, *names, **kwargs): return typer.Option(default, *names, show_default=default not in (..., None), **kwargs)
 
+# %% ../nbs/24_cli.ipynb #24-010
 OUT = option(..., "--out", help="Folder to write; it must not hold anything yet.")
 OVERWRITE = option(False, "--overwrite", help="Replace earlier results in the folder.")
 CONTROLS = option(False, "--controls", help="Also analyze untrained models, shuffled factors and random circuits: three times the work.")
 
-# %% ../nbs/24_cli.ipynb #24-007
+# %% ../nbs/24_cli.ipynb #24-012
 PRESET_HELP = ("smoke: trains tiny models, about a minute. quick: analyzes the six models that ship, minutes. "
                "full: trains at the paper's settings, days on a CPU; started again, it goes on where it was.")
 
@@ -41,7 +43,7 @@ def paper(preset: str = option("quick", help=PRESET_HELP), out: Path = OUT, over
     "Write the paper's tables and figures: tables/, figures/, results.json and report.html."
     print(f"The report is at {write_paper(preset, out, overwrite, controls)}")
 
-# %% ../nbs/24_cli.ipynb #24-009
+# %% ../nbs/24_cli.ipynb #24-014
 _default = TrainConfig()
 
 @app.command(name="train")
@@ -80,7 +82,7 @@ def train_command(
         train(config, out, resume, [log] if wandb else ())
     print(f"The model is at {out/'model.safetensors'}")
 
-# %% ../nbs/24_cli.ipynb #24-011
+# %% ../nbs/24_cli.ipynb #24-016
 @app.command()
 def analyze(
     checkpoint: Path = typer.Argument(..., help="A model.safetensors written by vae-circuits train."),
@@ -96,7 +98,7 @@ def analyze(
     settings = Settings(images=images, pairs=min(pairs, images), circuit_pairs=min(pairs, images, Settings.circuit_pairs), points=points, factor=factor, seed=seed, controls=controls, every_circuit=circuits)
     print(f"The report is at {write_analysis(checkpoint, out, settings, overwrite)}")
 
-# %% ../nbs/24_cli.ipynb #24-013
+# %% ../nbs/24_cli.ipynb #24-018
 def _list(text): return None if text is None else tuple(part.strip() for part in text.split(","))
 
 @app.command(name="sweep")
@@ -119,7 +121,7 @@ def sweep_command(
         print(f"vae-circuits: {len(failed)} of {len(what.runs())} runs failed; the report names them", file=sys.stderr)
         sys.exit(1)
 
-# %% ../nbs/24_cli.ipynb #24-015
+# %% ../nbs/24_cli.ipynb #24-020
 def main():
     "Entry point of the command `vae-circuits`."
     try: app()

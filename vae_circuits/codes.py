@@ -40,10 +40,12 @@ def codebook(vae) -> torch.Tensor:
     if vae.sites["z"].plane != vae.sites["codes"].plane: raise InputError(f"expected codes at the positions of z, {list(vae.sites['z'].plane)}; got {list(vae.sites['codes'].plane)}")
     return getattr(vae, "network", vae).codebook.weight.detach()
 
+# %% ../nbs/13b_codes.ipynb #13b-015
 def everywhere(vae, vector) -> Run:
     "A donor whose `z` is `vector` `[c]` at all positions."
     return Run({"z": vector.reshape(1, -1, *[1] * len(vae.sites["z"].plane)).expand(1, *vae.sites["z"].shape)})
 
+# %% ../nbs/13b_codes.ipynb #13b-017
 def swap_changes(vae, images) -> Effects:
     "Distance that the picture moves when the code at one position becomes another: `Effects` [image, unit, code]; 0 for the code that is there."
     vae = adapt(vae)
@@ -51,7 +53,7 @@ def swap_changes(vae, images) -> Effects:
     table = xr.concat(table, "code").transpose("image", "unit", "code")
     return Effects(table.assign_coords(unit_coords(vae.sites, ["codes"], "position")).rename("distance"))
 
-# %% ../nbs/13b_codes.ipynb #13b-020
+# %% ../nbs/13b_codes.ipynb #13b-024
 def nudge_changes(vae, images, swaps: Effects, values=RANGE) -> Effects:
     """One number of `latents` set to each value, in one position at a time: `Effects` [measure, image, channel, value], means over positions.
 
@@ -69,7 +71,7 @@ def nudge_changes(vae, images, swaps: Effects, values=RANGE) -> Effects:
     coords = {"measure": ["distance", "changed"], "channel": unit_names(vae.sites["latents"]), "value": list(values)}
     return Effects(xr.DataArray(table.numpy(), dims=("measure", "image", "channel", "value"), name="nudge", coords=coords))
 
-# %% ../nbs/13b_codes.ipynb #13b-025
+# %% ../nbs/13b_codes.ipynb #13b-029
 def channel_changes(vae, images, values=RANGE) -> Effects:
     """One channel set to each value at all positions: `Effects` [way, image, channel, value], the distance that the picture moves (paper Eq. 7).
 
@@ -82,11 +84,12 @@ def channel_changes(vae, images, values=RANGE) -> Effects:
     table = xr.concat([xr.concat([_channels(vae, images, *way(float(v))) for v in values], "value") for way in ways.values()], "way")
     return Effects(table.assign_coords(way=list(ways), value=list(values)).transpose("way", "image", "channel", "value").rename("distance"))
 
+# %% ../nbs/13b_codes.ipynb #13b-031
 def _channels(vae, images, donor, site):
     found = picture_changes(vae, images, donor, "channel", site)
     return found.reset_coords(drop=True).rename(unit="channel").assign_coords(channel=range(found.sizes["unit"]))
 
-# %% ../nbs/13b_codes.ipynb #13b-028
+# %% ../nbs/13b_codes.ipynb #13b-034
 def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 16, seed: int = 0) -> Effects:
     """Distance that the picture moves when as many codes become those of the next image: `Effects` [image, draw, count] (paper Eq. 7).
 
@@ -101,7 +104,7 @@ def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 
     found = picture_changes(vae, images, images.roll(-1, 0), addresses).values.reshape(len(images), draws, len(counts))
     return Effects(xr.DataArray(found, dims=("image", "draw", "count"), name="distance", coords={"count": list(counts)}))
 
-# %% ../nbs/13b_codes.ipynb #13b-033
+# %% ../nbs/13b_codes.ipynb #13b-039
 def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0, **options) -> pd.DataFrame:
     """Every way to measure effect strength in a VQ-VAE, a row a number: columns place, number, value, low, high, n. Distances are those of paper Eq. 7.
 

@@ -43,6 +43,7 @@ def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> 
     table = latent_differences(vae, z, measures, values, chunk).array
     return table.mean("value").assign_coords(undefined=("latent", table.sel(measure="specificity").isnull().sum(["image", "value"]).values))
 
+# %% ../nbs/13_metrics.ipynb #13-014
 def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, **options) -> pd.DataFrame:
     "Means of `latent_effects` over images with their intervals, and the undefined cases: a row a latent; options are those of `bootstrap`."
     effects = latent_effects(vae, z, values, eps)
@@ -50,7 +51,7 @@ def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, **options) -> pd.Dat
     columns = {f"{m}{end}": part.sel(measure=m).values for m in effects.measure.values for end, part in (("", found.value), ("_low", found.low), ("_high", found.high))}
     return pd.DataFrame(columns, index=pd.Index(effects.latent.values, name="latent")).assign(undefined=effects.undefined.values)
 
-# %% ../nbs/13_metrics.ipynb #13-017
+# %% ../nbs/13_metrics.ipynb #13-019
 class Modularity(NamedTuple):
     "`value` in [0, 1], NaN if every pair is undefined; `correlations` [K, K]; `undefined` pairs out of `pairs`."
     value: float
@@ -58,6 +59,7 @@ class Modularity(NamedTuple):
     undefined: int
     pairs: int
 
+# %% ../nbs/13_metrics.ipynb #13-021
 def modularity(responses) -> Modularity:
     "1 - mean |correlation| between the rows of `responses` [factors, units] (paper Eq. 9)."
     R = check_responses(responses)
@@ -72,7 +74,7 @@ def modularity(responses) -> Modularity:
     value = 1 - np.nanmean(upper) if np.isfinite(upper).any() else np.nan
     return Modularity(float(value), rho, int(np.isnan(upper).sum()), len(upper))
 
-# %% ../nbs/13_metrics.ipynb #13-019
+# %% ../nbs/13_metrics.ipynb #13-023
 def check_responses(responses) -> np.ndarray:
     "`responses` as a float array [factors, units]; `InputError` unless it is non-empty, finite and not negative."
     R = np.asarray(responses, dtype=float)
@@ -80,7 +82,7 @@ def check_responses(responses) -> np.ndarray:
     if not (np.isfinite(R).all() and (R >= 0).all()): raise InputError("responses must be finite and not negative: they are mean absolute changes")
     return R
 
-# %% ../nbs/13_metrics.ipynb #13-023
+# %% ../nbs/13_metrics.ipynb #13-027
 def polysemanticity(responses, literal: bool = False) -> np.ndarray:
     """Polysemanticity of every unit: `[units]` from `responses` [factors, units]; NaN for a unit that answers to nothing.
 
@@ -93,20 +95,21 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
     printed = len(R) * (share**2).sum(0)
     return printed if literal else 1 / printed
 
-# %% ../nbs/13_metrics.ipynb #13-028
+# %% ../nbs/13_metrics.ipynb #13-032
 def monosemantic_share(responses, threshold: float = 0.5) -> float:
     "Share of the units, dead ones aside, for which one factor holds more than `threshold` of the summed response."
     R = check_responses(responses)
     R = R[:, R.sum(0) > 0]
     return float((R.max(0) / R.sum(0) > threshold).mean()) if R.shape[1] else float("nan")
 
-# %% ../nbs/13_metrics.ipynb #13-031
+# %% ../nbs/13_metrics.ipynb #13-035
 class Clusters(NamedTuple):
     "`coherence` in (0, 1]; the cluster `labels` and the primary factor of each unit, -1 for dead units."
     coherence: float
     labels: np.ndarray
     primary: np.ndarray
 
+# %% ../nbs/13_metrics.ipynb #13-037
 def cluster_coherence(responses, k: int = 3, seed: int = 0, restarts: int = 10) -> Clusters:
     "Size-weighted mean share of units whose primary factor is the majority's in their k-means cluster (paper Table 3)."
     R = check_responses(responses)

@@ -56,6 +56,7 @@ class Settings:
     every_circuit: bool = True  # of a single model: the circuits of every factor and the causal graph, beside those of `factor`
     controls: bool = False  # the same numbers of an untrained model and of shuffled factors, and random circuits
 
+# %% ../nbs/21_paper_results.ipynb #21-008
 @dataclass(frozen=True)
 class Preset:
     "`settings` of the analysis; `training` of the models, or None for those that ship; `keep` their run folders to resume."
@@ -63,16 +64,18 @@ class Preset:
     training: dict = None
     keep: bool = False
 
+# %% ../nbs/21_paper_results.ipynb #21-010
 PRESETS = {
     "smoke": Preset(Settings(images=32, pairs=4, circuit_pairs=4, points=500, resamples=200), dict(epochs=1, epoch_images=64 * 12, precision="bfloat16")),
     "quick": Preset(Settings()),
     "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
 }
 
-# %% ../nbs/21_paper_results.ipynb #21-008
+# %% ../nbs/21_paper_results.ipynb #21-012
 SITES = ("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", "mu", "decoder_conv_0", "decoder_conv_1")
 ENCODER = SITES[:3]
 
+# %% ../nbs/21_paper_results.ipynb #21-014
 @dataclass(frozen=True)
 class Analysis:
     """The numbers of one model.
@@ -102,7 +105,7 @@ class Analysis:
         plain = lambda a: {"dims": list(a.dims), **{d: a[d].values.tolist() for d in a.dims}, "values": a.values.tolist()}
         return {"evaluation": self.evaluation, "card": self.card} | {k: t.reset_index().to_dict("list") for k, t in frames.items()} | {k: plain(a) for k, a in arrays.items()}
 
-# %% ../nbs/21_paper_results.ipynb #21-009
+# %% ../nbs/21_paper_results.ipynb #21-016
 def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     "Run the whole framework on one trained `vae` with images from `data`; `InputError` for a VQ-VAE, which has codes in place of latents."
     if "mu" not in vae.sites: raise InputError("the model has codes in place of latents, and no posterior to analyze; code_effects and vae-circuits sweep measure it")
@@ -127,15 +130,17 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     progress.close()
     return found
 
+# %% ../nbs/21_paper_results.ipynb #21-018
 def _circuit(vae, data, factor, part, settings) -> Circuit:
     return find_circuit(vae, data, factor, part, method="EAP-IG", tolerance=settings.tolerance, pairs=settings.circuit_pairs, edge_pairs=min(8, settings.circuit_pairs), seed=settings.seed)
 
+# %% ../nbs/21_paper_results.ipynb #21-020
 def _in_deviations(vae, everything, codes, evaluation) -> pd.DataFrame:
     "Responses of mu in standard deviations of its codes; 0 for inactive latents, of which nothing over almost nothing is not an effect."
     moved = pd.DataFrame(everything.at("mu").values / codes.std(0, ddof=1), index=everything.array.factor.values, columns=latent_names(vae))
     return moved.mul([i in evaluation["active"] for i in range(moved.shape[1])]).fillna(0.0)
 
-# %% ../nbs/21_paper_results.ipynb #21-011
+# %% ../nbs/21_paper_results.ipynb #21-022
 def _mediation(vae, data, sample, settings):
     "Rows of `Analysis.numbers`, and its fields that are about mediation."
     changed, draws = data.interventions(sample, settings.factor, settings.seed), dict(resamples=settings.resamples, seed=settings.seed)
@@ -145,7 +150,7 @@ def _mediation(vae, data, sample, settings):
     parts = {"shares": m.estimate(each_readout=True, **draws), "by_value": pd.concat(tables, names=["value_to"]).swaplevel(), "ranking": m.ranking(settings.top, **draws)}
     return m.summary(settings.top, **draws).rename_axis(["place", "number"]), parts
 
-# %% ../nbs/21_paper_results.ipynb #21-013
+# %% ../nbs/21_paper_results.ipynb #21-024
 def control_numbers(vae, data, ranking: pd.DataFrame, settings) -> dict:
     "Name of the control -> numbers as in `Analysis`; 'top channels' and 'random channels' have the circuit's share alone. Empty unless `settings.controls`."
     if not settings.controls: return {}
@@ -157,22 +162,25 @@ def control_numbers(vae, data, ranking: pd.DataFrame, settings) -> dict:
             "top channels": _joint_share(vae, *pairs, best, settings),
             "random channels": _joint_share(vae, *pairs, {s: random_circuit(m, settings.seed) for s, m in best.items()}, settings)}
 
+# %% ../nbs/21_paper_results.ipynb #21-026
 def _joint_share(vae, clean, changed, members, settings) -> pd.DataFrame:
     "`circuit_share` of each site: the proportion mediated by all its members together; members: site -> mask `[1, units]`."
     groups = {f"{s}[{','.join(map(str, np.flatnonzero(m)))}]": s for s, m in members.items()}
     e = mediate(vae, clean, changed, unit=list(groups)).estimate(resamples=settings.resamples, seed=settings.seed)
     return pd.concat([_row(s, "circuit_share", Estimate(*(p.isel(unit=i, drop=True) for p in (e.value, e.low, e.high)), e.n)) for i, s in enumerate(groups.values())])
 
-# %% ../nbs/21_paper_results.ipynb #21-015
+# %% ../nbs/21_paper_results.ipynb #21-028
 def _row(place, number, found) -> pd.DataFrame:
     "One row of `Analysis.numbers`, from an `Estimate` or a number without an interval."
     row = found.to_frame() if isinstance(found, Estimate) else pd.DataFrame([{"value": float(found), "low": np.nan, "high": np.nan, "n": np.nan}])
     return row[["value", "low", "high", "n"]].set_index(pd.MultiIndex.from_tuples([(place, number)], names=["place", "number"]))
 
+# %% ../nbs/21_paper_results.ipynb #21-030
 def _of_responses(function, R):
     "`function` of responses [factor, unit], a number, for an array with axes in front."
     return xr.apply_ufunc(function, R.transpose(..., "factor", "unit"), input_core_dims=[["factor", "unit"]], vectorize=True)
 
+# %% ../nbs/21_paper_results.ipynb #21-032
 def _model_numbers(strength, single, settings) -> pd.DataFrame:
     "Numbers of the whole model."
     draws = dict(resamples=settings.resamples, seed=settings.seed)
@@ -185,6 +193,7 @@ def _model_numbers(strength, single, settings) -> pd.DataFrame:
                  "early polysemanticity": bootstrap(means, early, **draws)}
     return pd.concat(_row("all", name, e) for name, e in estimates.items())
 
+# %% ../nbs/21_paper_results.ipynb #21-034
 def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
     "Numbers of every latent."
     means = bootstrap(lambda mean: mean, strength, resamples=settings.resamples, seed=settings.seed)
@@ -195,10 +204,12 @@ def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
         rows += [_row(z, name, v) for name, v in facts.items()]
     return pd.concat(rows)
 
+# %% ../nbs/21_paper_results.ipynb #21-036
 def _mean_polysemanticity(R, literal: bool = False): return _nanmean(polysemanticity(R, literal))
 
 def _nanmean(values): return np.nanmean(values) if np.isfinite(values).any() else np.nan
 
+# %% ../nbs/21_paper_results.ipynb #21-038
 def _site_numbers(site, single, settings) -> pd.DataFrame:
     "The metrics of §3.3.3 and §3.4 at one site. Clustering takes a tenth of the resamples: it is slow."
     R = single.mean("pair").transpose("factor", "unit").values
@@ -209,7 +220,7 @@ def _site_numbers(site, single, settings) -> pd.DataFrame:
     rows.append(_row(site, "coherence", bootstrap(lambda r: _of_responses(coherence, r), single, resamples=max(1, settings.resamples // 10), seed=settings.seed)))
     return pd.concat([*rows, _row(site, "undefined_pairs", modularity(R).undefined), _row(site, "dead_units", np.isnan(polysemanticity(R)).sum())])
 
-# %% ../nbs/21_paper_results.ipynb #21-020
+# %% ../nbs/21_paper_results.ipynb #21-043
 PAPER = {  # standard VAE, beta-VAE, FactorVAE
     "table1": {"Disentanglement score": (0.0636, 0.0512, 0.0844), "Avg. effect strength": (3.99, 3.43, 4.59),
                "Avg. specificity": (0.294, 0.279, 0.271), "Mu-layer modularity": (0.051, 0.438, 0.274)},
@@ -222,7 +233,7 @@ PAPER = {  # standard VAE, beta-VAE, FactorVAE
     "table5": {"encoder_conv_0": (0.423, 0.357, 0.512), "encoder_conv_1": (0.567, 0.501, 0.487), "encoder_conv_2": (0.328, 0.613, 0.341)},
 }
 
-# %% ../nbs/21_paper_results.ipynb #21-024
+# %% ../nbs/21_paper_results.ipynb #21-047
 def _table(rows: dict, study: dict, paper: dict, notes: dict) -> pd.DataFrame:
     """rows: name -> (place, number) of an `Analysis`, or (place, number, factor). Columns: 'dataset model', 'paper model', then the ends of
     the intervals, 'dataset model low' and 'dataset model high', and 'note'."""
@@ -233,16 +244,18 @@ def _table(rows: dict, study: dict, paper: dict, notes: dict) -> pd.DataFrame:
     ends = pd.DataFrame({f"{name} {end}": column(a, end) for name, a in models.items() for end in ("low", "high")}, index=list(rows))
     return table.join(ends).assign(note=pd.Series({r: notes.get(r, notes.get("", "")) for r in rows})).rename_axis("row")
 
+# %% ../nbs/21_paper_results.ipynb #21-049
 def tables(study: dict, settings: Settings) -> dict:
     "Tables 1 to 5 as data frames, from `study`: (dataset, model) -> `Analysis`."
     return {"table1": _table1(study), "table2": _table2(study), "table3": _table3(study, settings),
             "table4": _table4(study), "table5": _table5(study, settings)}
 
+# %% ../nbs/21_paper_results.ipynb #21-051
 def more_tables(study: dict, settings: Settings) -> dict:
     "What the paper does not have: `by_value`, `channels`, `routes`, and `controls` where asked for."
     return {"by_value": by_value(study, settings.factor), "channels": channels(study, settings.top), "routes": routes(study)} | ({"controls": control_table(study)} if settings.controls else {})
 
-# %% ../nbs/21_paper_results.ipynb #21-026
+# %% ../nbs/21_paper_results.ipynb #21-053
 def _table1(study):
     rows = {"Disentanglement score": ("all", "mig"), "Avg. effect strength": ("all", "effect_strength"), "Avg. specificity": ("all", "specificity"),
             "Mu-layer modularity": ("mu", "modularity"), "Modularity x effect strength": ("all", "modularity x strength")}
@@ -256,12 +269,13 @@ def _table1(study):
              "Modularity x effect strength": "the paper's product of its own two rows"}
     return _table(rows, study, paper, notes)
 
+# %% ../nbs/21_paper_results.ipynb #21-055
 def _table2(study):
     "Effect strength of each latent. The numbering of latents in separately trained networks carries no meaning."
     rows = {i: (f"z{i}", "effect_strength") for i in PAPER["table2"]}
     return _table(rows, study, PAPER["table2"], {"": "comparable as a set: latents of separate networks do not correspond by number"})
 
-# %% ../nbs/21_paper_results.ipynb #21-028
+# %% ../nbs/21_paper_results.ipynb #21-057
 def _table3(study, settings):
     rows = {"Early layer mean PS": ("all", "early polysemanticity"), "Latent space mean PS": ("mu", "polysemanticity"),
             "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"), "% monosemantic units": ("mu", "monosemantic", 100), "Cluster coherence": ("mu", "coherence")}
@@ -272,6 +286,7 @@ def _table3(study, settings):
              "Cluster coherence": f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown"}
     return _table(rows, study, PAPER["table3"], notes)
 
+# %% ../nbs/21_paper_results.ipynb #21-059
 def _table4(study):
     rows = {s: (s, "modularity") for s in SITES}
     rows |= {f"{s}, undefined pairs": (s, "undefined_pairs") for s in SITES}
@@ -279,7 +294,7 @@ def _table4(study):
     notes |= dict.fromkeys(ENCODER[:2], "comparable; exactly 1 needs patterns that are exactly uncorrelated, or undefined ones counted as 0")
     return _table(rows, study, PAPER["table4"], notes | {"": "left out of the mean above"})
 
-# %% ../nbs/21_paper_results.ipynb #21-030
+# %% ../nbs/21_paper_results.ipynb #21-061
 def _table5(study, settings):
     rows = {s: (s, "top_share") for s in ENCODER}
     for name in ("additivity_gap", "effective_units", "sum_of_shares"):
@@ -287,23 +302,26 @@ def _table5(study, settings):
     notes = dict.fromkeys(ENCODER, f"not comparable: the paper does not define its number; here the mean share of the top {settings.top} channels")
     return _table(rows, study, PAPER["table5"], notes | {"": "not in the paper"})
 
-# %% ../nbs/21_paper_results.ipynb #21-032
+# %% ../nbs/21_paper_results.ipynb #21-063
 def _beside(parts: dict) -> pd.DataFrame:
     "Tables with the columns value, low, high side by side: columns 'name', then 'name low' and 'name high'."
     columns = {f"{name}{end}": t[part] for part, end in (("value", ""), ("low", " low"), ("high", " high")) for name, t in parts.items()}
     table = pd.DataFrame(columns)
     return table.set_axis([", ".join(i) for i in table.index]).rename_axis("row")
 
+# %% ../nbs/21_paper_results.ipynb #21-065
 def by_value(study, factor: str) -> pd.DataFrame:
     "The mean share of a layer's top channels in the pairs that change `factor` to one value: a row a layer and value."
     parts = {f"{d} {m}": a.by_value.set_axis([(s, f"{factor} to {v}") for s, v in a.by_value.index]) for (d, m), a in study.items()}
     return _beside(parts)
 
+# %% ../nbs/21_paper_results.ipynb #21-067
 def channels(study, top: int = 10) -> pd.DataFrame:
     "The channels that mediate the most in each model: share with its interval, rank with its interval, `in_top`, adjusted p-value."
     names = {"low": "share low", "high": "share high", "rank_low": "rank low", "rank_high": "rank high"}
     return pd.concat([a.ranking.head(top).rename(columns=names).rename(lambda c: f"{d} {m} {c}") for (d, m), a in study.items()]).rename_axis("row")
 
+# %% ../nbs/21_paper_results.ipynb #21-069
 def routes(study) -> pd.DataFrame:
     "For each latent that the factor moves, the channel through which the largest share of the effect on it runs, with its interval."
     def best(a):
@@ -311,9 +329,11 @@ def routes(study) -> pd.DataFrame:
         return table.loc[table.groupby("readout").value.idxmax()].set_index("readout")[["unit", "value", "low", "high"]].set_axis(["channel", "share", "share low", "share high"], axis=1)
     return pd.concat([best(a).rename(lambda z: f"{d} {m} {z}") for (d, m), a in study.items()]).rename_axis("row")
 
+# %% ../nbs/21_paper_results.ipynb #21-071
 CONTROLLED = [("all", "mig"), ("all", "effect_strength"), ("all", "specificity"), ("mu", "modularity"), ("mu", "polysemanticity"), ("mu", "monosemantic"),
               *((s, "top_share") for s in ENCODER), *((s, "circuit_share") for s in ENCODER)]
 
+# %% ../nbs/21_paper_results.ipynb #21-073
 def control_table(study) -> pd.DataFrame:
     "The main numbers beside those of the controls: a row a model and number; 'circuit_share' of trained models is that of the top channels."
     tables = []
@@ -322,16 +342,18 @@ def control_table(study) -> pd.DataFrame:
         tables.append(_beside({name: t[t.index.isin(CONTROLLED)] for name, t in both.items()}).reindex([", ".join(r) for r in CONTROLLED]).rename(lambda r: f"{d} {m} {r}"))
     return pd.concat(tables)
 
-# %% ../nbs/21_paper_results.ipynb #21-042
+# %% ../nbs/21_paper_results.ipynb #21-083
 NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "beta_tcvae": "β-TCVAE", "dip_vae": "DIP-VAE-II", "info_vae": "InfoVAE", "annealed_vae": "Annealed β-VAE",
          "vq_vae": "VQ-VAE", "dsprites": "dSprites", "synthetic": "Synthetic", "confounded": "Confounded", "shapes3d": "3D Shapes", "mpi3d_toy": "MPI3D toy", "mpi3d_realistic": "MPI3D realistic", "mpi3d_real": "MPI3D real", "cars3d": "Cars3D", "smallnorb": "SmallNORB", "celeba": "CelebA", "paper": "Paper"}
 
+# %% ../nbs/21_paper_results.ipynb #21-085
 def _grid(study, height: float = 2.6, rows=None, columns=None, **kwargs):
     "A figure with a row for each dataset and a column for each model of `study`."
     data, models = list(dict.fromkeys(d for d, _ in study)), list(dict.fromkeys(m for _, m in study))
     figure = Figure(figsize=(11, height * (rows or len(data))), layout="constrained")
     return figure, figure.subplots(rows or len(data), columns or len(models), squeeze=False, **kwargs), data, models
 
+# %% ../nbs/21_paper_results.ipynb #21-087
 def _panels(study, height=2.6, **kwargs):
     "A figure and its panels: (axes, dataset, model, analysis), titled."
     figure, axes, data, models = _grid(study, height, **kwargs)
@@ -339,7 +361,7 @@ def _panels(study, height=2.6, **kwargs):
     for ax, d, m, _ in panels: ax.set_title(f"{NAMES[m]} on {NAMES[d]}", fontsize=10)
     return figure, panels
 
-# %% ../nbs/21_paper_results.ipynb #21-044
+# %% ../nbs/21_paper_results.ipynb #21-089
 def figure1(study, units: int = 8):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
@@ -347,7 +369,7 @@ def figure1(study, units: int = 8):
         ax.set_title(f"{NAMES[m]} on {NAMES[d]}: {len(a.circuit.units)} of {len(a.circuit.scores.values)} channels", fontsize=9), ax.axis("off")
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-046
+# %% ../nbs/21_paper_results.ipynb #21-091
 def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph:
     "Factors -> latents, weighted by response; per factor the edges of at least `share` of its strongest."
     graph = nx.DiGraph()
@@ -357,6 +379,7 @@ def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph
         graph.add_weighted_edges_from((factor, z, float(w)) for z, w in row.items() if w >= share * row.max())
     return graph
 
+# %% ../nbs/21_paper_results.ipynb #21-093
 def figure2(study):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
@@ -372,7 +395,7 @@ def figure2(study):
         ax.set_xlim(-.6, 1.3), ax.axis("off")
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-047
+# %% ../nbs/21_paper_results.ipynb #21-095
 def _bars(ax, groups, labels, legend):
     "Grouped bars with their intervals: `groups` are rows of `Analysis.numbers`, one for each label."
     width = .8 / len(groups)
@@ -382,12 +405,12 @@ def _bars(ax, groups, labels, legend):
         ax.errorbar(place, rows.value, _ends(rows), fmt="none", ecolor="black", elinewidth=.8)
     ax.set_xticks(range(len(labels)), labels, fontsize=8)
 
-# %% ../nbs/21_paper_results.ipynb #21-048
+# %% ../nbs/21_paper_results.ipynb #21-097
 def _ends(rows) -> np.ndarray:
     "How far the intervals reach below and above the values `[2, rows]`; a percentile interval need not hold its value."
     return np.array([rows.value - rows.low, rows.high - rows.value]).clip(min=0)
 
-# %% ../nbs/21_paper_results.ipynb #21-050
+# %% ../nbs/21_paper_results.ipynb #21-099
 def figure3(study):
     figure, axes, data, models = _grid(study, columns=2)
     for row, d in zip(axes, data):
@@ -398,6 +421,7 @@ def figure3(study):
     axes[0, 0].legend(fontsize=8)
     return figure
 
+# %% ../nbs/21_paper_results.ipynb #21-101
 def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", "mu")):
     figure, axes, data, models = _grid(study, 2.4, columns=len(sites), sharex=True)
     for row, d in zip(axes, data):
@@ -411,6 +435,7 @@ def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", 
     axes[0, 0].set_ylabel("units"), axes[0, -1].legend(fontsize=7)
     return figure
 
+# %% ../nbs/21_paper_results.ipynb #21-103
 def figure5(study):
     figure, axes, data, models = _grid(study, columns=1)
     for (ax,), d in zip(axes, data):
@@ -419,7 +444,7 @@ def figure5(study):
     axes[0, 0].legend(fontsize=8)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-052
+# %% ../nbs/21_paper_results.ipynb #21-105
 def figure6(study):
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     across = {"modularity of mu": ("mu", "modularity"), "average effect strength": ("all", "effect_strength"), "modularity x effect strength": ("all", "modularity x strength")}
@@ -432,7 +457,7 @@ def figure6(study):
     figure.axes[0].set_ylabel("mutual information gap"), figure.axes[0].legend(fontsize=7)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-054
+# %% ../nbs/21_paper_results.ipynb #21-107
 def figure7(study, top: int = 12):
     figure, panels = _panels(study, 2.8)
     for ax, d, m, a in panels:
@@ -451,16 +476,18 @@ def figure7(study, top: int = 12):
     figure.colorbar(scale, ax=[p[0] for p in panels], label="share of the total effect", shrink=.6)
     return figure
 
+# %% ../nbs/21_paper_results.ipynb #21-109
 def figures(study) -> dict:
     "Figures 1 to 7 of the paper as matplotlib figures."
     return {f"fig{i}": draw(study) for i, draw in enumerate((figure1, figure2, figure3, figure4, figure5, figure6, figure7), 1)}
 
-# %% ../nbs/21_paper_results.ipynb #21-064
+# %% ../nbs/21_paper_results.ipynb #21-119
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8884}
 th:first-child,td:last-child,.words td,.words th{text-align:left}.words td{vertical-align:top;min-width:9rem}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
 img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-size:.9rem}"""
 
+# %% ../nbs/21_paper_results.ipynb #21-121
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
     "claims": "The paper's claims, put to these runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are.",
@@ -493,20 +520,23 @@ CAPTIONS = {
     "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0.",
 }
 
-# %% ../nbs/21_paper_results.ipynb #21-066
+# %% ../nbs/21_paper_results.ipynb #21-123
 def _caption(name: str) -> str:
     return CAPTIONS.get(name, f"The circuit of {name.removeprefix('circuit_')}, encoder and decoder, the strongest units. Dashed lines work against the effect." if name.startswith("circuit_") else name)
 
+# %% ../nbs/21_paper_results.ipynb #21-125
 def _embed(figure, name: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
     picture, caption = base64.b64encode(buffer.getvalue()).decode(), html.escape(_caption(name))
     return f'<figure id="{name}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
 
+# %% ../nbs/21_paper_results.ipynb #21-127
 def _fold(name: str, explorer) -> str:
     "An explorer that a reader unfolds."
     return f"<details><summary>{html.escape(name)}</summary>{explorer._repr_html_() if isinstance(explorer, Page) else html.escape(explorer)}</details>"
 
+# %% ../nbs/21_paper_results.ipynb #21-129
 def _html_table(table: pd.DataFrame) -> str:
     table, number = table.copy(), lambda v: "–" if pd.isna(v) else f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
     for name in [c for c in table if f"{c} low" in table]:  # a value and its interval share a cell
@@ -515,6 +545,7 @@ def _html_table(table: pd.DataFrame) -> str:
         table = table.set_axis(pd.MultiIndex.from_tuples([[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]), axis=1)
     return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–", classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None)
 
+# %% ../nbs/21_paper_results.ipynb #21-131
 def report(title: str, intro: str, tables: dict, figures: dict, record: dict, explorers: dict = {}) -> str:
     "One self-contained HTML page. `intro` is HTML; `explorers`: name -> `Page`, or why there is none; `record` (settings, versions) is shown as JSON at the end."
     parts = [f"<h2>{html.escape(_caption(n))}</h2>{_html_table(t)}" for n, t in tables.items()]
@@ -531,7 +562,7 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
 </html>
 """
 
-# %% ../nbs/21_paper_results.ipynb #21-069
+# %% ../nbs/21_paper_results.ipynb #21-134
 def models_for(preset: Preset, runs: Path):
     "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked."
     for d in PAPER_DATASETS:
@@ -539,7 +570,7 @@ def models_for(preset: Preset, runs: Path):
             if preset.training is None: yield d, m, load_pretrained(m, d)
             else: yield d, m, trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
 
-# %% ../nbs/21_paper_results.ipynb #21-071
+# %% ../nbs/21_paper_results.ipynb #21-136
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:
     "Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and report.html into the folder `out`; returns the report."
     chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], Path(out)
@@ -557,7 +588,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
         _write(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
     return out/"report.html"
 
-# %% ../nbs/21_paper_results.ipynb #21-073
+# %% ../nbs/21_paper_results.ipynb #21-138
 def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
     trials = {k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3)) for k in circuits}
@@ -567,6 +598,7 @@ def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c.members, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
     return {"circuits": pd.DataFrame(rows).T.rename_axis("row"), "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row")}
 
+# %% ../nbs/21_paper_results.ipynb #21-140
 def _circuit_row(circuit, trial, settings) -> dict:
     "Size, scores and areas of one circuit on the pairs of a trial."
     row = {"units": len(circuit.units), "of": len(circuit.scores.values), "edges": len(circuit.edges)}
@@ -576,11 +608,13 @@ def _circuit_row(circuit, trial, settings) -> dict:
     found = areas(faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1))
     return row | {"CPR": found["CPR"], "CPR_random": found["CPR random"], "CMD": found["CMD"], "CMD_random": found["CMD random"]}
 
+# %% ../nbs/21_paper_results.ipynb #21-142
 def circuit_figures(circuits: dict) -> dict:
     "A drawing of every factor's circuits, encoder and decoder in one."
     parts = {factor: [c for (f, _), c in circuits.items() if f == factor and c.units] for factor in dict.fromkeys(f for f, _ in circuits)}
     return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
 
+# %% ../nbs/21_paper_results.ipynb #21-144
 def write_circuits(folder: Path, circuits: dict, graph, run):
     "The interactive drawings, and the graphs as .graphml and .json, into a new folder; `run` holds the example activations."
     folder.mkdir()
@@ -592,6 +626,7 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
     for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 
+# %% ../nbs/21_paper_results.ipynb #21-146
 def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
     "Circuits of `factors`, by default all, in both parts, and the causal graph: their files in the new `folder`; returns tables and figures."
     circuits = {(f, part): _circuit(vae, data, f, part, settings) for f in tqdm(factors or data.factor_names, desc="circuits", leave=False) for part in ("encoder", "decoder")}
@@ -599,7 +634,7 @@ def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
     write_circuits(folder, circuits, graph, vae.run(data.sample(1, settings.seed).images))
     return circuit_tables(vae, data, circuits, settings), {"map": draw_graph(graph), "map_channels": draw_graph(graph, channels=True)} | circuit_figures(circuits)
 
-# %% ../nbs/21_paper_results.ipynb #21-077
+# %% ../nbs/21_paper_results.ipynb #21-150
 def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
     "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
     vae, out = load_checkpoint(checkpoint), Path(out)
@@ -621,7 +656,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
         _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
     return out/"report.html"
 
-# %% ../nbs/21_paper_results.ipynb #21-078
+# %% ../nbs/21_paper_results.ipynb #21-152
 def explorer(make, vae, data):
     "The page that `make`, such as `latents_page`, makes of a model, or the reason why there can be none. Images of any factors where they can be drawn, otherwise some at random."
     try: return make(vae, data)
@@ -629,6 +664,7 @@ def explorer(make, vae, data):
         try: return make(vae, data.sample(64, seed=0).images)
         except InputError: return str(first)
 
+# %% ../nbs/21_paper_results.ipynb #21-154
 def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
     "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
     for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
@@ -643,6 +679,7 @@ def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, re
     (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False))
     (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers))
 
+# %% ../nbs/21_paper_results.ipynb #21-156
 def _plain(value):
     "`value` with numpy numbers as Python's and NaN, which JSON lacks, as None."
     if isinstance(value, dict): return {str(k): _plain(v) for k, v in value.items()}
@@ -650,7 +687,7 @@ def _plain(value):
     if isinstance(value, np.generic): value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
-# %% ../nbs/21_paper_results.ipynb #21-081
+# %% ../nbs/21_paper_results.ipynb #21-159
 def _intro(study) -> str:
     rows = [{"dataset": NAMES[d], "model": NAMES[m], "images seen": a.card["images"], "seed": a.card["config"]["seed"],
              "recon, nats": round(a.evaluation["recon"], 2), "of which unavoidable": round(a.evaluation["floor"], 2),

@@ -26,6 +26,7 @@ class Layout:
     sites: list
     colors: dict
 
+# %% ../nbs/19_pictures.ipynb #19-008
 def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
     "What to draw of `circuits` of one network: at most `units` of every site, and of every circuit at most `edges` between two sites, those with the largest shares."
     circuits = list(circuits)
@@ -40,10 +41,12 @@ def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
     sites = [s for s in sites if (nodes.site == s).any()]
     return Layout(_placed(nodes, links, sites), links[["sender", "receiver", "factor", "share"]].reset_index(drop=True), sites, dict(zip(dict.fromkeys(c.factor for c in circuits), PALETTE * len(circuits))))
 
+# %% ../nbs/19_pictures.ipynb #19-010
 def _latent(units):
     "The latents of an encoder's circuit, mu, and of a decoder's, z, under one name."
     return units.astype(str).str.replace(r"^(mu|z)\[", "z[", regex=True)
 
+# %% ../nbs/19_pictures.ipynb #19-012
 def _nodes(circuits, links, units) -> pd.DataFrame:
     "The units with the largest shares of every site: a row a unit with site, label, factor and share."
     own = [pd.DataFrame({"unit": _latent(pd.Series(c.units, dtype=str)), "share": c.scores.array.to_series()[c.units].to_numpy(), "factor": c.factor}) for c in circuits]
@@ -53,6 +56,7 @@ def _nodes(circuits, links, units) -> pd.DataFrame:
     table = table.assign(site=table.unit.str.split("[").str[0], label=table.unit.str.extract(r"\[(.*)\]")[0])
     return table.groupby("site", sort=False).head(units).set_index("unit")[["site", "label", "factor", "share"]]
 
+# %% ../nbs/19_pictures.ipynb #19-014
 def _placed(nodes, links, sites) -> pd.DataFrame:
     "`nodes` with x, the column, and y, from 0 at the top to 1: by factor, and by the mean height of what leads to a unit."
     height, order = {}, {f: i for i, f in enumerate(dict.fromkeys(nodes.factor))}
@@ -62,7 +66,7 @@ def _placed(nodes, links, sites) -> pd.DataFrame:
         for i, u in enumerate(sorted(mine.index, key=lambda u: (order[nodes.factor[u]], before[u]))): height[u] = (i + 0.5) / len(mine)
     return nodes.assign(x=[sites.index(s) for s in nodes.site], y=[height[u] for u in nodes.index])
 
-# %% ../nbs/19_pictures.ipynb #19-008
+# %% ../nbs/19_pictures.ipynb #19-016
 def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
     "The layered drawing of one or more circuits of a network, see `layout`; a matplotlib `Figure`, or on the axes given. Dashed edges work against the effect."
     plan = layout(circuits, units, edges)
@@ -81,11 +85,12 @@ def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
 
 def _short(site): return "latents" if site == "z" else site.replace("encoder_", "enc ").replace("decoder_", "dec ").replace("_", " ")
 
-# %% ../nbs/19_pictures.ipynb #19-014
+# %% ../nbs/19_pictures.ipynb #19-022
 CSS = """.circuit{font:12px system-ui,sans-serif;max-width:60rem}.circuit svg{width:100%;height:auto}.circuit .t{visibility:hidden;pointer-events:none}
 .circuit .n:hover .t,.circuit .n:focus .t{visibility:visible}.circuit .n:focus{outline:none}.circuit .n:hover circle,.circuit .n:focus circle{stroke:#888;stroke-width:3}
 .circuit label{margin-right:.8em;cursor:pointer}.circuit .site{fill:currentColor}"""
 
+# %% ../nbs/19_pictures.ipynb #19-024
 class CircuitPicture:
     "A drawing that a notebook shows; `save` writes it as a page of its own."
     def __init__(self, body: str): self.body = body
@@ -95,6 +100,7 @@ class CircuitPicture:
         "Write it as a self-contained HTML page."
         with open(path, "x") as file: file.write(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Circuit</title>{self.body}</html>')
 
+# %% ../nbs/19_pictures.ipynb #19-026
 def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> CircuitPicture:
     "The interactive drawing of one or more circuits of a network. run: a `Run` of one image, whose activations are the examples."
     plan = layout(circuits, units, edges)
@@ -110,9 +116,10 @@ def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> Circui
     svg = f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" aria-label="Circuit of {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
     return CircuitPicture(_with_buttons(svg, plan))
 
-# %% ../nbs/19_pictures.ipynb #19-015
+# %% ../nbs/19_pictures.ipynb #19-028
 def _dash(share): return ' stroke-dasharray="5 4"' if share < 0 else ""
 
+# %% ../nbs/19_pictures.ipynb #19-030
 def _dot(unit, node, place, color, kind, width, height, run) -> str:
     "A unit with what shows when it is pointed at."
     (x, y), says = place, f"{unit} · {node.factor} · {node.share:.3f}"
@@ -122,6 +129,7 @@ def _dot(unit, node, place, color, kind, width, height, run) -> str:
     card = f'<g class="t"><rect x="{left}" y="{top}" width="140" height="{114 if example else 22}" rx="4" fill="#222"/><text x="{left + 70}" y="{top + 14}" text-anchor="middle" fill="#fff" font-size="9">{html.escape(says)}</text>{picture}</g>'
     return f'<g class="{kind}" tabindex="0" role="img" aria-label="{html.escape(says)}"><circle cx="{x}" cy="{y:.1f}" r="12" fill="{color}"/><text x="{x}" y="{y + 3:.1f}" text-anchor="middle" fill="#fff" font-size="9">{html.escape(node.label)}</text>{card}</g>'
 
+# %% ../nbs/19_pictures.ipynb #19-032
 def _example(run, unit):
     "The activation map of a channel in the first image of `run` as a PNG in base64, if there is one."
     site, index = unit[:-1].split("[")
@@ -130,6 +138,7 @@ def _example(run, unit):
     matplotlib.image.imsave(buffer, run[site][0, int(index)].detach().cpu().numpy(), cmap="viridis", format="png", metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode()
 
+# %% ../nbs/19_pictures.ipynb #19-034
 def _with_buttons(svg, plan) -> str:
     "The drawing below a row of buttons, one for each factor; CSS does the rest. Names follow from the content, so that pictures on one page stay apart."
     key = f"c{zlib.crc32(svg.encode()):x}"

@@ -30,6 +30,7 @@ from .scm import read
 TEXTURES = {"light": ((1, 1), (1, 1)), "columns": ((1, -1), (1, -1)), "rows": ((1, 1), (-1, -1)), "checks": ((1, -1), (-1, 1))}
 CONTRAST = 0.1  # of one texture at full strength; the four together stay within [0.1, 0.9]
 
+# %% ../nbs/15_planted.ipynb #15-008
 class Textures(CausalDataset):
     """Grey images with up to four textures, whose strengths from 0 to 1 are the factors.
 
@@ -62,10 +63,11 @@ class Textures(CausalDataset):
         if self.noise: images = images + self.noise * np.stack([np.random.default_rng((4 * row).round().astype(int)).normal(size=(64, 64)) for row in strength])
         return torch.from_numpy(images.clip(0, 1)).float()[:, None]
 
-# %% ../nbs/15_planted.ipynb #15-010
+# %% ../nbs/15_planted.ipynb #15-012
 SITES = ("encoder_conv_0", "encoder_conv_1", "encoder_conv_2")
 DECODER = ("decoder_linear", "decoder_conv_0", "decoder_conv_1")
 
+# %% ../nbs/15_planted.ipynb #15-014
 @dataclass(frozen=True)
 class Planted:
     """A `vae` compiled by hand, its `data`, and its true `graph` of factors, channels and latents, with the `mixing` matrix [factors, factors] of one layer.
@@ -113,7 +115,7 @@ class Planted:
         through = self.responses(site)[:, :, None] * part * after[owner]  # [factor, unit, number read]
         return (through * total[:, None]).sum(2) / (total**2).sum(1)[:, None]
 
-# %% ../nbs/15_planted.ipynb #15-012
+# %% ../nbs/15_planted.ipynb #15-016
 def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float = 0.0, repair: float = 0.0, noise: float = 0.0, parts: bool = False) -> Planted:
     """A VAE of the paper's architecture with a planted circuit for `factors` textures, `group` channels each, and its data and truth: `Planted`.
 
@@ -134,7 +136,7 @@ def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float =
     _write_decoder(vae, data, owner[SITES[0]][:n], wires)
     return Planted(vae, data, _graph(data, owner, wires), mix, owner, backup)
 
-# %% ../nbs/15_planted.ipynb #15-014
+# %% ../nbs/15_planted.ipynb #15-018
 def _owners(factors, group, dead, repair) -> tuple:
     "Site -> owner of each channel, and site -> which channels are backups."
     own, backups, unused = np.repeat(np.arange(factors), group), np.arange(factors if repair else 0), np.full(dead, -1)
@@ -142,6 +144,7 @@ def _owners(factors, group, dead, repair) -> tuple:
     owner = dict(zip(SITES, (plain, middle, plain))) | dict(zip(DECODER, (plain, np.where(np.arange(len(middle)) < len(own), middle, -1), plain)))
     return owner, {s: (s == SITES[1]) & (np.arange(len(o)) >= len(own)) & (o >= 0) for s, o in owner.items()}
 
+# %% ../nbs/15_planted.ipynb #15-020
 def _wires(own, mix, group, repair) -> dict:
     "(site, next site) -> weights `[units of the next, units]`."
     watcher, backups = np.arange(len(own)) % group == group - 1, np.arange(len(mix) if repair else 0)
@@ -150,7 +153,7 @@ def _wires(own, mix, group, repair) -> dict:
     compare = [repair * (own == f) * np.where(watcher, 1, -1 / (group - 1)) for f in backups]
     return dict(zip(zip(SITES, SITES[1:]), (np.vstack([main, *compare]), np.hstack([mean, mix.T[own][:, backups]])))) | dict.fromkeys(zip(DECODER, DECODER[1:]), mean)
 
-# %% ../nbs/15_planted.ipynb #15-016
+# %% ../nbs/15_planted.ipynb #15-022
 def _write_encoder(vae, data, own, wires):
     textures = np.array([TEXTURES[f.name] for f in data.factors], float)
     _middle(vae.encoder_conv_0[0], (textures / (4 * CONTRAST))[own][:, None])
@@ -160,6 +163,7 @@ def _write_encoder(vae, data, own, wires):
     vae.mu.weight[:, :reads.shape[1]] = torch.from_numpy(4 * reads / reads.sum(1, keepdims=True)).float()
     vae.mu.bias.fill_(-2), vae.logvar.bias.fill_(-4)  # strengths from 0 to 1 become latents from -2 to 2
 
+# %% ../nbs/15_planted.ipynb #15-024
 def _write_decoder(vae, data, own, wires):
     textures, reads = np.array([TEXTURES[f.name] for f in data.factors], float), _reads(data, own)
     vae.decoder_linear[0].weight[:reads.shape[1]] = torch.from_numpy(reads.T / 4).float()
@@ -167,14 +171,17 @@ def _write_decoder(vae, data, own, wires):
     for layer, pair in zip((vae.decoder_conv_0, vae.decoder_conv_1), zip(DECODER, DECODER[1:])): _middle(layer[0], np.multiply.outer(wires[pair].T, np.ones((2, 2))))
     _middle(vae.decoder_conv_2, 4 * CONTRAST * len(data.factors) / len(own) * textures[own][:, None])
 
+# %% ../nbs/15_planted.ipynb #15-026
 def _reads(data, own) -> np.ndarray:
     "1 where a latent meets a channel of its group at a place of its factor: `[latents, channels x places]`."
     return ((own == np.arange(len(data.factors))[:, None])[:, :, None] * data.places(8).reshape(len(data.factors), 1, -1)).reshape(len(data.factors), -1).astype(float)
 
+# %% ../nbs/15_planted.ipynb #15-028
 def _middle(layer, weights):
     "Put `weights` [out, in, 2, 2] (transposed convolutions: [in, out, 2, 2]) on the middle taps of a kernel."
     layer.weight[:weights.shape[0], :weights.shape[1], 1:3, 1:3] = torch.from_numpy(weights).float()
 
+# %% ../nbs/15_planted.ipynb #15-030
 def _graph(data, owner, wires) -> nx.DiGraph:
     "From factors over their channels and latents to what is drawn, with an edge for every weight between two of the same factor."
     graph = nx.DiGraph()
@@ -188,9 +195,10 @@ def _graph(data, owner, wires) -> nx.DiGraph:
         graph.add_edges_from((unit(a, c), unit(b, d)) for d, c in np.argwhere(weights) if owner[a][c] == owner[b][d])
     return graph
 
-# %% ../nbs/15_planted.ipynb #15-025
+# %% ../nbs/15_planted.ipynb #15-039
 METHODS = ("activation", "patching", "holding", "attribution", "EAP-IG")
 
+# %% ../nbs/15_planted.ipynb #15-041
 def method_shares(vae, clean, changed, sites=SITES, readout="mu", steps: int = 8) -> xr.DataArray:
     "What each method says of every channel of `sites` for one change: shares of the effect on the readout, `[method, unit]`; for activation, of the largest change at its site."
     sites = list(sites)
@@ -203,6 +211,7 @@ def method_shares(vae, clean, changed, sites=SITES, readout="mu", steps: int = 8
     guesses = [part(attribute(vae, clean, changed, sites, readout=readout, steps=k, sample=1).effects.array) for k in (0, steps)]
     return xr.concat([activation, part(m.nie.array), part(te - m.nde.array), *guesses], xr.Variable("method", list(METHODS)), coords="minimal", compat="override")
 
+# %% ../nbs/15_planted.ipynb #15-043
 def recovery(score, truth, cut: float = 0.25) -> dict:
     """How well scores find the true members, arrays of one shape: precision and recall of what is above `cut` times the largest, and AUROC.
 
@@ -214,6 +223,7 @@ def recovery(score, truth, cut: float = 0.25) -> dict:
     return {"precision": hit / named.sum() if named.any() else np.nan, "recall": hit / truth.sum() if truth.any() else np.nan,
             "auroc": roc_auc_score(truth, score) if 0 < truth.sum() < len(truth) else np.nan}
 
+# %% ../nbs/15_planted.ipynb #15-045
 def unit_recovery(plant: Planted, n: int = 16, seed: int = 0) -> pd.DataFrame:
     """How well each method finds each factor's channels at each site, from `n` pairs: a row a method, factor and site.
 
@@ -231,7 +241,7 @@ def unit_recovery(plant: Planted, n: int = 16, seed: int = 0) -> pd.DataFrame:
             rows.append({"method": method, "factor": factor, "site": site, **recovery(share, member), "sign": (share[member] > 0).mean(), "size": size})
     return pd.DataFrame(rows)
 
-# %% ../nbs/15_planted.ipynb #15-038
+# %% ../nbs/15_planted.ipynb #15-058
 EDGE_METHODS = ("exact", "EAP", "EAP-IG")
 
 def edge_recovery(plant: Planted, n: int = 4, steps: int = 8, cut: float = 0.25, seed: int = 0) -> pd.DataFrame:
@@ -251,7 +261,7 @@ def edge_recovery(plant: Planted, n: int = 4, steps: int = 8, cut: float = 0.25,
                 rows.append({"method": method, "factor": factor, "edges": f"{a} -> {b}", **recovery(share, true, cut), "distance": distance})
     return pd.DataFrame(rows)
 
-# %% ../nbs/15_planted.ipynb #15-042
+# %% ../nbs/15_planted.ipynb #15-062
 def untrained(vae, seed: int = 0):
     "A copy of a model, adapted or not, with its layers' weights drawn anew, as when it was made; the random state is left as it was."
     if isinstance(vae, Adapted):
@@ -265,6 +275,7 @@ def untrained(vae, seed: int = 0):
             if hasattr(module, "reset_parameters"): module.reset_parameters()
     return fresh
 
+# %% ../nbs/15_planted.ipynb #15-064
 class shuffled:
     """The same world as `data`, but its factors say nothing: images with a factor changed come in another order, so that pairs differ in
     anything and not in the factor alone, and so do classes. All the rest is that of `data`."""
@@ -274,6 +285,7 @@ class shuffled:
     def interventions(self, sample, factor: str, seed=0): return self._data.interventions(sample, factor, seed)[self._order(len(sample))]
     def classes(self, factors, bins: int = 10) -> np.ndarray: return self._data.classes(factors, bins)[self._order(len(factors))]
 
+# %% ../nbs/15_planted.ipynb #15-066
 def random_circuit(members, seed: int = 0) -> np.ndarray:
     "As many channels as `members` `[factors, units]` has for each factor, drawn at random."
     return np.random.default_rng(seed).permuted(np.asarray(members), axis=1)

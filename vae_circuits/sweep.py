@@ -43,6 +43,7 @@ class Run:
     @property
     def name(self) -> str: return "-".join(str(v) for v in self.key.values())
 
+# %% ../nbs/22_sweep.ipynb #22-008
 @dataclass(frozen=True)
 class Grid:
     "Every combination of models, datasets, seeds and settings (label -> changes to the configuration)."
@@ -58,7 +59,7 @@ class Grid:
         every = itertools.product(self.datasets, self.models, self.settings.items(), self.seeds)
         return [Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label) for d, m, (label, changes), s in every]
 
-# %% ../nbs/22_sweep.ipynb #22-009
+# %% ../nbs/22_sweep.ipynb #22-011
 @dataclass(frozen=True)
 class Study:
     "Grids, what all trainings in them have in common, and how models are analyzed."
@@ -68,12 +69,14 @@ class Study:
 
     def runs(self) -> list: return [run for grid in self.grids for run in grid.runs(**self.training)]
 
+# %% ../nbs/22_sweep.ipynb #22-013
 FIVE = tuple(range(5))
 UNTRAINED = Grid(("vae",), seeds=FIVE, settings={"untrained": {"epochs": 0}})
 OTHERS = (Grid(("beta_tcvae", "dip_vae", "info_vae", "annealed_vae"), ("dsprites",), (0, 1)), Grid(("vq_vae",), seeds=(0, 1, 2)))
 SHIPPED = tuple(Grid((model,), (data,), settings={"longer": {"epochs": epochs, "epoch_images": None}})  # those that the package holds
                 for data, lengths in (("dsprites", (1.25, 1.0, 0.9)), ("synthetic", (8, 8, 6))) for model, epochs in zip(PAPER_MODELS, lengths))
 
+# %% ../nbs/22_sweep.ipynb #22-015
 STUDIES = {
     "quick": Study((Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
                    dict(epochs=1, epoch_images=64 * 120, precision="bfloat16"), Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
@@ -81,7 +84,7 @@ STUDIES = {
     "full": Study((Grid(seeds=FIVE), UNTRAINED, *OTHERS), {}, Settings(images=1024, pairs=256)),
 }
 
-# %% ../nbs/22_sweep.ipynb #22-011
+# %% ../nbs/22_sweep.ipynb #22-017
 def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> Study:
     "The study of that name; with any of the lists given, one grid of them and, for the rest, the lists of its first grid."
     found = STUDIES[one_of(name, STUDIES, "preset")]
@@ -89,6 +92,7 @@ def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> S
     if settings: lists["settings"] = dict(settings)
     return replace(found, grids=(replace(found.grids[0], **lists),)) if lists else found
 
+# %% ../nbs/22_sweep.ipynb #22-019
 def setting(text: str) -> tuple:
     "Label and changes of a setting such as 'beta=8' or 'beta=8,epochs=2'; `InputError` for what is no setting of a training."
     kinds, changes = {f.name: type(f.default) for f in fields(TrainConfig)} | {"epoch_images": int}, {}
@@ -98,15 +102,17 @@ def setting(text: str) -> tuple:
         except ValueError as e: raise e if isinstance(e, InputError) else InputError(f"{name} needs {'a whole number' if kinds[name] is int else 'a number'}; got {value!r}") from None
     return text, changes
 
+# %% ../nbs/22_sweep.ipynb #22-021
 def seed_list(text: str) -> tuple:
     "The seeds in a text such as '0-4' or '0,1,7'."
     match = [re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip()) for part in text.split(",")]
     if not all(match): raise InputError(f"seeds are whole numbers and ranges of them, such as 0-4 or 0,1,7; got {text!r}")
     return tuple(s for m in match for s in range(int(m[1]), int(m[2] or m[1]) + 1))
 
-# %% ../nbs/22_sweep.ipynb #22-015
+# %% ../nbs/22_sweep.ipynb #22-025
 COLUMNS = ["dataset", "model", "setting", "seed", "place", "number", "value", "low", "high", "n"]
 
+# %% ../nbs/22_sweep.ipynb #22-027
 def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
     "All numbers of one trained model: columns `COLUMNS`; numbers without an interval have NaN there."
     data = world(run.config.dataset)
@@ -114,6 +120,7 @@ def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
     parts.append(_rows("all", {"images seen": vae.card["images"]}))
     return pd.concat(parts, ignore_index=True).assign(**run.key)[COLUMNS].astype({c: float for c in COLUMNS[-4:]})
 
+# %% ../nbs/22_sweep.ipynb #22-029
 def _of_latents(vae, data, settings) -> list:
     "The tables of a model with a posterior."
     found = analyze(vae, data, settings)
@@ -129,23 +136,27 @@ def _of_latents(vae, data, settings) -> list:
     shares = found.ranking.rename_axis("place").reset_index().rename(columns={"share": "value"})
     return [*parts, shares.assign(number=f"mediated share of {settings.factor}", n=settings.pairs)[["place", "number", "value", "low", "high", "n"]]]
 
+# %% ../nbs/22_sweep.ipynb #22-031
 def _of_codes(vae, data, settings) -> list:
     "The tables of a VQ-VAE, which has codes to swap in place of latents to set."
     images = data.sample(settings.circuit_pairs, settings.seed).images
     return [code_effects(vae, images, seed=settings.seed, resamples=settings.resamples), _rows("all", evaluate(vae, data, n=min(settings.points, 4096)))]
 
+# %% ../nbs/22_sweep.ipynb #22-033
 def _top_mean(shares, top: int):
     "Mean of the `top` largest of a site's shares for each readout: `[readout]`; NaN for a readout that the factor does not move."
     return shares.copy(data=-np.sort(-shares.values, 0)).isel(unit=slice(top)).mean("unit", skipna=False)
 
+# %% ../nbs/22_sweep.ipynb #22-035
 def _rows(place, values, number=None) -> pd.DataFrame:
     "Rows of one place for name -> value, or of one number for many places."
     names, values = (list(values), list(values.values())) if number is None else (number, values)
     return pd.DataFrame({"place": place, "number": names, "value": np.asarray(values, float), "low": np.nan, "high": np.nan, "n": np.nan})
 
-# %% ../nbs/22_sweep.ipynb #22-022
+# %% ../nbs/22_sweep.ipynb #22-042
 DONE, FAILED, STARTED = "numbers.parquet", "error.txt", "started"
 
+# %% ../nbs/22_sweep.ipynb #22-044
 def work(run: Run, folder: Path, settings: Settings):
     "Do one run in its `folder`, or what is left of it: numbers.parquet in the end, or error.txt with the traceback."
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,6 +171,7 @@ def work(run: Run, folder: Path, settings: Settings):
         except Exception: write_atomic(folder/FAILED, traceback.format_exc())
         (folder/STARTED).unlink(missing_ok=True)
 
+# %% ../nbs/22_sweep.ipynb #22-046
 @contextmanager
 def _one_thread():
     threads = torch.get_num_threads()
@@ -167,14 +179,16 @@ def _one_thread():
     try: yield
     finally: torch.set_num_threads(threads)
 
+# %% ../nbs/22_sweep.ipynb #22-048
 def _write_table(path: Path, table: pd.DataFrame) -> Path:
     buffer = io.BytesIO()
     table.to_parquet(buffer, compression="zstd", index=False)
     return write_atomic(path, buffer.getvalue())
 
-# %% ../nbs/22_sweep.ipynb #22-029
+# %% ../nbs/22_sweep.ipynb #22-055
 ENGINES = ("loky", "dask", "slurm", "ray")
 
+# %% ../nbs/22_sweep.ipynb #22-057
 @contextmanager
 def workers(engine: str = "loky", jobs: int = None, address: str = None):
     "Inside the block, `joblib.Parallel` hands its calls to the workers of an engine; `InputError` if its package is missing or nobody answers."
@@ -187,6 +201,7 @@ def workers(engine: str = "loky", jobs: int = None, address: str = None):
     else:
         with _dask(engine, jobs, address), parallel_config("dask", wait_for_workers_timeout=86_400 if engine == "slurm" else 60): yield  # seconds; queues are long
 
+# %% ../nbs/22_sweep.ipynb #22-059
 @contextmanager
 def _dask(engine, jobs, address):
     "A client of a Dask cluster. Its workers take one run at a time, in a process each."
@@ -202,6 +217,7 @@ def _dask(engine, jobs, address):
         if engine == "slurm": cluster.scale(jobs=jobs)
         yield
 
+# %% ../nbs/22_sweep.ipynb #22-061
 @contextmanager
 def _ray(jobs, address):
     ray = _import("ray")
@@ -212,13 +228,15 @@ def _ray(jobs, address):
     try: yield
     finally: ray.shutdown()
 
+# %% ../nbs/22_sweep.ipynb #22-063
 def _import(name: str, extra: str = "cluster"):
     try: return importlib.import_module(name)
     except ImportError: raise InputError(f"{name} is not installed; install it with: pip install 'vae_circuits[{extra}]'") from None
 
-# %% ../nbs/22_sweep.ipynb #22-032
+# %% ../nbs/22_sweep.ipynb #22-066
 DEATHS = 3  # of workers, before their run counts as failed
 
+# %% ../nbs/22_sweep.ipynb #22-068
 def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", jobs: int = None, address: str = None) -> tuple:
     """Do all `runs` in folders under `home`; returns (table with columns `COLUMNS`, name -> last line of the error of those that failed).
 
@@ -235,6 +253,7 @@ def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", job
     table.attrs = {}
     return table, {name: (f/FAILED).read_text().strip().splitlines()[-1] for name, f in folders.items() if (f/FAILED).is_file()}
 
+# %% ../nbs/22_sweep.ipynb #22-070
 def _over(folder: Path) -> bool: return (folder/DONE).is_file() or (folder/FAILED).is_file()
 
 def _until_over(runs, folders, settings):
@@ -251,6 +270,7 @@ def _until_over(runs, folders, settings):
                 deaths[r.name] += 1
                 if deaths[r.name] == DEATHS: write_atomic(folders[r.name]/FAILED, f"its worker died {DEATHS} times ({type(e).__name__})\n")
 
+# %% ../nbs/22_sweep.ipynb #22-072
 def _check(runs, folders, settings):
     "`InputError` for two runs with one name, or results that were made with other settings."
     if len(folders) < len(runs): raise InputError(f"the run {Counter(r.name for r in runs).most_common(1)[0][0]} is in the study more than once")
@@ -262,6 +282,7 @@ def _check(runs, folders, settings):
             if wrong := [k for k in now if before[k] != now[k]]:
                 raise InputError(f"{folders[run.name]} was made with {wrong[0]}={before[wrong[0]]!r}; this study has {now[wrong[0]]!r}: choose another folder")
 
+# %% ../nbs/22_sweep.ipynb #22-074
 @contextmanager
 def _progress(folders):
     "A bar that counts the folders that are over, by looking every second: the same for every engine."
@@ -279,7 +300,7 @@ def _progress(folders):
         stop.set(), thread.join()
         show(), bar.close()
 
-# %% ../nbs/22_sweep.ipynb #22-040
+# %% ../nbs/22_sweep.ipynb #22-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     "Mean of each number over seeds, with Student's interval and n: a row a dataset, model, setting, place and number; NaN for seeds that have none."
     groups = table.groupby(["dataset", "model", "setting", "place", "number"], sort=False).value
@@ -287,6 +308,7 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     half = groups.std() / np.sqrt(found.n) * student.ppf((1 + level) / 2, found.n.clip(lower=2) - 1)
     return found.assign(low=found.value - half, high=found.value + half)[["value", "low", "high", "n"]]
 
+# %% ../nbs/22_sweep.ipynb #22-084
 def interval(values, level: float = 0.95, future: bool = False) -> tuple:
     "Mean of the values of some seeds and the ends of Student's interval of it, or with `future` of the interval for one more seed; NaN for what is unknown."
     values = np.asarray(values, float)
@@ -295,6 +317,7 @@ def interval(values, level: float = 0.95, future: bool = False) -> tuple:
     half = student.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) * (1 / n + future) ** 0.5
     return values.mean(), values.mean() - half, values.mean() + half
 
+# %% ../nbs/22_sweep.ipynb #22-086
 def difference(a, b, level: float = 0.95) -> tuple:
     "Mean of the values `a` less that of `b`, and the ends of Welch's interval of it."
     a, b = (np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in (a, b))
@@ -305,11 +328,12 @@ def difference(a, b, level: float = 0.95) -> tuple:
     half = student.ppf((1 + level) / 2, freedom) * parts.sum() ** 0.5
     return gap, gap - half, gap + half
 
-# %% ../nbs/22_sweep.ipynb #22-044
+# %% ../nbs/22_sweep.ipynb #22-090
 HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
              "modularity of mu": ("mu", "modularity"), "polysemanticity of mu": ("mu", "polysemanticity"), "active latents": ("all", "active"), "reconstruction, nats": ("all", "recon"), "KL, nats": ("all", "kl"),
              **{f"mediation of the top channels, {s}": (s, "top_share") for s in ENCODER}}
 
+# %% ../nbs/22_sweep.ipynb #22-092
 def headline_table(table: pd.DataFrame) -> pd.DataFrame:
     "`HEADLINES` over seeds: a row a number; columns 'dataset model setting', and the same with ' low' and ' high'."
     found, columns = over_seeds(table), {}
@@ -319,6 +343,7 @@ def headline_table(table: pd.DataFrame) -> pd.DataFrame:
         columns |= {f"{' '.join(group)}{end}": rows[part].to_numpy() for part, end in (("value", ""), ("low", " low"), ("high", " high"))}
     return pd.DataFrame(columns, index=list(HEADLINES)).rename_axis("row")
 
+# %% ../nbs/22_sweep.ipynb #22-094
 def headline_figure(table: pd.DataFrame) -> Figure:
     "`HEADLINES`, a panel each: a dot a seed, a line at the mean over seeds, a column a model and setting."
     groups = list(table.groupby(["dataset", "model", "setting"], sort=False))
@@ -330,7 +355,7 @@ def headline_figure(table: pd.DataFrame) -> Figure:
         ax.set_title(name, fontsize=9), ax.set_xticks(range(len(groups)), [" ".join(NAMES.get(w, w) for w in g if w != "default") for g, _ in groups], rotation=90, fontsize=7)
     return figure
 
-# %% ../nbs/22_sweep.ipynb #22-046
+# %% ../nbs/22_sweep.ipynb #22-096
 def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None, more=lambda table: ({}, {})) -> tuple:
     """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error).
 
@@ -349,6 +374,7 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
     write_atomic(out/"report.html", page)
     return out/"report.html", failed
 
+# %% ../nbs/22_sweep.ipynb #22-098
 def _intro(table, failed) -> str:
     runs = table.groupby(["dataset", "model", "setting"], sort=False).seed.nunique().rename("seeds")
     seen = table[table.number == "images seen"].groupby(["dataset", "model", "setting"], sort=False).value.max().rename("images seen")

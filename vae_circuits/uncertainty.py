@@ -44,6 +44,7 @@ def resample(function, *arrays, over: str = "pair", outer: str = None, resamples
         parts.append(_weighted(values, xr.DataArray(draws, dims=("resample", outer)), outer))
     return xr.concat(parts, "resample").transpose("resample", ...)
 
+# %% ../nbs/11_uncertainty.ipynb #11-008
 def _weighted(array, weights, over):
     "Mean over the axis `over` with `weights`; NaN entries have none, and NaN is left where nothing is."
     present = array.notnull()
@@ -51,7 +52,7 @@ def _weighted(array, weights, over):
     count = weights.sum(over) if present.all() else xr.dot(weights, present.astype(float), dim=over)
     return total / count.where(count > 0)
 
-# %% ../nbs/11_uncertainty.ipynb #11-008
+# %% ../nbs/11_uncertainty.ipynb #11-010
 @dataclass(frozen=True)
 class Estimate:
     "`value` with the interval from `low` to `high`, arrays of one shape; `n` that were drawn from; the `level` of the interval."
@@ -74,11 +75,13 @@ class Estimate:
         if not self.value.ndim: return f"{self}, n = {self.n}"
         return f"Estimate of {', '.join(f'{d} {n}' for d, n in self.value.sizes.items())}, n = {self.n}; see to_frame()"
 
+# %% ../nbs/11_uncertainty.ipynb #11-012
 def interval_text(value, low, high, digits: int = 3) -> str:
     "'0.42 [0.38, 0.47]'; a dash for what is undefined."
     number = lambda v: "–" if np.isnan(v) else f"{v:.{digits}g}"
     return number(value) if np.isnan(low) and np.isnan(high) else f"{number(value)} [{number(low)}, {number(high)}]"
 
+# %% ../nbs/11_uncertainty.ipynb #11-014
 def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Estimate:
     """`Estimate` of `function` of the means of `arrays`: its value and the percentile interval of `resample` (Efron 1979).
 
@@ -94,7 +97,7 @@ def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: f
         low, high = (drawn.quantile(q, "resample").drop_vars("quantile") if n > 1 else value * np.nan for q in ((1 - level) / 2, (1 + level) / 2))
     return Estimate(*(xr.DataArray(v).transpose(*value.dims) for v in (value, low, high)), n, level)
 
-# %% ../nbs/11_uncertainty.ipynb #11-022
+# %% ../nbs/11_uncertainty.ipynb #11-028
 def jackknife(score, *arrays, groups: int = 20, level: float = 0.95, seed: int = 0) -> Estimate:
     "`Estimate` of `score(*arrays)`, a number, for arrays with a row an image, by leaving out each of `groups` random groups of rows (Tukey 1958). The interval is NaN with fewer than 2 rows a group."
     n = len(arrays[0])
@@ -106,7 +109,7 @@ def jackknife(score, *arrays, groups: int = 20, level: float = 0.95, seed: int =
         half = norm.ppf((1 + level) / 2) * np.sqrt((groups - 1) / groups * ((left - left.mean())**2).sum())
     return Estimate(*map(xr.DataArray, (value, value - half, value + half)), n, level)
 
-# %% ../nbs/11_uncertainty.ipynb #11-025
+# %% ../nbs/11_uncertainty.ipynb #11-031
 def sign_flips(effects: xr.DataArray, over: str = "pair", draws: int = 9999, seed: int = 0) -> xr.DataArray:
     "Two-sided p-values of the means of `effects` over the axis `over`, against means with random signs; NaN where an effect is missing or all are 0."
     if over not in effects.dims: raise InputError(f"expected an axis {over!r}; got {', '.join(effects.dims)}")
@@ -119,13 +122,14 @@ def sign_flips(effects: xr.DataArray, over: str = "pair", draws: int = 9999, see
     p = np.where((flat != 0).any(0) & np.isfinite(flat).all(0), (larger + 1) / (draws + 1), np.nan)
     return values.isel({over: 0}, drop=True).copy(data=p.reshape(values.shape[1:])).rename("p")
 
-# %% ../nbs/11_uncertainty.ipynb #11-029
+# %% ../nbs/11_uncertainty.ipynb #11-035
 class Chance(NamedTuple):
     "The score's `value`, the values `shuffled` of the draws, and the share `p` of draws at least as large."
     value: float
     shuffled: np.ndarray
     p: float
 
+# %% ../nbs/11_uncertainty.ipynb #11-037
 def against_shuffled(score, codes, factors, draws: int = 99, seed: int = 0) -> Chance:
     "`score(codes, factors)`, a number, against the same with the rows of `factors` shuffled (a permutation test)."
     factors, rng = np.asarray(factors), np.random.default_rng(seed)
@@ -133,7 +137,7 @@ def against_shuffled(score, codes, factors, draws: int = 99, seed: int = 0) -> C
     shuffled = np.array([float(score(codes, factors[rng.permutation(len(factors))])) for _ in range(draws)])
     return Chance(value, shuffled, np.nan if np.isnan(value) else (1 + (shuffled >= value).sum()) / (1 + draws))
 
-# %% ../nbs/11_uncertainty.ipynb #11-032
+# %% ../nbs/11_uncertainty.ipynb #11-040
 def screen(p: xr.DataArray, level: float = 0.05) -> xr.Dataset:
     "Which of the p-values hold when all are looked at: `adjusted` p-values and `discovered`, at a false discovery rate of `level`. NaN entries take no part."
     flat = np.asarray(p, dtype=float).ravel()
@@ -142,7 +146,7 @@ def screen(p: xr.DataArray, level: float = 0.05) -> xr.Dataset:
     adjusted = xr.DataArray(p).copy(data=adjusted.reshape(np.shape(p))).rename("adjusted")
     return xr.Dataset({"adjusted": adjusted, "discovered": adjusted <= level})
 
-# %% ../nbs/11_uncertainty.ipynb #11-035
+# %% ../nbs/11_uncertainty.ipynb #11-043
 def rank_stability(function, *arrays, over: str = "pair", axis: str = "unit", top: int = 10, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Ranks by `function` of the means of `arrays`, a number for each entry of `axis`, with what resampling does to them.
 
