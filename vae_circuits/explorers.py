@@ -116,7 +116,7 @@ class explore_latents(widgets.VBox):
         self.start = self.vae.run(x, record=["z"]).z
         self.before = self.vae.decode(self.start)
         flat = self.start.ndim == 2
-        self.home = [round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents]  # a browser moves sliders to the nearest step
+        self.home = [round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents]  # a browser moves sliders to the nearest step, to within rounding
         for s, v in zip(self.sliders, self.home): s.min, s.max = min(-4.0, np.floor(v)), max(4.0, np.ceil(v))
         self.pictures["image"].png, self.pictures["rebuilt"].png = (png(i[0], *self.limits) for i in (x, self.before))
         self.set(self.home)
@@ -126,7 +126,7 @@ class explore_latents(widgets.VBox):
         "Show the picture of the present sliders; a slider that was not moved keeps the encoder's exact value."
         z = self.start.clone()
         for i, s, home in zip(self.latents, self.sliders, self.home):
-            if s.value != home: z[:, i] = s.value if z.ndim == 2 else z[:, i] + s.value
+            if abs(s.value - home) > 0.01: z[:, i] = s.value if z.ndim == 2 else z[:, i] + s.value
         after = self.vae.decode(z)
         change = after - self.before
         self.pictures["changed"].png, self.pictures["difference"].png = png(after[0], *self.limits), png_difference(change[0], *self.limits)
