@@ -2,9 +2,8 @@
 
 Milliseconds, medians over moves. The aims are 100 live, the way to the browser left out, and 40 a frame in a page.
 """
-import os
-import shutil
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,9 @@ from vae_circuits.data import dataset
 from vae_circuits.explorers import explore_latents, explore_patching
 from vae_circuits.pages import latents_page, patching_page
 from vae_circuits.training import load_pretrained
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent/"tools"))
+from browser import chromium
 
 MOVES = 30
 MOVE = "(n => { const t = []; for (let i = 0; i < n; i++) { const s = performance.now(); move(i); t.push(performance.now() - s); } return t; })"
@@ -36,7 +38,7 @@ def median(call):
 def in_browser(page, move):
     "Median milliseconds of a move in the page's own functions."
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=os.environ.get("CHROMIUM") or shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(play)
         page.save(path := Path(folder)/"page.html")
         tab = browser.new_page()
         tab.goto(path.as_uri())

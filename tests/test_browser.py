@@ -26,25 +26,26 @@ from vae_circuits.pages import circuits_page, grid, latents_page, patching_page
 from vae_circuits.paper_results import Settings, write_analysis
 from vae_circuits.training import load_pretrained
 
-NBS = Path(__file__).resolve().parent.parent/"nbs"
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
+ROOT = Path(__file__).resolve().parent.parent
+NBS = ROOT/"nbs"
+sys.path.insert(0, str(ROOT/"tools"))
+from browser import chromium
+
 HERE = ("file:", "data:", "blob:", "about:", "http://localhost", "ws://localhost", "http://127.0.0.1", "ws://127.0.0.1")
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None: pytest.fail("no Chromium is found; install it (apt install chromium) or set CHROMIUM to its path")
+def browser():
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+        found = chromium(play)
+        yield found
+        found.close()
 
 
 @pytest.fixture
-def tab(chromium):
+def tab(browser):
     "A page in which every error and every request to elsewhere is noted, and fails the test in the end."
-    context = chromium.new_context(viewport={"width": 1200, "height": 1000}, has_touch=True)
+    context = browser.new_context(viewport={"width": 1200, "height": 1000}, has_touch=True)
     page, wrong = context.new_page(), []
     page.on("console", lambda m: wrong.append(f"console: {m.text} {m.location['url']}") if m.type == "error" else None)
     page.on("pageerror", lambda e: wrong.append(f"error: {e}"))

@@ -1,11 +1,9 @@
 """Photographs the explorers for the README and the site, nbs/explorer_*.png: python tools/screenshots.py (needs Chromium)"""
-import os
-import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from browser import chromium
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
@@ -46,7 +44,6 @@ def photograph(browser, page, act, name):
 
 
 if __name__ == "__main__":
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or sys.exit("no Chromium is found; install it or set CHROMIUM to its path")
     data, vae = DSprites(), load_pretrained("beta_vae", "dsprites")
     circuits = [find_circuit(vae, data, f) for f in ("posX", "scale")]
     most = vae.run(data.sample(256, seed=0).images).kl.mean(0).topk(2).indices.tolist()
@@ -54,5 +51,5 @@ if __name__ == "__main__":
              "patching": (patching_page(vae, data), lambda tab: patching(tab, circuits[0])),
              "circuits": (circuits_page(vae, data, circuits), lambda tab: tab.get_by_role("button", name="posX").click())}
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        browser = chromium(play)
         for name, (page, act) in shots.items(): photograph(browser, page, act, name)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DSPRITES_FACTORS', 'OUTLINES', 'FLIPS', 'ORIENTATIONS', 'URL', 'MD5', 'CACHE', 'DATASETS', 'Factor', 'Sample',
-           'Drawable', 'CausalDataset', 'check_images', 'draw_shapes', 'SyntheticCausal', 'draw_sprites', 'unpack',
-           'download_dsprites', 'SpriteFile', 'DSprites', 'dataset']
+           'Drawable', 'CausalDataset', 'check_images', 'shown_range', 'draw_shapes', 'SyntheticCausal', 'draw_sprites',
+           'unpack', 'download_dsprites', 'SpriteFile', 'DSprites', 'dataset']
 
 # %% ../nbs/01_data.ipynb #01-003
 import copy, os, tempfile, zipfile, zlib
@@ -203,14 +203,19 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     if not (low >= lowest and high <= highest and (high - low).isfinite()): raise InputError(f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}")
     return x
 
-# %% ../nbs/01_data.ipynb #01-032
+# %% ../nbs/01_data.ipynb #01-031
+def shown_range(images, limits=(0.0, 1.0)) -> tuple:
+    "The values to draw as black and as white: the limits of pixels, or where these are open, the lowest and highest in `images`."
+    return tuple(limits) if np.isfinite(limits).all() else (images.min().item(), images.max().item())
+
+# %% ../nbs/01_data.ipynb #01-035
 def _distance(shape: int, size, dx, dy):
     "Signed distance in pixels to the outline of a circle, square or triangle around 0 (beyond a corner, a lower bound of it)."
     if shape == 0: return torch.from_numpy(dx**2 + dy**2).sqrt().numpy() - size  # NumPy's root differs in the last bit; models were trained on these images
     if shape == 1: return np.maximum(np.abs(dx), np.abs(dy)) - np.float32(0.8) * size
     return np.maximum(dy, np.float32(0.75**0.5) * np.abs(dx) - 0.5 * dy) - 0.5 * size
 
-# %% ../nbs/01_data.ipynb #01-035
+# %% ../nbs/01_data.ipynb #01-038
 def draw_shapes(factors: pd.DataFrame, chunk: int = 64) -> torch.Tensor:
     "Soft-edged gray shapes `[n, 1, 64, 64]`; the center moves from pixel 18 to pixel 46."
     column = {name: factors[name].to_numpy().astype(np.float32)[:, None, None] for name in factors}
@@ -224,7 +229,7 @@ def draw_shapes(factors: pd.DataFrame, chunk: int = 64) -> torch.Tensor:
             pixels[part] = np.clip(0.5 - outside, 0, 1) * contrast + background
     return images
 
-# %% ../nbs/01_data.ipynb #01-037
+# %% ../nbs/01_data.ipynb #01-040
 class SyntheticCausal(CausalDataset):
     "Gray shapes with shape -> size and background -> contrast (paper §4.1; the equations are this project's)."
     name, size = "synthetic", 100_000
@@ -245,13 +250,13 @@ class SyntheticCausal(CausalDataset):
 
     def draw(self, factors) -> torch.Tensor: return draw_shapes(factors)
 
-# %% ../nbs/01_data.ipynb #01-055
+# %% ../nbs/01_data.ipynb #01-058
 DSPRITES_FACTORS = (
     Factor("shape", "categorical", (1, 2, 3), ("square", "ellipse", "heart")), Factor("scale", "ordinal", tuple(np.linspace(0.5, 1, 6).tolist())),
     Factor("orientation", "circular", tuple(np.linspace(0, 2 * np.pi, 40).tolist())),
     Factor("posX", "ordinal", tuple(np.linspace(0, 1, 32).tolist())), Factor("posY", "ordinal", tuple(np.linspace(0, 1, 32).tolist())))
 
-# %% ../nbs/01_data.ipynb #01-057
+# %% ../nbs/01_data.ipynb #01-060
 def _outlines() -> dict:
     "Corners [N, 2] of each shape at scale 1, in pixels around its center; y points down."
     S, turn = 0.3 * 64, lambda n: 2 * np.pi * np.arange(n) / n
@@ -262,14 +267,14 @@ def _outlines() -> dict:
 
 OUTLINES = _outlines()
 
-# %% ../nbs/01_data.ipynb #01-060
+# %% ../nbs/01_data.ipynb #01-063
 def _corners(shape: int, scale, orientation, posX, posY):
     "Corner coordinates x, y `[n, N]` in 1/256 pixel, as integers."
     (x, y), c, s = OUTLINES[shape].T, (np.cos(orientation) * scale)[:, None], (np.sin(orientation) * scale)[:, None]
     fixed = lambda corner, place: np.rint((corner + (16 + 32 * place)[:, None]) * 256).astype(np.int64)
     return fixed(c * x + s * y, posX), fixed(-s * x + c * y, posY)
 
-# %% ../nbs/01_data.ipynb #01-064
+# %% ../nbs/01_data.ipynb #01-067
 FLIPS = np.array([2**64 - 2**c for c in range(65)], dtype=np.uint64)  # all pixels from column c on
 
 def _scan(x, y) -> np.ndarray:
@@ -285,7 +290,7 @@ def _scan(x, y) -> np.ndarray:
     np.bitwise_xor.at(words.reshape(-1), edge // x.shape[1] * 64 + row, FLIPS[column])
     return words
 
-# %% ../nbs/01_data.ipynb #01-066
+# %% ../nbs/01_data.ipynb #01-069
 def draw_sprites(factors: pd.DataFrame, chunk: int = 512) -> np.ndarray:
     "The pixel rows `[n, 64]` uint64 of dSprites images with the given factors; any scale, angle and position."
     words, shape = np.empty((len(factors), 64), np.uint64), factors["shape"].to_numpy()
@@ -295,16 +300,16 @@ def draw_sprites(factors: pd.DataFrame, chunk: int = 512) -> np.ndarray:
         for part in np.split(rows, range(chunk, len(rows), chunk)): words[part] = _scan(*_corners(s, *(f[part] for f in rest)))
     return words
 
-# %% ../nbs/01_data.ipynb #01-068
+# %% ../nbs/01_data.ipynb #01-071
 def unpack(words) -> torch.Tensor:
     "Images `[n, 1, 64, 64]` float32 from pixel rows `[n, 64]` uint64."
     bits = np.unpackbits(np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8), bitorder="little")
     return torch.from_numpy(bits).reshape(-1, 1, 64, 64).float()
 
-# %% ../nbs/01_data.ipynb #01-080
+# %% ../nbs/01_data.ipynb #01-083
 ORIENTATIONS = {1: 10, 2: 20, 3: 39}  # listed orientations of each shape before it looks like itself again
 
-# %% ../nbs/01_data.ipynb #01-083
+# %% ../nbs/01_data.ipynb #01-086
 URL = "https://github.com/google-deepmind/dsprites-dataset/raw/master/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 MD5 = "md5:7da33b31b13a06f4b04a70402ce90c2e"
 CACHE = Path(pooch.os_cache("vae_circuits"))
@@ -314,7 +319,7 @@ def download_dsprites(url: str = URL, known_hash: str = MD5, folder=CACHE, progr
     try: return Path(pooch.retrieve(url, known_hash, fname="dsprites.npz", path=folder, progressbar=progress))
     except (OSError, ValueError) as e: raise InputError(f"could not fetch dSprites: {str(e).splitlines()[0]}") from None
 
-# %% ../nbs/01_data.ipynb #01-085
+# %% ../nbs/01_data.ipynb #01-088
 def _pack(archive: Path, packed: Path, n: int, chunk: int = 4096):
     "Stream the n images of the archive into a file of words [n, 64], one bit a pixel."
     fd, temporary = tempfile.mkstemp(dir=packed.parent, suffix=".npy")
@@ -332,7 +337,7 @@ def _pack(archive: Path, packed: Path, n: int, chunk: int = 4096):
         os.replace(temporary, packed)
     finally: Path(temporary).unlink(missing_ok=True)
 
-# %% ../nbs/01_data.ipynb #01-087
+# %% ../nbs/01_data.ipynb #01-090
 def _row_of(archive: Path):
     "The row of every combination of factor classes, [3, 6, 40, 32, 32], -1 where there is none; and the number of rows."
     with zipfile.ZipFile(archive) as z, z.open("latents_classes.npy") as f: classes = np.lib.format.read_array(f, allow_pickle=False)
@@ -342,7 +347,7 @@ def _row_of(archive: Path):
     row_of[tuple(classes[:, 1:].T)] = np.arange(len(classes))
     return row_of, len(classes)
 
-# %% ../nbs/01_data.ipynb #01-089
+# %% ../nbs/01_data.ipynb #01-092
 class SpriteFile:
     "The images of a dSprites archive, mapped from disk at one bit a pixel. `rows(classes)` gives pixel rows `[n, 64]`."
     def __init__(self, path):
@@ -369,7 +374,7 @@ class SpriteFile:
         if not packed.is_file(): _pack(self.path, packed, n)
         return np.load(packed, mmap_mode="r")
 
-# %% ../nbs/01_data.ipynb #01-091
+# %% ../nbs/01_data.ipynb #01-094
 class DSprites(CausalDataset):
     """dSprites (Matthey et al. 2017): factors shape, scale, orientation, posX, posY in the file's units.
 
@@ -405,7 +410,7 @@ class DSprites(CausalDataset):
             if np.array_equal(listed, factors[self.factor_names]): return unpack(self.file.rows(classes))
         return unpack(draw_sprites(factors))
 
-# %% ../nbs/01_data.ipynb #01-111
+# %% ../nbs/01_data.ipynb #01-114
 DATASETS = {"dsprites": DSprites, "synthetic": SyntheticCausal}
 
 def dataset(name: str) -> CausalDataset:

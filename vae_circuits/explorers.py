@@ -16,8 +16,9 @@ import torch
 
 from .adapt import adapt
 from .causal_graph import PALETTE
+from .circuits import Trial
 from .core import InputError, one_of
-from .data import Drawable, check_images
+from .data import Drawable, check_images, shown_range
 from .metrics import distance, specificity
 from .scm import Address
 
@@ -77,8 +78,7 @@ def _images(vae, images) -> tuple:
     "`images` checked, a dataset or a batch, and the lowest and highest value to show."
     batch = images.render({}) if isinstance(images, Drawable) else images
     batch = check_images(batch, vae.image_shape, vae.image_limits)
-    limits = vae.image_limits if np.isfinite(vae.image_limits).all() else (batch.min().item(), batch.max().item())
-    return (images if isinstance(images, Drawable) else batch), limits
+    return (images if isinstance(images, Drawable) else batch), shown_range(batch, vae.image_limits)
 
 # %% ../nbs/20_explorers.ipynb #20-016
 MOST = 32  # sliders in one column that anybody can still use
@@ -106,13 +106,15 @@ class explore_latents(widgets.VBox):
         self.load()
 
     def set(self, values):
-        "Move all sliders."
-        with self.hold_trait_notifications():
-            for s, v in zip(self.sliders, values): s.value = v
+        "Move all sliders, and show the picture once."
+        self.quiet = True
+        for s, v in zip(self.sliders, values): s.value = v
+        self.quiet = False
+        self.update()
 
     def load(self):
         "Encode the chosen image, and put the sliders where it is."
-        x = self.choice.image
+        x, self.quiet = self.choice.image, True
         self.start = self.vae.run(x, record=["z"]).z
         self.before = self.vae.decode(self.start)
         flat = self.start.ndim == 2
@@ -120,10 +122,10 @@ class explore_latents(widgets.VBox):
         for s, v in zip(self.sliders, self.home): s.min, s.max = min(-4.0, np.floor(v)), max(4.0, np.ceil(v))
         self.pictures["image"].png, self.pictures["rebuilt"].png = (png(i[0], *self.limits) for i in (x, self.before))
         self.set(self.home)
-        self.update()
 
     def update(self, _=None):
         "Show the picture of the present sliders; a slider that was not moved keeps the encoder's exact value."
+        if self.quiet: return
         z = self.start.clone()
         for i, s, home in zip(self.latents, self.sliders, self.home):
             if abs(s.value - home) > 0.01: z[:, i] = s.value if z.ndim == 2 else z[:, i] + s.value
@@ -165,7 +167,7 @@ class explore_patching(widgets.VBox):
         images, self.limits = _images(self.vae, images)
         self.clean, self.donor = Chooser("clean", images, self.load, clean), Chooser("donor", images, self.load, donor)
         self.sizes = {n: s.units for n, s in self.vae.sites.items() if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1}
-        self.chosen, self.quiet = {name: set() for name in self.sizes}, False
+        self.chosen = {name: set() for name in self.sizes}
         self.site = widgets.ToggleButtons(options=list(self.sizes), description="site")
         self.maps, self.network, self.table, self.numbers = Picture("", 480), widgets.HTML(), widgets.HTML(), widgets.Label()
         self.buttons = [widgets.ToggleButton(description=str(i), layout=widgets.Layout(width="30px", padding="0", margin="0")) for i in range(min(BUTTONS, max(self.sizes.values())))]
@@ -191,17 +193,21 @@ class explore_patching(widgets.VBox):
         "Show the units of the site, and which of them are patched."
         name, n = self.site.value, self.sizes[self.site.value]
         self.maps.png = _maps(self.runs[0][name][0], self.vae.sites[name])
-        self.quiet = True  # the buttons move; nothing is pressed
-        for i, b in enumerate(self.buttons):
-            b.value, b.layout.display, b.tooltip = i in self.chosen[name], None if i < n else "none", f"{name}[{i}]"
-        self.text.value = ", ".join(map(str, sorted(self.chosen[name])))
+        for i, b in enumerate(self.buttons): b.layout.display, b.tooltip = None if i < n else "none", f"{name}[{i}]"
+        self.mark()
+
+    def mark(self):
+        "Show which units of the site are patched."
+        chosen, self.quiet = self.chosen[self.site.value], True  # the buttons move; nothing is pressed
+        for i, b in enumerate(self.buttons): b.value = i in chosen
+        self.text.value = ", ".join(map(str, sorted(chosen)))
         self.quiet = False
 
     def press(self, unit: int, patched: bool):
         "Patch a unit of the open site, or leave it."
         if self.quiet: return
         (self.chosen[self.site.value].add if patched else self.chosen[self.site.value].discard)(unit)
-        self.show_site()
+        self.mark()
         self.update()
 
     def named(self):
@@ -215,7 +221,7 @@ class explore_patching(widgets.VBox):
         site = one_of(site, self.sizes, "site")
         text = units if isinstance(units, str) else ",".join(map(str, units))
         self.chosen[site] = set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
-        self.show_site()
+        self.mark()
         self.update()
 
     def update(self):
@@ -269,13 +275,15 @@ class explore_circuits(widgets.VBox):
         color = PALETTE[list(self.circuits).index(factor.name) % len(PALETTE)]
         self.network.value = dots({s: len(m) for s, m in members.items()}, {s: np.flatnonzero(m) for s, m in members.items()}, color)
         values = factor.values if factor.kind != "continuous" else tuple(factor.grid(11))
+        self.quiet = True  # new values, and then the last of them: one picture
         self.value.options = [(label, v) for label, v in zip(factor.labels or [f"{v:.3g}" for v in values], values)]
         self.value.value = values[-1]
+        self.quiet = False
         self.update()
 
     def update(self):
         "Run the change through the whole network, through the circuit alone, and through all but the circuit."
-        if self.value.value == "": return
+        if self.quiet: return
         clean = self.choice.image
         changed = self.data.render({n: c.value for n, c in self.choice.controls.items()} | {self.factor.value: self.value.value})
         a, b, only, rest = self.results = self.followed(clean, changed)
@@ -286,10 +294,8 @@ class explore_circuits(widgets.VBox):
 
     def followed(self, clean, changed) -> tuple:
         "The runs of both images, and of the changed one with all but the circuit, or the circuit, held at the clean activations."
-        a, b = (self.vae.run(x) for x in (clean, changed))
-        def hold(site, members, follows):
-            spec = self.vae.sites[site]
-            free = torch.as_tensor(members == follows, device=a[site].device).view([n if i == spec.axis else 1 for i, n in enumerate(spec.shape)])
-            return lambda activation: torch.where(free, activation, a[site])
-        members = self.circuits[self.factor.value].members
-        return a, b, *(self.vae.run(changed, {s: hold(s, m, follows) for s, m in members.items()}) for follows in (True, False))
+        trial, members = Trial(self.vae, clean, changed), self.circuits[self.factor.value].members
+        def hold(site, follows):
+            free = trial.rows(site, (members[site] == follows)[None])
+            return lambda activation: torch.where(free, activation, trial.runs[0][site])
+        return *trial.runs, *(trial.go(1, 1, {s: hold(s, follows) for s in members}, None) for follows in (True, False))

@@ -19,7 +19,8 @@ import torch
 from .adapt import adapt, traced
 from .causal_graph import PALETTE
 from .core import InputError, one_of
-from .data import Drawable, check_images
+from .data import Drawable, check_images, shown_range
+from .deltas import arguments
 from .interventions import latent_names
 
 # %% ../nbs/20b_pages.ipynb #20b-006
@@ -52,9 +53,7 @@ SAME = ("view", "reshape", "flatten", "unflatten", "_unsafe_view", "squeeze", "u
 # %% ../nbs/20b_pages.ipynb #20b-014
 def _arguments(node) -> dict:
     "The arguments of an operation by name, defaults included."
-    schema = node.target._schema.arguments
-    given = dict(zip((a.name for a in schema), node.args)) | dict(node.kwargs)
-    return {a.name: given.get(a.name, a.default_value) for a in schema}
+    return {a.name: a.default_value for a in node.target._schema.arguments if a.has_default_value()} | arguments(node)
 
 def _size(node) -> list: return [int(s) for s in node.meta["val"].shape[1:]]
 
@@ -360,7 +359,7 @@ def _stock(vae, images, freight) -> tuple:
     if len(batch) > IMAGES: raise InputError(f"expected at most {IMAGES} images; got {len(batch)}")
     if vae.image_shape[0] not in (1, 3): raise InputError(f"a page draws images of 1 or 3 channels; these have {vae.image_shape[0]}")
     factors = factors or [{"name": "image", "labels": [str(i) for i in range(len(batch))]}]
-    low, high = vae.image_limits if np.isfinite(vae.image_limits).all() else (batch.min().item(), batch.max().item())
+    low, high = shown_range(batch, vae.image_limits)
     levels = ((batch - low) / max(high - low, 1e-9) * 255).round().to(torch.uint8)
     return {"image": list(vae.image_shape), "range": [low, high], "factors": factors, "images": freight.add(levels.cpu().numpy())}, batch
 

@@ -580,8 +580,8 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
         study, explorers, progress = {}, {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
         for d, m, vae in progress:
             progress.set_postfix_str(f"analyzing {m} on {d}")
-            study[d, m] = analyze(vae, world(d), settings)
-            explorers[f"{m}_{d}"] = explorer(latents_page, vae, world(d))
+            data = world(d)
+            study[d, m], explorers[f"{m}_{d}"] = analyze(vae, data, settings), explorer(latents_page, vae, data)
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
