@@ -51,7 +51,7 @@ def in_browser(page, move):
 if __name__ == "__main__":
     vae, data = load_pretrained("factor_vae", "dsprites"), dataset("dsprites")
     latents, patching = explore_latents(vae, data), explore_patching(vae, data)
-    rows = {"latent, live": median(lambda i: setattr(latents.sliders[0], "value", i / 10)), "channel of the first layer, live": median(lambda i: setattr(patching.buttons[i], "value", True)),
+    rows = {"latent, live": median(lambda i: setattr(latents.sliders[0], "value", i / 10)), "channel of the first layer, live": median(lambda i: setattr(patching.units.buttons[i], "value", True)),
             "new image, live": median(lambda i: setattr(patching.clean.controls["posX"], "value", i / 40)),
             "latent, page": in_browser(latents_page(vae, data), LATENT), "channel of the first layer, page": in_browser(patching_page(vae, data), CHANNEL)}
     for name, value in rows.items(): print(f"{name:<34}{value:6.1f} ms")

@@ -236,7 +236,9 @@ def test_explorers_in_jupyterlab(tab, lab):
     changes(captioned(latents, "changed"), lambda: slider.press("ArrowRight"))
     patching = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("donor, rebuilt")).first
     patching.scroll_into_view_if_needed()
+    patching.get_by_role("button", name="encoder_conv_1", exact=True).click()
     changes(captioned(patching, "patched"), lambda: patching.get_by_role("button", name="4", exact=True).click())
+    expect(patching.get_by_text("1 of 64 units of encoder_conv_1")).to_be_visible()
     expect(patching.get_by_text("1 units patched")).to_be_visible()
     tab.goto("about:blank")  # or the end of the server would be an error of the page
 

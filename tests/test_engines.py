@@ -18,7 +18,7 @@ import pytest
 from vae_circuits.paper_results import Settings
 from vae_circuits.sweep import STARTED, Grid, Study, write_sweep
 
-TRAINING = dict(epochs=1, epoch_images=64 * 30, checkpoint_every=10, log_every=10, device="cpu")
+TRAINING = dict(epochs=1, epoch_images=16 * 30, batch_size=16, checkpoint_every=10, log_every=10, evaluation_images=64, device="cpu")
 SETTINGS = Settings(images=8, pairs=4, circuit_pairs=2, points=300, resamples=20, suite="smoke")
 THREE = Study((Grid(models=("vae", "beta_vae"), datasets=("synthetic",), seeds=(0, 1, 2)),), TRAINING, SETTINGS)
 TWO = Study((Grid(models=("vae", "beta_vae"), datasets=("synthetic",), seeds=(0, 1)),), TRAINING, SETTINGS)

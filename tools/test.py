@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,14 +100,32 @@ def steps(folder):
     }
 
 
+@contextmanager
+def begun(step, folder):
+    "The step in a process of its own, as a function that waits for its end and prints what it said."
+    with open(Path(folder)/"said", "w+") as said:
+        process = subprocess.Popen([sys.executable, __file__, step], stdout=said, stderr=subprocess.STDOUT)
+        def end():
+            failed = process.wait()
+            said.seek(0)
+            print(said.read())
+            assert not failed
+        try: yield end
+        finally:
+            process.terminate()
+            process.wait()
+
+
 def main():
     # one thread a process: several notebooks run side by side on few cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     passed, began = 0, time.time()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as beside:
         todo = steps(folder)
         wanted = sys.argv[1:] or [key for key in todo if key != "nbdev"]
         if unknown := set(wanted) - set(todo): sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
+        # the engines mostly wait, for processes to start and to be missed: they begin at once, and are heard at their turn
+        if len(wanted) > 1 and "engines" in wanted: todo["engines"] = todo["engines"][0], beside.enter_context(begun("engines", folder))
         for key in wanted:
             name, step = todo[key]
             print(f"\n== {name}", flush=True)

@@ -74,6 +74,7 @@ def train_command(
     device: str = option(_default.device, help="auto, cpu, cuda or mps."),
     log_every: int = option(_default.log_every, help="Steps between rows of the log."),
     checkpoint_every: int = option(_default.checkpoint_every, help="Steps between states to resume from."),
+    evaluation_images: int = option(_default.evaluation_images, help="Images that the finished model is measured on."),
     wandb: bool = option(False, "--wandb", help="Log to Weights & Biases too (needs vae_circuits[wandb])."),
 ):
     "Train a model; the defaults are the paper's. Killed at any moment, --resume goes on."

@@ -107,7 +107,7 @@ def site_summary(nie: xr.DataArray, te: xr.DataArray, top: int = 10, **options) 
         return xr.concat([square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()], xr.Variable("number", list(found)))
     return bootstrap(numbers, (nie * te).mean("readout"), (te**2).mean("readout"), ((nie.sum("unit") - te)**2).mean("readout"), **options)
 
-# %% ../nbs/12_mediation.ipynb #12-030
+# %% ../nbs/12_mediation.ipynb #12-031
 def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) -> Effects:
     """Controlled direct effect of the change from `clean` to `changed` with each unit of `sites` held at `value` in both: `Effects` [pair, unit, readout] (Pearl 2001).
 
@@ -118,7 +118,7 @@ def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) 
     gone = ["clean", "donor"]
     return Effects((te + after.drop_vars(gone) - before.drop_vars(gone)).drop_vars(gone, errors="ignore").transpose(*before.dims).rename("CDE"))
 
-# %% ../nbs/12_mediation.ipynb #12-034
+# %% ../nbs/12_mediation.ipynb #12-035
 def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu", seed=0, **options) -> Mediation:
     """`mediate` for a change of one factor of `data` in the images of `sample`: to another value, drawn with `seed`, or to `value`.
 
@@ -130,7 +130,7 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
     if not len(others): raise InputError(f"every image has {factor} = {value:g} already; expected some that do not")
     return mediate(vae, others.images, data.draw(others.factors.assign(**{factor: float(checked)})), sites, readout, **options)
 
-# %% ../nbs/12_mediation.ipynb #12-036
+# %% ../nbs/12_mediation.ipynb #12-037
 def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation:
     "`Mediation` with one path of addresses (see `path_patch`) as its only unit; the direct effect is that of everything but the path."
     vae = adapt(vae)
@@ -141,7 +141,7 @@ def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation
     nie, back = along(clean, changed), along(changed, clean)
     return Mediation(Effects(te.drop_vars(["clean", "donor"], errors="ignore").rename("TE")), Effects(nie.rename("NIE")), Effects((te + back).drop_vars(["clean", "donor"], errors="ignore").transpose(*nie.dims).rename("NDE")))
 
-# %% ../nbs/12_mediation.ipynb #12-040
+# %% ../nbs/12_mediation.ipynb #12-041
 def value_names(factor: Factor, values, bins: int = 3) -> np.ndarray:
     "A name for each of `values`: its category, the number, or if the factor has more than 10 values the one of `bins` equal parts of its range."
     values = factor.check(values)

@@ -20,14 +20,14 @@ from .deltas import Engine, chunks
 from .interventions import Effects, image_pairs, latent_names, mean_over, unit_coords, unit_names
 from .scm import Address, Run, Sites, ancestors, as_value, edited, read
 
-# %% ../nbs/09_patching.ipynb #09-008
+# %% ../nbs/09_patching.ipynb #09-009
 class _Watched(Run):
     "A run that notes what is read from it."
     def __getitem__(self, site):
         self.__dict__.setdefault("seen", set()).add(site)
         return super().__getitem__(site)
 
-# %% ../nbs/09_patching.ipynb #09-010
+# %% ../nbs/09_patching.ipynb #09-011
 def readout_sites(vae, readout, x, eps=None) -> list:
     "The sites that `readout` reads, in order; a function is tried on the first of the images `x`."
     if not callable(readout) and readout != "kl": return [vae.sites[readout].name]
@@ -36,13 +36,13 @@ def readout_sites(vae, readout, x, eps=None) -> list:
     read(watched, readout)
     return [s for s in vae.sites if s in watched.__dict__.get("seen", ())]
 
-# %% ../nbs/09_patching.ipynb #09-012
+# %% ../nbs/09_patching.ipynb #09-013
 def readout_names(vae, readout, width: int) -> list:
     "Labels for the `width` numbers of a readout."
     if readout in ("mu", "logvar", "z") and len(vae.sites[readout].shape) == 1: return latent_names(vae)
     return [f"{readout if isinstance(readout, str) else getattr(readout, '__name__', 'readout')}[{i}]" for i in range(width)]
 
-# %% ../nbs/09_patching.ipynb #09-015
+# %% ../nbs/09_patching.ipynb #09-016
 @torch.no_grad()
 def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
     """Change of the readout `[n, m]` when the part at `address` takes the donor's activation (paper Eq. 5-6).
@@ -56,7 +56,7 @@ def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
     sites = readout_sites(vae, readout, x, eps)
     return read(vae.run(x, {address: value}, eps=eps, record=sites), readout) - read(vae.run(x, eps=eps, record=sites), readout)
 
-# %% ../nbs/09_patching.ipynb #09-017
+# %% ../nbs/09_patching.ipynb #09-018
 def _pair(vae, clean, donor):
     "The clean images, checked, and the donor: images, checked, or the right side of a do-statement as it is."
     x = check_images(clean, vae.image_shape, vae.image_limits).to(vae.like)
@@ -64,7 +64,7 @@ def _pair(vae, clean, donor):
     if isinstance(donor, (Run, int, float)) or callable(donor): return x, donor
     return (x, donor.item()) if getattr(donor, "ndim", None) == 0 else image_pairs(vae, x, donor)
 
-# %% ../nbs/09_patching.ipynb #09-022
+# %% ../nbs/09_patching.ipynb #09-023
 PLANS = ("auto", "delta", "resume", "hooks")
 
 @torch.no_grad()
@@ -89,7 +89,7 @@ def patch_sweep(vae, clean, donor, sites=None, unit="channel", readout="mu", *, 
     coords |= {"readout": readout_names(vae, readout, effects.shape[2])} | {k: (("pair", "readout"), v.numpy()) for k, v in baselines.items()}
     return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "readout"), name="effect", coords=coords, attrs={"plan": "\n".join([why, *report])}))
 
-# %% ../nbs/09_patching.ipynb #09-024
+# %% ../nbs/09_patching.ipynb #09-025
 @dataclass(frozen=True)
 class Target:
     """Units of one site that are swept together: all of a kind, or an address; `first` is their place in the result. `new`: what a function
@@ -102,7 +102,7 @@ class Target:
 
     def of(self, pairs) -> "Target": return self if self.new is None else replace(self, new=self.new[pairs])
 
-# %% ../nbs/09_patching.ipynb #09-026
+# %% ../nbs/09_patching.ipynb #09-027
 def _targets(vae, sites, unit, readout, ends):
     "Coordinates of the axis `unit`, and the `Target`s."
     if isinstance(unit, str):
@@ -117,7 +117,7 @@ def _targets(vae, sites, unit, readout, ends):
     coords = {"unit": [str(a) for a in found], "site": ("unit", [a.site for a in found]), "index": ("unit", list(range(len(found))))}
     return coords, [Target(a.site, i, addresses=(a,)) for i, a in enumerate(found)]
 
-# %% ../nbs/09_patching.ipynb #09-028
+# %% ../nbs/09_patching.ipynb #09-029
 def _asked(vae, function, x, eps, targets) -> list:
     "The `targets` with what `function` puts at each."
     names = list(dict.fromkeys(t.site for t in targets))
@@ -125,7 +125,7 @@ def _asked(vae, function, x, eps, targets) -> list:
     was = {s: torch.cat([run[s] for run in runs]) for s in names}
     return [_ask(function, vae.sites[t.site], t, was[t.site]) for t in targets]
 
-# %% ../nbs/09_patching.ipynb #09-030
+# %% ../nbs/09_patching.ipynb #09-031
 def _ask(function, site, target, was) -> Target:
     "The `target` with what `function` puts there, where the activation was `was`: one question for each unit."
     def answer(address):
@@ -136,7 +136,7 @@ def _ask(function, site, target, was) -> Target:
     for address in (Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)): new[address.index(site)] = answer(address)
     return replace(target, new=new)
 
-# %% ../nbs/09_patching.ipynb #09-032
+# %% ../nbs/09_patching.ipynb #09-033
 def _choose(vae, plan: str):
     "`(trace, network, site -> node)` for a sweep from the site, or None for full passes, and the reason."
     if one_of(plan, PLANS, "plan") == "hooks": return None, "plan: hooks, as asked for"
@@ -145,7 +145,7 @@ def _choose(vae, plan: str):
     if plan != "auto": raise InputError(f"plan {plan!r} is not possible, because {why}; expected 'hooks' or 'auto'")
     return None, f"plan: hooks, because {why}"
 
-# %% ../nbs/09_patching.ipynb #09-034
+# %% ../nbs/09_patching.ipynb #09-035
 def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk):
     "Effects `[pair, unit, m]`, baselines and a report, with one full pass of the model for every unit."
     parts, size = [], chunk or 64
@@ -161,17 +161,17 @@ def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk):
     effects, clean, donor = (torch.cat(p) for p in zip(*parts))
     return effects, {"clean": clean, "donor": donor}, [f"{len(units)} units x {len(x)} pairs, one full pass each"]
 
-# %% ../nbs/09_patching.ipynb #09-036
+# %% ../nbs/09_patching.ipynb #09-037
 def out(tensor):
     "As a result is handed out: on the CPU, in double precision if it was computed in it, otherwise in single."
     return tensor.to("cpu", torch.float64 if tensor.dtype == torch.float64 else torch.float32)
 
-# %% ../nbs/09_patching.ipynb #09-038
+# %% ../nbs/09_patching.ipynb #09-039
 def _rows(value, i, n):
     "The part of a donor that belongs to pairs `i` to `i + n`; a run of one row serves every pair."
     return Run({s: v if len(v) == 1 else v[i:i + n] for s, v in value.items()}) if isinstance(value, Run) else value
 
-# %% ../nbs/09_patching.ipynb #09-040
+# %% ../nbs/09_patching.ipynb #09-041
 class Prepared:
     "Pairs whose clean and donor runs are known; made by `prepare`."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
@@ -224,7 +224,7 @@ class Prepared:
         for pairs, some, effect in self.sweep(target, rows, rows): effects[pairs, some] = effect
         return effects
 
-# %% ../nbs/09_patching.ipynb #09-042
+# %% ../nbs/09_patching.ipynb #09-043
 def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
     "Pairs ready for patches at `sites`, one at a time: `prepare(...).patch(address)`. Arguments as for `patch_sweep`."
     vae = adapt(vae)
@@ -238,7 +238,7 @@ def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
     engine = Engine(trace, network, [nodes[e] for e in ends], noise=eps is not None)
     with torch.no_grad(): return Prepared(vae, engine, nodes, x, value, eps, readout, ends, [t.site for t in targets])
 
-# %% ../nbs/09_patching.ipynb #09-045
+# %% ../nbs/09_patching.ipynb #09-046
 def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_memory, rules):
     "Effects `[pair, unit, m]`, baselines and a report, starting from the patched sites."
     trace, network, nodes = found
@@ -264,7 +264,7 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
                 effects[(i + order[pairs])[:, None], target.first + some] = out(effect)
     return effects, {k: torch.cat(v) for k, v in baselines.items()}, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
 
-# %% ../nbs/09_patching.ipynb #09-047
+# %% ../nbs/09_patching.ipynb #09-048
 def _neighbours(clean, donor):
     "An order of the pairs in which those that differ in the same part of the plane are neighbours."
     if clean.ndim != 4: return torch.arange(len(clean))
@@ -274,13 +274,13 @@ def _neighbours(clean, donor):
     band = (row / marks.shape[1] * 4).int()
     return (band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)).argsort(stable=True)
 
-# %% ../nbs/09_patching.ipynb #09-071
+# %% ../nbs/09_patching.ipynb #09-073
 def differentiable(vae, *tensors) -> list:
     "Copies of `tensors` for gradients, for a function that leaves `torch.inference_mode`."
     if vae.like.is_inference(): raise InputError("the model's weights were made inside torch.inference_mode and have no gradients; expected a model made outside of it")
     return [None if t is None else t.clone() for t in tensors]
 
-# %% ../nbs/09_patching.ipynb #09-073
+# %% ../nbs/09_patching.ipynb #09-075
 @torch.inference_mode(False)
 def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1) -> Run:
     """For every unit of `sites`, the constant activation that changes the readout least over reference `images`, in mean square: a run of one row.
@@ -302,7 +302,7 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
         found = Run({**found, name: best})
     return found
 
-# %% ../nbs/09_patching.ipynb #09-075
+# %% ../nbs/09_patching.ipynb #09-077
 def _least(loss, start, spread, steps, lr):
     "The value with the least `loss` that Adam meets on its way from `start`."
     value = start.clone().requires_grad_()

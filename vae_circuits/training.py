@@ -61,12 +61,13 @@ class TrainConfig:
     device: str = "auto"
     log_every: int = 100  # steps
     checkpoint_every: int = 1000  # steps
+    evaluation_images: int = 4096  # that the finished model is measured on
 
     def __post_init__(self):
         one_of(self.model, MODELS, "model")
         one_of(self.dataset, WORLDS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
-        for name in ("epoch_images", "batch_size", "lr", "codes", "latent_dim", "log_every", "checkpoint_every"):
+        for name in ("epoch_images", "batch_size", "lr", "codes", "latent_dim", "log_every", "checkpoint_every", "evaluation_images"):
             value = getattr(self, name)
             if not (name == "epoch_images" and value is None or 0 < value < math.inf): raise InputError(f"{name} must be greater than 0; got {value}")
         for name in ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha", "capacity", "hold", "commitment", "codebook_lr"):
@@ -309,7 +310,7 @@ def _load_state(out: Path, trainer):
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1] if rows else {}, "evaluation": evaluate(trainer.model, world(config.dataset)), "device": trainer.device.type,
+            "final": rows[-1] if rows else {}, "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images), "device": trainer.device.type,
             "environment": json.loads((out/"config.json").read_text())["environment"]}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
