@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +70,7 @@ def notebooks(folder):
         return done.returncode == 0
     # the last ones first, which take the longest
     every = sorted((p for p in where.glob("*.ipynb") if p.stem.startswith(tuple(os.environ.get("NAMES", "").split()) or "")), reverse=True)
-    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool: passed = list(pool.map(run, every))
+    with ThreadPoolExecutor(min(os.cpu_count(), 4) + 1) as pool: passed = list(pool.map(run, every))
     assert all(passed), "failing: " + ", ".join(n.stem for n, good in zip(every, passed) if not good)
 
 
@@ -83,7 +82,10 @@ def site():
 
 
 def call(*command, **kwargs):
-    subprocess.run([str(c) for c in command], check=True, **{"cwd": ROOT, **kwargs})
+    "Run a command and then print what it said, in one piece."
+    done = subprocess.run([str(c) for c in command], **{"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **kwargs})
+    if done.stdout: print(done.stdout.rstrip(), flush=True)
+    done.check_returncode()
 
 
 def steps(folder):
@@ -100,43 +102,34 @@ def steps(folder):
     }
 
 
-@contextmanager
-def begun(step, folder):
-    "The step in a process of its own, as a function that waits for its end and prints what it said."
-    with open(Path(folder)/"said", "w+") as said:
-        process = subprocess.Popen([sys.executable, __file__, step], stdout=said, stderr=subprocess.STDOUT)
-        def end():
-            failed = process.wait()
-            said.seek(0)
-            print(said.read())
-            assert not failed
-        try: yield end
-        finally:
-            process.terminate()
-            process.wait()
+# Steps that run side by side: the engines mostly wait, for processes to start and to be missed, and so do browsers.
+BESIDE = ("sync",), ("notebooks", "engines"), ("site", "browser", "wheel"), ("nbdev",)
+
+
+def timed(name, step):
+    "Do a step; returns whether it passed."
+    print(f"\n== {name}", flush=True)
+    start = time.time()
+    try: step()
+    except (subprocess.CalledProcessError, AssertionError) as e: print(f"\nfailed: {name}\n{e}", flush=True)
+    else:
+        print(f"   passed in {time.time() - start:.0f} s: {name}", flush=True)
+        return True
 
 
 def main():
     # one thread a process: several notebooks run side by side on few cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    passed, began = 0, time.time()
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as beside:
+    passed, began = [], time.time()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         todo = steps(folder)
         wanted = sys.argv[1:] or [key for key in todo if key != "nbdev"]
         if unknown := set(wanted) - set(todo): sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
-        # the engines mostly wait, for processes to start and to be missed: they begin at once, and are heard at their turn
-        if len(wanted) > 1 and "engines" in wanted: todo["engines"] = todo["engines"][0], beside.enter_context(begun("engines", folder))
-        for key in wanted:
-            name, step = todo[key]
-            print(f"\n== {name}", flush=True)
-            start = time.time()
-            try: step()
-            except (subprocess.CalledProcessError, AssertionError) as e:
-                print(f"\nfailed: {name}\n{e}\n{passed} passed, 1 failed", flush=True)
-                sys.exit(1)
-            passed += 1
-            print(f"   {time.time() - start:.0f} s", flush=True)
-    print(f"\n{(time.time() - began) / 60:.1f} minutes\n{passed} passed, 0 failed", flush=True)
+        for group in BESIDE:
+            passed += pool.map(lambda key: timed(*todo[key]), [key for key in group if key in wanted])
+            if not all(passed): break
+    print(f"\n{(time.time() - began) / 60:.1f} minutes\n{sum(map(bool, passed))} passed, {passed.count(None)} failed", flush=True)
+    sys.exit(not all(passed))
 
 
 if __name__ == "__main__":

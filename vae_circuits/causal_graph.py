@@ -226,12 +226,12 @@ def _add(graph, edges: pd.DataFrame, unit: str, read: bool = False):
 # %% ../nbs/17_causal_graph.ipynb #17-056
 def _add_channels(graph, site, vae, data, reader, sample, top, options):
     "Put the strongest channels of `site` into `graph`, with the edges into and out of them."
+    used = [u for u, *_ in graph.edges if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())]
     if site in ancestors(vae.sites, ["mu"]):
         into, out_of = through_encoder(vae, data, sample, site, **options)
         into, unit = _strongest(into, "from", top), "share"
-        out_of = out_of[out_of["from"].isin(into["to"])]
+        out_of = out_of[out_of["from"].isin(into["to"]) & out_of["to"].isin(used)]  # the share of next to nothing says nothing
     else:
-        used = [u for u, *_ in graph.edges if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())]
         into = through_decoder(vae, sample, site, **options)
         into, unit = _strongest(into[into["from"].isin(used)], "from", top), "range"
         out_of = controls(reader, sample, dict.fromkeys(into["to"]), **options) if len(into) else into

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'ABLATIONS', 'ROWS', 'METHODS', 'STEPS', 'FRACTIONS', 'Trial', 'unit_scores', 'slopes', 'prune', 'smallest',
-           'split', 'edge_products', 'edge_error', 'circuit_edges', 'Circuit', 'factor_trial', 'find_circuit',
-           'score_circuit', 'random_members', 'faithfulness_curve', 'areas', 'motifs', 'redundant_pairs', 'modules',
-           'match_units', 'shared_share']
+           'split', 'edge_products', 'edge_error', 'circuit_edges', 'Circuit', 'encoder_circuits', 'factor_trial',
+           'find_circuit', 'score_circuit', 'random_members', 'faithfulness_curve', 'areas', 'motifs',
+           'redundant_pairs', 'modules', 'match_units', 'shared_share']
 
 # %% ../nbs/16_circuits.ipynb #16-003
 from dataclasses import dataclass
@@ -300,12 +300,19 @@ class Circuit:
     def __repr__(self): return f"Circuit of {self.factor}, {self.part}: {len(self.units)} of {self.scores.array.sizes['unit']} units, {len(self.edges)} edges"
 
 # %% ../nbs/16_circuits.ipynb #16-053
+def encoder_circuits(circuits) -> list:
+    "`circuits` as a list; `InputError` if there is none, or one of another part than the encoder."
+    if not (circuits := list(circuits)): raise InputError("there is nothing to show: expected at least one circuit")
+    if odd := [c for c in circuits if c.part != "encoder"]: raise InputError(f"expected circuits of the encoder; got one of part {odd[0].part!r}")
+    return circuits
+
+# %% ../nbs/16_circuits.ipynb #16-055
 def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32, seed=0, ablation: str = "resample", **options) -> Trial:
     "A `Trial` with images of `data`, of which one factor is changed to another value; options are those of `Trial`."
     sample = data.sample(pairs, seed)
     return Trial(vae, sample.images, data.interventions(sample, factor, seed).images, part, ablation=ablation, **options)
 
-# %% ../nbs/16_circuits.ipynb #16-055
+# %% ../nbs/16_circuits.ipynb #16-057
 def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "pruning", ablation: str = "resample", tolerance: float = 0.2,
                  pairs: int = 32, edge_pairs: int = 8, seed=0, **options) -> Circuit:
     """The smallest `Circuit` of a factor whose error is within the tolerance, by `method` (see `METHODS`). Empty if the factor changes nothing.
@@ -320,7 +327,7 @@ def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "p
     few = factor_trial(vae, data, factor, part, min(pairs, edge_pairs), seed, **options)
     return Circuit(factor, part, method, ablation, tolerance, members, scores, circuit_edges(few, members, tolerance, method))
 
-# %% ../nbs/16_circuits.ipynb #16-062
+# %% ../nbs/16_circuits.ipynb #16-064
 def score_circuit(members: dict, trial: Trial, draws: int = 10, controls: int = 2, seed: int = 0, **options) -> pd.DataFrame:
     """Faithfulness, error, completeness and minimality of a circuit, on the pairs of `trial`: a row a score with value, low, high, n, and the mean,
     smallest and largest of `controls` random circuits with as many units at each site (random, random_low, random_high).
@@ -334,12 +341,12 @@ def score_circuit(members: dict, trial: Trial, draws: int = 10, controls: int = 
     table = pd.DataFrame(found).T[["value", "low", "high", "n"]].astype(float)
     return table.assign(random=chance.mean(), random_low=chance.min(), random_high=chance.max()).rename_axis("score")
 
-# %% ../nbs/16_circuits.ipynb #16-064
+# %% ../nbs/16_circuits.ipynb #16-066
 def random_members(members: dict, rng) -> dict:
     "A circuit with as many units at each site, drawn at random."
     return {s: rng.permutation(m) for s, m in members.items()}
 
-# %% ../nbs/16_circuits.ipynb #16-066
+# %% ../nbs/16_circuits.ipynb #16-068
 def _scores(members, trial, draws, rng, options) -> dict:
     whole = trial.terms(members)
     found = {"faithfulness": bootstrap(lambda p, q: _faithfulness(p, q)[..., 0], whole["product"], whole.square, **options),
@@ -351,14 +358,14 @@ def _scores(members, trial, draws, rng, options) -> dict:
     found["completeness"] = bootstrap(lambda p, q: np.abs(_faithfulness(p, q)[..., :n].values - _faithfulness(p, q)[..., n:]).mean("circuit"), t["product"], t.square, **options)
     return found | {"minimality": _minimality(members, trial, rng, options)}
 
-# %% ../nbs/16_circuits.ipynb #16-068
+# %% ../nbs/16_circuits.ipynb #16-070
 def _half(members, rng) -> dict:
     "A random half of the units of a circuit."
     return {s: m & (rng.random(len(m)) < 0.5) for s, m in members.items()}
 
 def _stack(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for s in circuits[0]}
 
-# %% ../nbs/16_circuits.ipynb #16-070
+# %% ../nbs/16_circuits.ipynb #16-072
 def _minimality(members, trial, rng, options) -> Estimate:
     "The smallest over units of the largest loss over two contexts: the circuit, and what is left of it without a random half."
     units = [(s, i) for s, m in members.items() for i in np.flatnonzero(m)]
@@ -372,10 +379,10 @@ def _minimality(members, trial, rng, options) -> Estimate:
         return F[..., 0].copy(data=np.abs(losses).max(0).min(-1))
     return bootstrap(smallest, t["product"], t.square, **options)
 
-# %% ../nbs/16_circuits.ipynb #16-078
+# %% ../nbs/16_circuits.ipynb #16-080
 FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 
-# %% ../nbs/16_circuits.ipynb #16-080
+# %% ../nbs/16_circuits.ipynb #16-082
 def faithfulness_curve(trial: Trial, scores: Effects, fractions=FRACTIONS, controls: int = 5, seed: int = 0, **options) -> pd.DataFrame:
     """Faithfulness of the units with the largest scores, a row a fraction of all: units, faithfulness with its interval (low, high), error, and
     that of as many units drawn at random (random: mean over `controls` draws)."""
@@ -389,13 +396,13 @@ def faithfulness_curve(trial: Trial, scores: Effects, fractions=FRACTIONS, contr
     error = np.sqrt(_faithfulness(t.gap.mean("pair"), t.square.mean("pair")).values)[:len(sizes)]
     return pd.DataFrame({"fraction": sizes / n, "units": sizes, "faithfulness": e.value, "low": e.low, "high": e.high, "error": error, "random": every[1:].mean(0), "n": e.n})
 
-# %% ../nbs/16_circuits.ipynb #16-082
+# %% ../nbs/16_circuits.ipynb #16-084
 def areas(curve: pd.DataFrame) -> dict:
     "CPR, the area under the curve, and CMD, that between it and 1, by trapezoids; the same for the random circuits."
     area = lambda y: float(np.trapezoid(y, curve.fraction))
     return {"CPR": area(curve.faithfulness), "CMD": area(np.abs(1 - curve.faithfulness)), "CPR random": area(curve.random), "CMD random": area(np.abs(1 - curve.random))}
 
-# %% ../nbs/16_circuits.ipynb #16-086
+# %% ../nbs/16_circuits.ipynb #16-088
 def motifs(circuits) -> pd.DataFrame:
     "The private units, hubs and trunks in circuits of different factors in one network: a row each, with motif, site, unit and factors."
     owners = {u: [c.factor for c in circuits if u in c.units] for u in dict.fromkeys(u for c in circuits for u in c.units)}
@@ -406,7 +413,7 @@ def motifs(circuits) -> pd.DataFrame:
         if len(own) > 1: rows.append(("trunk", unit, own))
     return pd.DataFrame([(m, u.split("[")[0], u, ", ".join(f)) for m, u, f in rows], columns=["motif", "site", "unit", "factors"])
 
-# %% ../nbs/16_circuits.ipynb #16-088
+# %% ../nbs/16_circuits.ipynb #16-090
 def redundant_pairs(members: dict, trial: Trial, scores: Effects, top: int = 6, surplus: float = 1.5, least: float = 0.05) -> pd.DataFrame:
     """Pairs among the `top` units of each site of a circuit whose joint loss of faithfulness is at least `least`, and more than `surplus` times the
     sum of their single losses: site, a, b, the losses without a, without b, without both."""
@@ -418,7 +425,7 @@ def redundant_pairs(members: dict, trial: Trial, scores: Effects, top: int = 6, 
     table = pd.DataFrame(pairs, columns=["site", "a", "b"]).join(pd.DataFrame((kept[0] - kept[1:]).reshape(-1, 3), columns=["without_a", "without_b", "without_both"]))
     return table[(table.without_both >= least) & (table.without_both > surplus * (table.without_a + table.without_b))].reset_index(drop=True)
 
-# %% ../nbs/16_circuits.ipynb #16-094
+# %% ../nbs/16_circuits.ipynb #16-096
 def modules(responses, most: int = 8, seed: int = 0) -> tuple:
     "Groups of units with like profiles: `(labels [units], silhouette)` for the number of groups, 2 to `most`, with the largest silhouette; dead units have the label -1."
     R = check_responses(responses)
@@ -431,17 +438,17 @@ def modules(responses, most: int = 8, seed: int = 0) -> tuple:
         if not score <= best[1]: best = labels, score
     return best
 
-# %% ../nbs/16_circuits.ipynb #16-096
+# %% ../nbs/16_circuits.ipynb #16-098
 def match_units(a, b) -> pd.DataFrame:
-    "Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row a pair with units a and b and the cosine of their profiles; dead units match last, with 0."
+    "Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row a pair with units a and b and the cosine of their profiles; dead units, which have none, match last, with NaN."
     a, b = check_responses(a), check_responses(b)
     if len(a) != len(b): raise InputError(f"expected responses to the same factors; got {len(a)} and {len(b)}")
-    unit = lambda R: R / np.where((size := np.linalg.norm(R, axis=0)) > 0, size, 1)
-    likeness = unit(a).T @ unit(b)
-    rows, columns = linear_sum_assignment(likeness, maximize=True)
+    with np.errstate(invalid="ignore"): a, b = (R / np.linalg.norm(R, axis=0) for R in (a, b))
+    likeness = a.T @ b
+    rows, columns = linear_sum_assignment(np.nan_to_num(likeness), maximize=True)
     return pd.DataFrame({"a": rows, "b": columns, "likeness": likeness[rows, columns]})
 
-# %% ../nbs/16_circuits.ipynb #16-098
+# %% ../nbs/16_circuits.ipynb #16-100
 def shared_share(a, b, match: pd.DataFrame, draws: int = 200, seed: int = 0) -> dict:
     "Jaccard index of two circuits of one site, masks `[units]`, after matching, and that expected of random circuits of the same sizes."
     a, b = np.asarray(a)[match.a], np.asarray(b)[match.b]

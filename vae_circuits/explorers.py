@@ -16,7 +16,7 @@ import torch
 
 from .adapt import adapt
 from .causal_graph import PALETTE
-from .circuits import Trial
+from .circuits import Trial, encoder_circuits
 from .core import InputError, one_of
 from .data import Drawable, check_images, shown_range
 from .metrics import distance, specificity
@@ -184,8 +184,8 @@ class Units(widgets.Box):
         self.pictures.value = f"<style>.vae-{self.model_id} .vae-unit::before{{background-image:url(data:image/png;base64,{sheet});background-size:{size}}}</style>"
         for i, b in enumerate(self.buttons): b.layout.display, b.tooltip = None if i < site.units else "none", f"{site.name}[{i}]"
 
-    def press(self, chosen):
-        "Press these buttons and no others, without a call."
+    def set(self, chosen):
+        "Press the buttons of `chosen` and no others, without a call."
         self.quiet = True
         for i, b in enumerate(self.buttons): b.value = i in chosen
         self.quiet = False
@@ -216,12 +216,14 @@ class explore_patching(widgets.VBox):
         self.columns = {name: widgets.HTML() for name in self.sizes}
         self.units, self.table, self.numbers = Units(max(self.sizes.values()), self.press), widgets.HTML(), widgets.Label()
         self.text = widgets.Text(description="units", placeholder="0:8, 12", continuous_update=False)
+        self.whole = [widgets.Button(description=text) for text in ("Patch all of the site", "Patch none of it")]
         self.pictures = {name: Picture(name) for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")}
         for name, door in self.doors.items(): door.on_click(lambda _, name=name: self.show_site(name))
+        for button, units in zip(self.whole, (slice(None), slice(0))): button.on_click(lambda _, units=units: self.patch(self.site, range(self.sizes[self.site])[units]))
         self.text.observe(lambda _: self.named(), "value")
         row = lambda *children: widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap"))
         network = row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
-        super().__init__([widgets.HTML(PIXELS), row(self.clean, self.donor, self.table), row(*self.pictures.values()), self.numbers, network, self.units, self.text])
+        super().__init__([widgets.HTML(PIXELS), row(self.clean, self.donor, self.table), row(*self.pictures.values()), self.numbers, network, self.units, row(self.text, *self.whole)])
         self.load()
 
     def load(self):
@@ -241,7 +243,7 @@ class explore_patching(widgets.VBox):
 
     def mark(self):
         "Show which units of the open site are patched."
-        self.units.press(self.chosen[self.site])
+        self.units.set(self.chosen[self.site])
         self.text.value = ", ".join(map(str, sorted(self.chosen[self.site])))
 
     def press(self, unit: int, patched: bool):
@@ -284,9 +286,7 @@ def _table(clean, patched, donor) -> str:
 class explore_circuits(widgets.VBox):
     "A widget on `circuits` of the encoder of `vae`: a start image of the dataset `data`, a factor and its new value, the circuit, and the pictures when only the circuit follows, or all but the circuit."
     def __init__(self, vae, data: Drawable, circuits, start: dict = None):
-        self.vae, self.circuits = adapt(vae), {data.factor(c.factor).name: c for c in circuits}
-        if not self.circuits: raise InputError("there is nothing to show: expected at least one circuit")
-        if odd := [c for c in circuits if c.part != "encoder"]: raise InputError(f"expected circuits of the encoder; got one of part {odd[0].part!r}")
+        self.vae, self.circuits = adapt(vae), {data.factor(c.factor).name: c for c in encoder_circuits(circuits)}
         _, self.limits = _images(self.vae, data)
         self.data, self.choice = data, Chooser("clean", data, self.update, start)
         self.factor = widgets.ToggleButtons(options=list(self.circuits), description="factor")

@@ -342,18 +342,18 @@ def control_table(study) -> pd.DataFrame:
         tables.append(_beside({name: t[t.index.isin(CONTROLLED)] for name, t in both.items()}).reindex([", ".join(r) for r in CONTROLLED]).rename(lambda r: f"{d} {m} {r}"))
     return pd.concat(tables)
 
-# %% ../nbs/21_paper_results.ipynb #21-083
+# %% ../nbs/21_paper_results.ipynb #21-085
 NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "beta_tcvae": "β-TCVAE", "dip_vae": "DIP-VAE-II", "info_vae": "InfoVAE", "annealed_vae": "Annealed β-VAE",
          "vq_vae": "VQ-VAE", "dsprites": "dSprites", "synthetic": "Synthetic", "confounded": "Confounded", "shapes3d": "3D Shapes", "mpi3d_toy": "MPI3D toy", "mpi3d_realistic": "MPI3D realistic", "mpi3d_real": "MPI3D real", "cars3d": "Cars3D", "smallnorb": "SmallNORB", "celeba": "CelebA", "paper": "Paper"}
 
-# %% ../nbs/21_paper_results.ipynb #21-085
+# %% ../nbs/21_paper_results.ipynb #21-087
 def _grid(study, height: float = 2.6, rows=None, columns=None, **kwargs):
     "A figure with a row for each dataset and a column for each model of `study`."
     data, models = list(dict.fromkeys(d for d, _ in study)), list(dict.fromkeys(m for _, m in study))
     figure = Figure(figsize=(11, height * (rows or len(data))), layout="constrained")
     return figure, figure.subplots(rows or len(data), columns or len(models), squeeze=False, **kwargs), data, models
 
-# %% ../nbs/21_paper_results.ipynb #21-087
+# %% ../nbs/21_paper_results.ipynb #21-089
 def _panels(study, height=2.6, **kwargs):
     "A figure and its panels: (axes, dataset, model, analysis), titled."
     figure, axes, data, models = _grid(study, height, **kwargs)
@@ -361,7 +361,7 @@ def _panels(study, height=2.6, **kwargs):
     for ax, d, m, _ in panels: ax.set_title(f"{NAMES[m]} on {NAMES[d]}", fontsize=10)
     return figure, panels
 
-# %% ../nbs/21_paper_results.ipynb #21-089
+# %% ../nbs/21_paper_results.ipynb #21-091
 def figure1(study, units: int = 8):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
@@ -369,7 +369,7 @@ def figure1(study, units: int = 8):
         ax.set_title(f"{NAMES[m]} on {NAMES[d]}: {len(a.circuit.units)} of {len(a.circuit.scores.values)} channels", fontsize=9), ax.axis("off")
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-091
+# %% ../nbs/21_paper_results.ipynb #21-093
 def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph:
     "Factors -> latents, weighted by response; per factor the edges of at least `share` of its strongest."
     graph = nx.DiGraph()
@@ -379,7 +379,7 @@ def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph
         graph.add_weighted_edges_from((factor, z, float(w)) for z, w in row.items() if w >= share * row.max())
     return graph
 
-# %% ../nbs/21_paper_results.ipynb #21-093
+# %% ../nbs/21_paper_results.ipynb #21-095
 def figure2(study):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
@@ -395,7 +395,7 @@ def figure2(study):
         ax.set_xlim(-.6, 1.3), ax.axis("off")
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-095
+# %% ../nbs/21_paper_results.ipynb #21-097
 def _bars(ax, groups, labels, legend):
     "Grouped bars with their intervals: `groups` are rows of `Analysis.numbers`, one for each label."
     width = .8 / len(groups)
@@ -405,23 +405,29 @@ def _bars(ax, groups, labels, legend):
         ax.errorbar(place, rows.value, _ends(rows), fmt="none", ecolor="black", elinewidth=.8)
     ax.set_xticks(range(len(labels)), labels, fontsize=8)
 
-# %% ../nbs/21_paper_results.ipynb #21-097
+# %% ../nbs/21_paper_results.ipynb #21-099
 def _ends(rows) -> np.ndarray:
     "How far the intervals reach below and above the values `[2, rows]`; a percentile interval need not hold its value."
     return np.array([rows.value - rows.low, rows.high - rows.value]).clip(min=0)
 
-# %% ../nbs/21_paper_results.ipynb #21-099
+# %% ../nbs/21_paper_results.ipynb #21-101
+def _live(analysis, name) -> pd.DataFrame:
+    "A number of all latents; NaN for the inactive ones, which have nothing to show."
+    rows = analysis.numbers.xs(name, level="number").drop("all")
+    return rows[analysis.numbers.value.xs("active", level="number").reindex(rows.index) == 1].reindex(rows.index)
+
+# %% ../nbs/21_paper_results.ipynb #21-103
 def figure3(study):
     figure, axes, data, models = _grid(study, columns=2)
     for row, d in zip(axes, data):
         for ax, name in zip(row, ("effect_strength", "specificity")):
-            rows = [study[d, m].numbers.xs(name, level="number").drop("all") for m in models]
+            rows = [_live(study[d, m], name) for m in models]
             _bars(ax, rows, rows[0].index, models)
             ax.set_ylabel(name.replace("_", " ")), ax.set_title(NAMES[d], fontsize=10)
     axes[0, 0].legend(fontsize=8)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-101
+# %% ../nbs/21_paper_results.ipynb #21-105
 def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", "mu")):
     figure, axes, data, models = _grid(study, 2.4, columns=len(sites), sharex=True)
     for row, d in zip(axes, data):
@@ -435,7 +441,7 @@ def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", 
     axes[0, 0].set_ylabel("units"), axes[0, -1].legend(fontsize=7)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-103
+# %% ../nbs/21_paper_results.ipynb #21-107
 def figure5(study):
     figure, axes, data, models = _grid(study, columns=1)
     for (ax,), d in zip(axes, data):
@@ -444,7 +450,7 @@ def figure5(study):
     axes[0, 0].legend(fontsize=8)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-105
+# %% ../nbs/21_paper_results.ipynb #21-109
 def figure6(study):
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     across = {"modularity of mu": ("mu", "modularity"), "average effect strength": ("all", "effect_strength"), "modularity x effect strength": ("all", "modularity x strength")}
@@ -457,17 +463,18 @@ def figure6(study):
     figure.axes[0].set_ylabel("mutual information gap"), figure.axes[0].legend(fontsize=7)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-107
+# %% ../nbs/21_paper_results.ipynb #21-111
 def figure7(study, top: int = 12):
     figure, panels = _panels(study, 2.8)
     for ax, d, m, a in panels:
         rows, sure, ticks, readouts = [], [], [], a.shares.value.readout.values
+        live = np.isin(range(len(readouts)), a.evaluation["active"])
         for site in ENCODER:
             s, low, high = (Effects(part).at(site).array for part in (a.shares.value, a.shares.low, a.shares.high))
-            best = np.sort(np.argsort(-np.nan_to_num(np.abs(s.values)).max(1))[:top])
+            best = np.sort(np.argsort(-np.nan_to_num(np.abs(s.values * live)).max(1))[:top])
             rows.append(s.values[best]), sure.append((low * high > 0).values[best]), ticks.extend(s["index"].values[best])
         ax.set_facecolor("white")
-        image = ax.imshow(np.vstack(rows).T, aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.where(np.vstack(sure).T, 1, .25))
+        image = ax.imshow(np.where(live[:, None], np.vstack(rows).T, np.nan), aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.where(np.vstack(sure).T, 1, .25))
         ax.set_xticks(range(len(ticks)), ticks, fontsize=4.5, rotation=90)
         ax.set_yticks(range(len(readouts)), readouts, fontsize=6)
         for i in range(1, len(ENCODER)): ax.axvline(i * top - .5, color="black", lw=1)
@@ -476,18 +483,18 @@ def figure7(study, top: int = 12):
     figure.colorbar(scale, ax=[p[0] for p in panels], label="share of the total effect", shrink=.6)
     return figure
 
-# %% ../nbs/21_paper_results.ipynb #21-109
+# %% ../nbs/21_paper_results.ipynb #21-113
 def figures(study) -> dict:
     "Figures 1 to 7 of the paper as matplotlib figures."
     return {f"fig{i}": draw(study) for i, draw in enumerate((figure1, figure2, figure3, figure4, figure5, figure6, figure7), 1)}
 
-# %% ../nbs/21_paper_results.ipynb #21-119
+# %% ../nbs/21_paper_results.ipynb #21-123
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;font-size:.85rem;display:block;overflow-x:auto}th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #8884}
 th:first-child,td:last-child,.words td,.words th{text-align:left}.words td{vertical-align:top;min-width:9rem}td:last-child{min-width:13rem}thead th{vertical-align:bottom}th[colspan]{text-align:center}
 img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflow-wrap:anywhere}figure{margin:1.5rem 0}figcaption{font-size:.9rem}"""
 
-# %% ../nbs/21_paper_results.ipynb #21-121
+# %% ../nbs/21_paper_results.ipynb #21-125
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
     "claims": "The paper's claims, put to these runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are.",
@@ -520,23 +527,23 @@ CAPTIONS = {
     "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0.",
 }
 
-# %% ../nbs/21_paper_results.ipynb #21-123
+# %% ../nbs/21_paper_results.ipynb #21-127
 def _caption(name: str) -> str:
     return CAPTIONS.get(name, f"The circuit of {name.removeprefix('circuit_')}, encoder and decoder, the strongest units. Dashed lines work against the effect." if name.startswith("circuit_") else name)
 
-# %% ../nbs/21_paper_results.ipynb #21-125
+# %% ../nbs/21_paper_results.ipynb #21-129
 def _embed(figure, name: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
     picture, caption = base64.b64encode(buffer.getvalue()).decode(), html.escape(_caption(name))
     return f'<figure id="{name}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
 
-# %% ../nbs/21_paper_results.ipynb #21-127
+# %% ../nbs/21_paper_results.ipynb #21-131
 def _fold(name: str, explorer) -> str:
     "An explorer that a reader unfolds."
     return f"<details><summary>{html.escape(name)}</summary>{explorer._repr_html_() if isinstance(explorer, Page) else html.escape(explorer)}</details>"
 
-# %% ../nbs/21_paper_results.ipynb #21-129
+# %% ../nbs/21_paper_results.ipynb #21-133
 def _html_table(table: pd.DataFrame) -> str:
     table, number = table.copy(), lambda v: "–" if pd.isna(v) else f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
     for name in [c for c in table if f"{c} low" in table]:  # a value and its interval share a cell
@@ -545,7 +552,7 @@ def _html_table(table: pd.DataFrame) -> str:
         table = table.set_axis(pd.MultiIndex.from_tuples([[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]), axis=1)
     return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–", classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None)
 
-# %% ../nbs/21_paper_results.ipynb #21-131
+# %% ../nbs/21_paper_results.ipynb #21-135
 def report(title: str, intro: str, tables: dict, figures: dict, record: dict, explorers: dict = {}) -> str:
     "One self-contained HTML page. `intro` is HTML; `explorers`: name -> `Page`, or why there is none; `record` (settings, versions) is shown as JSON at the end."
     parts = [f"<h2>{html.escape(_caption(n))}</h2>{_html_table(t)}" for n, t in tables.items()]
@@ -562,7 +569,7 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
 </html>
 """
 
-# %% ../nbs/21_paper_results.ipynb #21-134
+# %% ../nbs/21_paper_results.ipynb #21-138
 def models_for(preset: Preset, runs: Path):
     "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked."
     for d in PAPER_DATASETS:
@@ -570,7 +577,7 @@ def models_for(preset: Preset, runs: Path):
             if preset.training is None: yield d, m, load_pretrained(m, d)
             else: yield d, m, trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
 
-# %% ../nbs/21_paper_results.ipynb #21-136
+# %% ../nbs/21_paper_results.ipynb #21-140
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:
     "Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and report.html into the folder `out`; returns the report."
     chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], Path(out)
@@ -588,7 +595,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
         _write(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
     return out/"report.html"
 
-# %% ../nbs/21_paper_results.ipynb #21-138
+# %% ../nbs/21_paper_results.ipynb #21-142
 def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
     trials = {k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3)) for k in circuits}
@@ -598,7 +605,7 @@ def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c.members, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
     return {"circuits": pd.DataFrame(rows).T.rename_axis("row"), "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row")}
 
-# %% ../nbs/21_paper_results.ipynb #21-140
+# %% ../nbs/21_paper_results.ipynb #21-144
 def _circuit_row(circuit, trial, settings) -> dict:
     "Size, scores and areas of one circuit on the pairs of a trial."
     row = {"units": len(circuit.units), "of": len(circuit.scores.values), "edges": len(circuit.edges)}
@@ -608,13 +615,13 @@ def _circuit_row(circuit, trial, settings) -> dict:
     found = areas(faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1))
     return row | {"CPR": found["CPR"], "CPR_random": found["CPR random"], "CMD": found["CMD"], "CMD_random": found["CMD random"]}
 
-# %% ../nbs/21_paper_results.ipynb #21-142
+# %% ../nbs/21_paper_results.ipynb #21-146
 def circuit_figures(circuits: dict) -> dict:
     "A drawing of every factor's circuits, encoder and decoder in one."
     parts = {factor: [c for (f, _), c in circuits.items() if f == factor and c.units] for factor in dict.fromkeys(f for f, _ in circuits)}
     return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
 
-# %% ../nbs/21_paper_results.ipynb #21-144
+# %% ../nbs/21_paper_results.ipynb #21-148
 def write_circuits(folder: Path, circuits: dict, graph, run):
     "The interactive drawings, and the graphs as .graphml and .json, into a new folder; `run` holds the example activations."
     folder.mkdir()
@@ -626,7 +633,7 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
     for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 
-# %% ../nbs/21_paper_results.ipynb #21-146
+# %% ../nbs/21_paper_results.ipynb #21-150
 def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
     "Circuits of `factors`, by default all, in both parts, and the causal graph: their files in the new `folder`; returns tables and figures."
     circuits = {(f, part): _circuit(vae, data, f, part, settings) for f in tqdm(factors or data.factor_names, desc="circuits", leave=False) for part in ("encoder", "decoder")}
@@ -634,7 +641,7 @@ def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
     write_circuits(folder, circuits, graph, vae.run(data.sample(1, settings.seed).images))
     return circuit_tables(vae, data, circuits, settings), {"map": draw_graph(graph), "map_channels": draw_graph(graph, channels=True)} | circuit_figures(circuits)
 
-# %% ../nbs/21_paper_results.ipynb #21-150
+# %% ../nbs/21_paper_results.ipynb #21-154
 def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
     "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
     vae, out = load_checkpoint(checkpoint), Path(out)
@@ -656,7 +663,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
         _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
     return out/"report.html"
 
-# %% ../nbs/21_paper_results.ipynb #21-152
+# %% ../nbs/21_paper_results.ipynb #21-156
 def explorer(make, vae, data):
     "The page that `make`, such as `latents_page`, makes of a model, or the reason why there can be none. Images of any factors where they can be drawn, otherwise some at random."
     try: return make(vae, data)
@@ -664,7 +671,7 @@ def explorer(make, vae, data):
         try: return make(vae, data.sample(64, seed=0).images)
         except InputError: return str(first)
 
-# %% ../nbs/21_paper_results.ipynb #21-154
+# %% ../nbs/21_paper_results.ipynb #21-158
 def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
     "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
     for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
@@ -679,7 +686,7 @@ def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, re
     (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False))
     (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers))
 
-# %% ../nbs/21_paper_results.ipynb #21-156
+# %% ../nbs/21_paper_results.ipynb #21-160
 def _plain(value):
     "`value` with numpy numbers as Python's and NaN, which JSON lacks, as None."
     if isinstance(value, dict): return {str(k): _plain(v) for k, v in value.items()}
@@ -687,7 +694,7 @@ def _plain(value):
     if isinstance(value, np.generic): value = value.item()
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
-# %% ../nbs/21_paper_results.ipynb #21-159
+# %% ../nbs/21_paper_results.ipynb #21-163
 def _intro(study) -> str:
     rows = [{"dataset": NAMES[d], "model": NAMES[m], "images seen": a.card["images"], "seed": a.card["config"]["seed"],
              "recon, nats": round(a.evaluation["recon"], 2), "of which unavoidable": round(a.evaluation["floor"], 2),

@@ -18,6 +18,7 @@ import pandas as pd
 import scipy
 import torch
 from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
@@ -68,9 +69,17 @@ def discretize(values, bins: int = 20) -> np.ndarray:
 # %% ../nbs/14_scores.ipynb #14-014
 def mutual_information(a, b) -> np.ndarray:
     "Mutual information in nats of every column of integers `a` with every column of `b`: `[columns of a, columns of b]`."
-    return np.array([[mutual_info_score(y, x) for y in b.T] for x in a.T])
+    a, b = [[np.unique(column, return_inverse=True)[1] for column in m.T] for m in (a, b)]
+    with config_context(skip_parameter_validation=True):  # which would take ten times as long as the sums
+        return np.array([[mutual_info_score(None, None, contingency=_counts(x, y)) for y in b] for x in a])
 
 # %% ../nbs/14_scores.ipynb #14-016
+def _counts(x, y) -> np.ndarray:
+    "How often each value of `x`, numbered from 0, meets each of `y`: `[values of x, values of y]`."
+    n = y.max() + 1
+    return np.bincount(x * n + y, minlength=(x.max() + 1) * n).reshape(-1, n)
+
+# %% ../nbs/14_scores.ipynb #14-019
 class MIG(NamedTuple):
     "`score`: mean gap over factors; `gaps` [factors]; `mutual_information` [latents, factors] and `entropy` [factors] in nats."
     score: float
@@ -78,16 +87,16 @@ class MIG(NamedTuple):
     mutual_information: np.ndarray
     entropy: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-018
+# %% ../nbs/14_scores.ipynb #14-021
 def mig(codes, factors, bins: int = 20) -> MIG:
     "Mutual information gap (Chen et al. 2018); NaN for a factor with one value."
     codes, factors = check_codes(codes, factors)
     information = mutual_information(discretize(codes, bins), factors)
-    entropy = np.array([mutual_info_score(f, f) for f in factors.T])
+    entropy = np.array([scipy.stats.entropy(np.unique(f, return_counts=True)[1]) for f in factors.T])
     gaps = np.divide(_gap(information), entropy, out=np.full(len(entropy), np.nan), where=entropy > 0)
     return MIG(_mean(gaps), gaps, information, entropy)
 
-# %% ../nbs/14_scores.ipynb #14-022
+# %% ../nbs/14_scores.ipynb #14-025
 class DCI(NamedTuple):
     "`disentanglement`, `completeness`, `informativeness` (test accuracy) and that on the training images; `importance` [latents, factors]."
     disentanglement: float
@@ -96,7 +105,7 @@ class DCI(NamedTuple):
     informativeness_train: float
     importance: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-024
+# %% ../nbs/14_scores.ipynb #14-027
 def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = None, seed: int = 0) -> DCI:
     """Disentanglement, completeness and informativeness (Eastwood & Williams 2018) by gradient boosting with scikit-learn's defaults.
 
@@ -116,7 +125,7 @@ def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = 
     known = importance[:, varied]
     return DCI(_purity(known), _purity(known.T), _mean(np.array([r[1] for r in results.values()])), _mean(np.array([r[2] for r in results.values()])), importance)
 
-# %% ../nbs/14_scores.ipynb #14-026
+# %% ../nbs/14_scores.ipynb #14-029
 def _purity(weights):
     "Mean of one minus the entropy of each row, in units of its largest possible entropy, weighted by the rows' sums; NaN where a row has one entry."
     if weights.shape[1] < 2: return float("nan")
@@ -124,13 +133,13 @@ def _purity(weights):
     share = weights.sum(1) / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
     return float((each * share).sum())
 
-# %% ../nbs/14_scores.ipynb #14-029
+# %% ../nbs/14_scores.ipynb #14-032
 class SAP(NamedTuple):
     "`score`: mean gap over factors; `accuracy` [latents, factors], or squared correlations."
     score: float
     accuracy: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-031
+# %% ../nbs/14_scores.ipynb #14-034
 def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = False) -> SAP:
     """Separated attribute predictability (Kumar et al. 2018): `LinearSVC(C=0.01, class_weight="balanced")` on one latent at a time.
 
@@ -153,7 +162,7 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
         for (i, j), score in zip(places, Parallel(os.cpu_count() or 1, prefer="threads")(delayed(fit)(i, j) for i, j in places)): table[i, j] = score
     return SAP(_mean(_gap(table)), table)
 
-# %% ../nbs/14_scores.ipynb #14-034
+# %% ../nbs/14_scores.ipynb #14-037
 class ModularityExplicitness(NamedTuple):
     "`modularity` and `explicitness` (on test images) with that on the training images; `per_latent` (NaN for latents that know nothing), `per_factor`, `mutual_information` [latents, factors]."
     modularity: float
@@ -163,7 +172,7 @@ class ModularityExplicitness(NamedTuple):
     per_factor: np.ndarray
     mutual_information: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-036
+# %% ../nbs/14_scores.ipynb #14-039
 def modularity_explicitness(codes, factors, codes_test, factors_test, bins: int = 20) -> ModularityExplicitness:
     """Modularity and explicitness (Ridgeway & Mozer 2018), as in the study: a latent that knows nothing counts as 0 in the mean.
 
@@ -187,14 +196,14 @@ def modularity_explicitness(codes, factors, codes_test, factors_test, bins: int 
     score = float(np.nan_to_num(each).mean()) if square.shape[1] > 1 else float("nan")
     return ModularityExplicitness(score, _mean(told[:, 1]), _mean(told[:, 0]), each, told[:, 1], information)
 
-# %% ../nbs/14_scores.ipynb #14-038
+# %% ../nbs/14_scores.ipynb #14-041
 def _auc(model, codes, labels):
     "Mean area under the ROC curve of each value against the rest, over the values that some but not all images have."
     chances = model.predict_proba(codes)
     areas = [roc_auc_score(labels == c, p) for c, p in zip(model.classes_, chances.T) if 0 < (labels == c).sum() < len(labels)]
     return np.mean(areas) if areas else np.nan
 
-# %% ../nbs/14_scores.ipynb #14-041
+# %% ../nbs/14_scores.ipynb #14-044
 class IRS(NamedTuple):
     "`score`; `per_latent` and `matrix` [latents, factors], NaN for constant latents; `active` latents, and `active_sum`, what the study's code reports in their place."
     score: float
@@ -203,7 +212,7 @@ class IRS(NamedTuple):
     active: int
     active_sum: float
 
-# %% ../nbs/14_scores.ipynb #14-043
+# %% ../nbs/14_scores.ipynb #14-046
 def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
     """Interventional robustness score (Suter et al. 2019), as in the study: factors in `bins` bins too, constant latents dropped, mean weighted by the largest deviation.
 
@@ -224,7 +233,7 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
     score = float(np.average(each[alive], weights=largest)) if alive.any() else float("nan")
     return IRS(score, each, matrix, int(alive.sum()), float(z.sum()))
 
-# %% ../nbs/14_scores.ipynb #14-046
+# %% ../nbs/14_scores.ipynb #14-049
 class Unsupervised(NamedTuple):
     "Zero for independent latents. `mutual_information` [latents, latents] in nats, the diagonal included."
     total_correlation: float
@@ -233,7 +242,7 @@ class Unsupervised(NamedTuple):
     mutual_information_score: float
     mutual_information: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-048
+# %% ../nbs/14_scores.ipynb #14-051
 def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
     "Gaussian total correlation and Wasserstein correlation, and the mean mutual information between latents. Total correlation is NaN with a constant latent."
     codes = check_codes(codes, least=bins)
@@ -249,14 +258,14 @@ def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
     return Unsupervised(float(total), float(wasserstein), float(wasserstein / variance.sum()) if variance.sum() > 0 else float("nan"),
                         float((information.sum() - np.trace(information)) / (d * d - d)), information)
 
-# %% ../nbs/14_scores.ipynb #14-051
+# %% ../nbs/14_scores.ipynb #14-054
 @torch.no_grad()
 def represent(encoder, images, chunk: int = 256) -> np.ndarray:
     "Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives."
     read = (lambda x: encoder.encode(x)[0]) if hasattr(encoder, "encode") else encoder
     return np.concatenate([torch.as_tensor(read(x)).cpu().double().numpy() for x in images.split(chunk)])
 
-# %% ../nbs/14_scores.ipynb #14-053
+# %% ../nbs/14_scores.ipynb #14-056
 def _fixed(data, encoder, labels, batch, rng, encodings):
     "For each label, `encodings` sets of codes of `batch` images each in which the factor of that number has one value: `[labels, encodings, batch, latents]`."
     codes = None
@@ -272,7 +281,7 @@ def _fixed(data, encoder, labels, batch, rng, encodings):
                 codes[some, k] = found.reshape(len(some), batch, -1)
     return codes
 
-# %% ../nbs/14_scores.ipynb #14-055
+# %% ../nbs/14_scores.ipynb #14-058
 class Guess(NamedTuple):
     "`score`: share of right guesses on new batches, that on the training batches, and the number of `active` latents (FactorVAE score) with `votes` [factors, latents]."
     score: float
@@ -280,7 +289,7 @@ class Guess(NamedTuple):
     active: int = None
     votes: np.ndarray = None
 
-# %% ../nbs/14_scores.ipynb #14-057
+# %% ../nbs/14_scores.ipynb #14-060
 def beta_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, seed: int = 0) -> Guess:
     "β-VAE score (Higgins et al. 2017): logistic regression (one against the rest, liblinear) on `train` mean absolute differences over `batch` pairs, scored on `test` others."
     rng = np.random.default_rng(seed)
@@ -290,7 +299,7 @@ def beta_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch:
     model = OneVsRestClassifier(LogisticRegression(solver="liblinear", random_state=0)).fit(points[:train], labels[:train])
     return Guess(float(model.score(points[train:], labels[train:])), float(model.score(points[:train], labels[:train])))
 
-# %% ../nbs/14_scores.ipynb #14-059
+# %% ../nbs/14_scores.ipynb #14-062
 def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, variance: int = 10_000, threshold: float = 0.05, seed: int = 0) -> Guess:
     """FactorVAE score (Kim & Mnih 2018): majority vote of the latents that vary the least, learned from `train` batches and scored on `test` others.
 
@@ -308,7 +317,7 @@ def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batc
     best = learned.argmax(0)
     return Guess(float(fresh[best, np.arange(len(best))].sum() / test), float(learned.max(0).sum() / train), int(active.sum()), learned)
 
-# %% ../nbs/14_scores.ipynb #14-063
+# %% ../nbs/14_scores.ipynb #14-066
 class Interventional(NamedTuple):
     "`gap` between the latent that moves the most and the second, as a share of the former; `disentanglement` of latents, `completeness` of factors; `moved` [latents, factors]."
     gap: float
@@ -316,7 +325,7 @@ class Interventional(NamedTuple):
     completeness: float
     moved: np.ndarray
 
-# %% ../nbs/14_scores.ipynb #14-065
+# %% ../nbs/14_scores.ipynb #14-068
 def interventional_scores(moved) -> Interventional:
     """Scores of `moved` `[factors, latents]`, the mean change of each latent when one factor alone is changed, such as `responses` gives for mu.
 
@@ -330,7 +339,7 @@ def interventional_scores(moved) -> Interventional:
     if not known.size: return Interventional(float("nan"), float("nan"), float("nan"), m)
     return Interventional(_mean(_gap(known) / known.max(0)), _purity(known), _purity(known.T), m)
 
-# %% ../nbs/14_scores.ipynb #14-070
+# %% ../nbs/14_scores.ipynb #14-073
 @torch.no_grad()
 def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     "Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean square over n, over the square root of 2, in units of the latents."
@@ -344,7 +353,7 @@ def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
         total += (again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a)).double().square().sum(1).cpu()
     return (total / len(z) / 2).sqrt().numpy()
 
-# %% ../nbs/14_scores.ipynb #14-076
+# %% ../nbs/14_scores.ipynb #14-079
 class Probe:
     """Reads the factors of `data` from codes, learned from `codes` `[n, latents]` and their true `factors` by gradient boosting: a classifier
     for a factor of at most ten values, otherwise a regression (of sine and cosine for a circular factor).
@@ -373,7 +382,7 @@ class Probe:
         "The factors of codes `[n, latents]`, in their own units: a row a code."
         return pd.DataFrame({f.name: _values(f, self._predict(f, codes)) if self.models[f.name] else np.full(len(codes), np.nan) for f in self.factors})
 
-# %% ../nbs/14_scores.ipynb #14-078
+# %% ../nbs/14_scores.ipynb #14-081
 def _few(factor) -> bool: return factor.kind != "continuous" and len(factor.values) <= 10
 
 def _targets(factor, values) -> np.ndarray:
@@ -383,7 +392,7 @@ def _targets(factor, values) -> np.ndarray:
     angle = 2 * np.pi * (np.asarray(values, float) - factor.values[0]) / factor.period
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
-# %% ../nbs/14_scores.ipynb #14-080
+# %% ../nbs/14_scores.ipynb #14-083
 def _values(factor, said) -> np.ndarray:
     "Values of the factor for what its model says."
     low, high = factor.values[0], factor.values[-1]
@@ -391,7 +400,7 @@ def _values(factor, said) -> np.ndarray:
     if factor.kind != "circular": return said[:, 0].clip(low, high)
     return low + np.arctan2(said[:, 1], said[:, 0]) % (2 * np.pi) / (2 * np.pi) * factor.period
 
-# %% ../nbs/14_scores.ipynb #14-085
+# %% ../nbs/14_scores.ipynb #14-088
 @dataclass(frozen=True)
 class Suite:
     "Numbers of points for the scores on arrays, boosting stages, and batches for the two scores that draw their own."
@@ -404,21 +413,21 @@ class Suite:
 
 SUITES = {"locatello2019": Suite(), "fast": Suite(2_000, 1_000, 15, 200, 100, 16), "smoke": Suite(300, 150, 3, 20, 10, 8)}
 
-# %% ../nbs/14_scores.ipynb #14-087
+# %% ../nbs/14_scores.ipynb #14-090
 def array_scores(codes, factors, codes_test, factors_test, trees: int = 100) -> dict:
     "Every score that needs arrays only: name -> result with its matrices."
     train, both = (codes, factors), (codes, factors, codes_test, factors_test)
     return {"mig": mig(*train), "dci": dci(*both, trees=trees), "sap": sap(*both), "modularity_explicitness": modularity_explicitness(*both),
             "irs": irs(*train), "unsupervised": unsupervised_scores(codes)}
 
-# %% ../nbs/14_scores.ipynb #14-089
+# %% ../nbs/14_scores.ipynb #14-092
 def score_table(found: dict, suite: str) -> pd.DataFrame:
     "The numbers of `array_scores` (and of the two other scores, if there), a row each."
     numbers = {(name, field): value for name, result in found.items() for field, value in result._asdict().items() if isinstance(value, (int, float))}
     table = pd.Series(numbers, name="value").rename_axis(["score", "part"]).to_frame()
     return table.assign(suite=suite)
 
-# %% ../nbs/14_scores.ipynb #14-091
+# %% ../nbs/14_scores.ipynb #14-094
 def score_suite(data, encoder, suite: str = "fast", batches: bool = True, seed: int = 0) -> pd.DataFrame:
     """All scores of an encoder (a VAE, or a function of images) on a dataset: a row a number, with the suite's name.
 
