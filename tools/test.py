@@ -1,4 +1,4 @@
-"""All that CI runs, step by step, stopping at the first that fails: `make test`, or `make test-wheel` for one step.
+"""All that CI runs, in steps, some of them side by side, stopping after those that fail: `make test`, or `make test-wheel` for one step.
 
 `make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself: nbdev_test runs the cells that nbval has
 run already.

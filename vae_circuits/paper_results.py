@@ -520,11 +520,11 @@ CAPTIONS = {
     "map": "The map: which latents answer to each factor, and which factors each latent moves when it is written, decoded and read again. Sure edges only; dashed falls as the other grows, dotted has no order.",
     "map_channels": "The map through the surest channels of the last convolution before the latents and the last before the picture.",
     "fig2": "Figure 2. Which factors move which latents. Width is the mean change in standard deviations of the latent.",
-    "fig3": "Figure 3. Effect strength and specificity of each latent.",
+    "fig3": "Figure 3. Effect strength and specificity of each latent that is in use.",
     "fig4": "Figure 4. Polysemanticity by layer; dashed lines are means. 1 answers to all factors alike.",
     "fig5": "Figure 5. Circuit modularity by layer.",
     "fig6": "Figure 6. Modularity, effect strength and disentanglement. One trained model a point: too few for a correlation.",
-    "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0.",
+    "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0, blank for latents that are not in use.",
 }
 
 # %% ../nbs/21_paper_results.ipynb #21-127
