@@ -66,7 +66,7 @@ class Preset:
 
 # %% ../nbs/21_paper_results.ipynb #21-010
 PRESETS = {
-    "smoke": Preset(Settings(images=32, pairs=4, circuit_pairs=4, points=500, resamples=200), dict(epochs=1, epoch_images=64 * 12, precision="bfloat16", evaluation_images=512)),
+    "smoke": Preset(Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50), dict(epochs=1, epoch_images=64 * 6, precision="bfloat16", evaluation_images=512)),
     "quick": Preset(Settings()),
     "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
 }
