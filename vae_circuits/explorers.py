@@ -213,13 +213,15 @@ class explore_patching(widgets.VBox):
         self.sizes = {n: s.units for n, s in self.vae.sites.items() if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1}
         self.chosen, self.site = {name: set() for name in self.sizes}, next(iter(self.sizes))
         self.doors = {name: widgets.Button(description=name, tooltip=f"Show the units of {name}") for name in self.sizes}
-        self.columns = {name: widgets.HTML() for name in self.sizes}
+        self.columns = {name: widgets.HTML(column(name, size, (), PALETTE[4])) for name, size in self.sizes.items()}
         self.units, self.table, self.numbers = Units(max(self.sizes.values()), self.press), widgets.HTML(), widgets.Label()
         self.text = widgets.Text(description="units", placeholder="0:8, 12", continuous_update=False)
         self.whole = [widgets.Button(description=text) for text in ("Patch all of the site", "Patch none of it")]
         self.pictures = {name: Picture(name) for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")}
         for name, door in self.doors.items(): door.on_click(lambda _, name=name: self.show_site(name))
-        for button, units in zip(self.whole, (slice(None), slice(0))): button.on_click(lambda _, units=units: self.patch(self.site, range(self.sizes[self.site])[units]))
+        every, none = self.whole
+        every.on_click(lambda _: self.patch(self.site, range(self.sizes[self.site])))
+        none.on_click(lambda _: self.patch(self.site, ()))
         self.text.observe(lambda _: self.named(), "value")
         row = lambda *children: widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap"))
         network = row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
@@ -261,7 +263,7 @@ class explore_patching(widgets.VBox):
         text = units if isinstance(units, str) else ",".join(map(str, units))
         chosen = set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
         if chosen == self.chosen[site]: return  # the text field follows the buttons, and says so
-        self.chosen[site] = chosen
+        self.chosen[site], self.columns[site].value = chosen, column(site, self.sizes[site], chosen, PALETTE[4])
         self.mark()
         self.update()
 
@@ -270,7 +272,6 @@ class explore_patching(widgets.VBox):
         a, b = self.runs
         patched = self.vae.run(given=a, do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u})
         self.pictures["patched"].png = png(patched.recon[0], *self.limits)
-        for name, n in self.sizes.items(): self.columns[name].value = column(name, n, self.chosen[name], PALETTE[4])
         self.table.value = _table(a.z[0], patched.z[0], b.z[0]) if a.z.ndim == 2 and a.z.shape[1] <= MOST else ""
         way, step, count = b.z - a.z, patched.z - a.z, sum(map(len, self.chosen.values()))
         if way.any(): self.numbers.value = f"{count} units patched: the latents went {(way * step).sum() / (way**2).sum():.0%} of the way from clean to donor"
