@@ -14,11 +14,11 @@ import torch
 import xarray as xr
 
 from .adapt import adapt, traced
-from .core import InputError, count, one_of
+from .core import InputError, count, listed, one_of
 from .deltas import Delta, Engine, chunks
 from .interventions import UNITS, Effects, image_pairs, unit_names
 from .patching import Target, differentiable, out, patch, patch_sweep, readout_names, readout_sites
-from .scm import Address, Run, ancestors, descendants, read
+from .scm import Run, addresses, ancestors, descendants, read
 
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()
@@ -28,13 +28,12 @@ def path_patch(vae, clean, donor, path, readout="mu", eps=None) -> torch.Tensor:
     Everything off the path keeps its clean value (Goldowsky-Dill et al. 2023).
     """
     vae = adapt(vae)
-    if isinstance(path, (str, Address)) or not path: raise InputError("expected a list of at least one address as path")
     clean, donor = image_pairs(vae, clean, donor)
-    addresses = [Address.parse(a, vae.sites) for a in path]
-    for a, b in zip(addresses, addresses[1:]):
+    path = addresses(path, vae.sites)
+    for a, b in zip(path, path[1:]):
         if a.site == b.site or a.site not in ancestors(vae.sites, [b.site]): raise InputError(f"{b} does not come after {a}; expected a path in the order of computation")
     run = vae.run(donor, eps=eps)
-    for address in addresses: run = vae.run(clean, {address: run}, eps=eps)
+    for address in path: run = vae.run(clean, {address: run}, eps=eps)
     return read(run, readout) - read(vae.run(clean, eps=eps), readout)
 
 # %% ../nbs/10_edges.ipynb #10-011
@@ -56,6 +55,7 @@ class _Edges:
     "Two engines: from the sender to the receiver, and from there to the readout."
     def __init__(self, vae, clean, donor, sender, receiver, readout, eps, max_memory):
         self.x, y = image_pairs(vae, clean, donor)
+        sender, receiver = (vae.sites[s].name for s in (sender, receiver))
         eps, self.memory = vae.noise(eps, len(y)), count(max_memory, "max_memory")
         trace, network, nodes, why = traced(vae)
         if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
@@ -143,13 +143,14 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
 def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -> dict:
     "Gradient of each number of the readout by the activation at each site: name -> `[n, m, *shape]`, averaged over `steps` images between clean and donor."
     vae, steps = adapt(vae), count(steps, "steps", 0)
+    names = vae.sites.named(names)
     x, y, eps = differentiable(vae, *(pairs := image_pairs(vae, clean, donor)), vae.noise(eps, len(pairs[0])))
     ends, total = readout_sites(vae, readout, x, eps), {}
     if lost := _lost(vae.sites, names, ends): raise InputError(f"no gradient comes from {lost} to the readout: codes lie between, which swap and do not slide. Patch instead")
     for k in range(max(1, steps)):
         with torch.enable_grad():
             between = (x + (k + 0.5) / steps * (y - x) if steps else x).detach().requires_grad_()
-            run = vae.run(between, eps=eps, record=[*names, *ends])
+            run = vae.run(between, eps=eps, record=list(dict.fromkeys([*names, *ends])))
             value = read(run, readout)
             if value.shape[1] > 512: raise InputError(f"the readout has {value.shape[1]} numbers, and a gradient takes a backward pass for each; expected at most 512. Use a function that sums them up")
             rows = [torch.autograd.grad(v.sum(), [run[s] for s in names], retain_graph=True, allow_unused=True, materialize_grads=True) for v in value.unbind(1)]
@@ -191,7 +192,9 @@ def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     vae = adapt(vae)
     clean, donor = image_pairs(vae, clean, donor)
     if not isinstance(pairs, (list, tuple)) or not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs): raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
-    found = [tuple(Address.parse(a, vae.sites) for a in pair) for pair in pairs]
+    found = [tuple(addresses(pair, vae.sites)) for pair in pairs]
+    labels = [" & ".join(sorted(map(str, pair))) for pair in found]
+    listed(labels, labels, "pair of addresses")
     for p, q in found:
         if p.site == q.site and (p.covers(vae.sites[p.site]) & q.covers(vae.sites[q.site])).any(): raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")
     ends = readout_sites(vae, readout, clean, eps)

@@ -14,12 +14,12 @@ import pandas as pd
 import xarray as xr
 
 from .adapt import adapt
-from .core import InputError
+from .core import InputError, count
 from .data import Factor, Sample
 from .edges import path_patch
 from .interventions import Effects
 from .patching import out, patch_sweep
-from .scm import Address
+from .scm import addresses
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
@@ -79,6 +79,7 @@ class Mediation:
         """All units by their share, the largest first: share with its interval (low, high), rank with its interval, `in_top` (see
         `rank_stability`), and `adjusted`, the p-value of "no share at all" by sign flips, adjusted for the number of units."""
         product, square = (self.nie.array * self.te.array).mean("readout"), (self.te.array**2).mean("readout")
+        top = count(top, "top")
         ranks = rank_stability(_share, product, square, top=top, seed=seed, **options)
         shares = bootstrap(_share, product, square, seed=seed, **options).to_frame().set_index("unit")
         adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
@@ -99,6 +100,7 @@ class Mediation:
 # %% ../nbs/12_mediation.ipynb #12-013
 def site_summary(nie: xr.DataArray, te: xr.DataArray, top: int = 10, **options) -> Estimate:
     "`Estimate` [number] of the mean share of the `top` units, the additivity gap, the sum of shares and the effective number of units of one site's `nie`."
+    top = count(top, "top")
     def numbers(product, square, gap):
         shares = _share(product, square)
         size = -np.sort(-shares.transpose("unit", ...).values, axis=0)  # the largest first
@@ -134,7 +136,8 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
 def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation:
     "`Mediation` with one path of addresses (see `path_patch`) as its only unit; the direct effect is that of everything but the path."
     vae = adapt(vae)
-    first = Address.parse(path[0], vae.sites).site
+    path = addresses(path, vae.sites)
+    first = path[0].site
     whole = patch_sweep(vae, clean, changed, [first], "site", readout, eps=eps).array
     te = whole.donor - whole.clean
     def along(a, b): return whole.drop_vars(["clean", "donor"]).copy(data=out(path_patch(vae, a, b, path, readout, eps))[:, None].numpy()).assign_coords(unit=[" -> ".join(map(str, path))])
@@ -144,7 +147,7 @@ def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation
 # %% ../nbs/12_mediation.ipynb #12-041
 def value_names(factor: Factor, values, bins: int = 3) -> np.ndarray:
     "A name for each of `values`: its category, the number, or if the factor has more than 10 values the one of `bins` equal parts of its range."
-    values = factor.check(values)
+    values, bins = factor.check(values), count(bins, "bins")
     if factor.labels: return np.array(factor.labels)[factor.classes(values)]
     if factor.kind != "continuous" and len(factor.values) <= 10: return np.array([f"{v:.3g}" for v in values])
     edges = np.linspace(factor.values[0], factor.values[-1], bins + 1)

@@ -34,6 +34,7 @@ class ConvVQVAE(ConvVAE):
         self.codebook = nn.Embedding(codes, latent_dim)
         self.decoder_linear = _block(nn.Conv2d(latent_dim, self.channels[2], 1))
         nn.init.normal_(self.codebook.weight, std=0.1)
+        self.sites = self.sites.coded(codes)
 
     def _sites(self):
         *encoder, mu, logvar, z, linear, conv_0, conv_1, conv_2, recon = super()._sites().values()
