@@ -14,9 +14,9 @@ from itertools import product
 import torch
 from torch.nn import functional as F
 
-from .adapt import Trace, batch
 from .interventions import unit_names
 from .scm import Address, Run, Sites, read
+from .tracing import Trace, batch
 
 # %% ../nbs/08_deltas.ipynb #08-008
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from torch import nn
 # %% ../nbs/05c_snapshot.ipynb #05c-006
 SMALL = 256  # numbers in a tensor that is compared number by number
 OPENED = 2000  # entries of one value that are looked at; what lies behind them is not
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, types.CodeType)
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), types.CodeType, torch.dtype,
+          torch.device, torch.Size)
 
 class _Notes:
     "Path -> what is known of the value there."
@@ -34,8 +35,10 @@ class _Notes:
     def _note(self, path, value):
         kind = type(value)
         if issubclass(kind, _PLAIN): self.found[path] = kind, value
-        elif isinstance(value, torch.Tensor): self.found[path] = kind, self._same(value), _writes(value), _content(value)
-        elif isinstance(value, np.ndarray) and value.dtype != object: self.found[path] = kind, value.shape, value.dtype.str, value.tobytes()
+        elif isinstance(value, torch.Tensor):
+            self.found[path] = kind, self._same(value), _writes(value), _content(value)
+        elif isinstance(value, np.ndarray) and value.dtype != object:
+            self.found[path] = kind, value.shape, value.dtype.str, value.tobytes()
         elif isinstance(value, (set, frozenset)): self.found[path] = kind, frozenset(value)
         else: self._open(path, kind, value)
 
@@ -55,55 +58,69 @@ def _writes(tensor): return None if tensor.is_inference() else tensor._version
 
 def _content(tensor):
     "The numbers of a small tensor that lies in ordinary memory."
-    small = tensor.numel() <= SMALL and tensor.device.type == "cpu" and tensor.layout == torch.strided
-    return str(tensor.detach().tolist()) if small else None  # as text, in which NaN equals itself
+    plain = tensor.device.type == "cpu" and tensor.layout == torch.strided
+    if not plain or tensor.numel() > SMALL: return None
+    return str(tensor.detach().tolist())  # as text, in which NaN equals itself
 
 # %% ../nbs/05c_snapshot.ipynb #05c-009
 def _parts(value) -> dict | None:
     "Name -> part of `value`; None if it cannot be opened."
     if isinstance(value, (list, tuple, deque)): return dict(enumerate(value))
-    if isinstance(value, Mapping): return {(i, str(key)): part for i, (key, part) in enumerate(value.items())}
+    if isinstance(value, Mapping):
+        return {(i, str(key)): part for i, (key, part) in enumerate(value.items())}
     if isinstance(value, types.FunctionType): return _made_of(value)
-    if isinstance(value, types.MethodType): return {"function": value.__func__, "of": id(value.__self__)}
-    if isinstance(value, partial): return {"function": value.func, "args": value.args, "keywords": value.keywords}
+    if isinstance(value, types.MethodType):
+        return {"function": value.__func__, "of": id(value.__self__)}
+    if isinstance(value, partial):
+        return {"function": value.func, "args": value.args, "keywords": value.keywords}
     if isinstance(value, (staticmethod, classmethod)): return {"function": value.__func__}
     if isinstance(value, property): return {"get": value.fget}
     if isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType)): return None
-    return {k: v for k, v in vars(value).items() if k not in _INNER} if hasattr(value, "__dict__") else None
+    if not hasattr(value, "__dict__"): return None
+    return {k: v for k, v in vars(value).items() if k not in _INNER}
 
 def _made_of(function) -> dict:
     "Code, defaults and enclosed values of a function."
-    found = {"code": function.__code__, "defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-    return found | {name: _enclosed(cell) for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ())}
+    code, cells = function.__code__, function.__closure__ or ()
+    found = {"code": code, "defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+    return found | {name: _enclosed(cell) for name, cell in zip(code.co_freevars, cells)}
 
 def _enclosed(cell):
     try: return cell.cell_contents
     except ValueError: return None  # not filled yet
 
-_INNER = {*vars(nn.Module()), "_compiled_call_impl"} - {"_parameters", "_buffers"}  # PyTorch's own, and no setting
+# what PyTorch itself keeps in a module, and is no setting
+_INNER = {*vars(nn.Module()), "_compiled_call_impl"} - {"_parameters", "_buffers"}
 
 # %% ../nbs/05c_snapshot.ipynb #05c-011
 @lru_cache(maxsize=4096)
 def _names(code) -> tuple:
     "The global names, and all names, that `code`, and code within it, looks up."
-    read = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
-    found = [(read, set(code.co_names)), *(_names(const) for const in code.co_consts if isinstance(const, types.CodeType))]
+    loads = "LOAD_GLOBAL", "LOAD_NAME"
+    read = {i.argval for i in dis.get_instructions(code) if i.opname in loads}
+    inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
+    found = [(read, set(code.co_names)), *map(_names, inner)]
     return tuple(sorted(set().union(*names)) for names in zip(*found))
 
 def _slots(network) -> dict:
-    "Path -> `(namespace, name)` of methods and values of the network's classes, and of what their code names."
-    classes = dict.fromkeys(c for m in network.modules() for c in type(m).__mro__ if c.__module__.split(".")[0] not in ("torch", "builtins"))
-    found, todo = {}, [((c.__qualname__, name), vars(c), name) for c in classes for name in vars(c) if name not in _MAKING]
+    """Path -> `(namespace, name)` of methods and values of the network's classes, and of what
+    their code names."""
+    classes = dict.fromkeys(c for m in network.modules() for c in type(m).__mro__)
+    classes = [c for c in classes if c.__module__.split(".")[0] not in ("torch", "builtins")]
+    todo = [((c.__qualname__, n), vars(c), n) for c in classes for n in vars(c) if n not in _MAKING]
+    found = {}
     while todo:
         path, space, name = todo.pop()
         if path in found: continue
         found[path] = space, name
         function = getattr(space[name], "__func__", getattr(space[name], "fget", space[name]))
-        if isinstance(function, types.FunctionType) and not _trusted(function.__module__): todo += _named(function)
+        own = isinstance(function, types.FunctionType) and not _trusted(function.__module__)
+        if own: todo += _named(function)
     return found
 
 def _named(function) -> list:
-    "`(path, namespace, name)` of what the code of `function` names in its module, and in modules and classes there."
+    """`(path, namespace, name)` of what the code of `function` names in its module, and in modules
+    and classes there."""
     (read, names), space, found = _names(function.__code__), function.__globals__, []
     for name in read:
         value = space.get(name)
@@ -116,21 +133,26 @@ def _named(function) -> list:
 
 @lru_cache(maxsize=None)
 def _trusted(module) -> bool:
-    "Whether the module of that name is Python's own, or installed: such code is not edited while it is used."
+    "Whether a module is Python's own, or installed: such code is not edited while it is used."
     file = getattr(sys.modules.get(module), "__file__", None) or ""
-    return str(module).split(".")[0] in sys.stdlib_module_names and module != "__main__" or "site-packages" in file or "dist-packages" in file
+    own = str(module).split(".")[0] in sys.stdlib_module_names and module != "__main__"
+    return own or "site-packages" in file or "dist-packages" in file
 
 _MAKING = {"__init__", "__doc__", "__repr__", "__dict__", "__weakref__"}  # has no part in a pass
 
 # %% ../nbs/05c_snapshot.ipynb #05c-013
 class Snapshot:
-    "What decides, beside the weights, which operations `network` does. `run`: makes a pass; what this changes is left out."
+    """What decides, beside the weights, which operations `network` does.
+
+    run: makes a pass through it; what this alone changes is left out.
+    """
     def __init__(self, network, run=lambda: None):
         self.network, self.slots, self.restless = network, _slots(network), ()
         before = self._take()
         run()
         now = self._take()
-        self.restless = {p for p in {**before.found, **now.found} if before.found.get(p) != now.found.get(p)}
+        paths = {**before.found, **now.found}
+        self.restless = {p for p in paths if before.found.get(p) != now.found.get(p)}
         self.was = self._take()
 
     def _take(self) -> _Notes:
@@ -140,9 +162,11 @@ class Snapshot:
             for key, value in vars(module).items():
                 if key not in _MODULE: notes.add((name, key), value)
             for key, weight in (*module._parameters.items(), *module._buffers.items()):
-                notes.found[name, key] = None if weight is None else (weight.shape, weight.is_floating_point())
+                real = None if weight is None else (weight.shape, weight.is_floating_point())
+                notes.found[name, key] = real
         for path, (space, name) in self.slots.items(): notes.add(path, space.get(name))
-        for kind in {type(m) for m in self.network.modules()}: notes.found[kind.__qualname__, "names"] = len(vars(kind))
+        for kind in {type(m) for m in self.network.modules()}:  # a method may be new
+            notes.found[kind.__qualname__, "names"] = len(vars(kind))
         for path in self.restless: notes.found.pop(path, None)
         return notes
 
