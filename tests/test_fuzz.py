@@ -18,7 +18,7 @@ from vae_circuits.adapt import adapt
 from vae_circuits.circuits import (Trial, areas, factor_trial, faithfulness_curve, find_circuit, match_units, modules,
                                    motifs, random_members, redundant_pairs, score_circuit, unit_scores)
 from vae_circuits.core import InputError
-from vae_circuits.data import Factor, Synthetic
+from vae_circuits.data import Factor, SyntheticCausal
 from vae_circuits.edges import attribute, attribute_edges, edge_sweep, interactions, path_patch
 from vae_circuits.interventions import (activation_changes, latent_changes, latent_differences, mean_over, noised,
                                         responses, traverse)
@@ -39,7 +39,7 @@ SECONDS = 20  # after which a call counts as hanging
 
 torch.manual_seed(0)
 VAE = ConvVAE(latent_dim=3, channels=(2, 2, 2)).eval().requires_grad_(False)
-DATA = Synthetic()
+DATA = SyntheticCausal()
 SAMPLE = DATA.sample(4, seed=0)
 X, Y = SAMPLE.images, DATA.interventions(SAMPLE, "shape").images
 Z = VAE.run(X).mu
@@ -55,7 +55,7 @@ EFFECTS = patch_sweep(VAE, X, Y, ["mu"]).array
 ODD = {
     "nothing": None, "text": "shap", "number as text": "3", "long text": "e" * 3000, "empty text": "", "minus one": -1, "zero": 0,
     "fraction": 2.5, "nan": float("nan"), "infinity": float("inf"), "huge": 10**15, "true": True, "empty list": [], "list": ["shape", "shape"],
-    "numbers": [1, 2], "dictionary": {}, "wrong dictionary": {"nowhere": 1.0}, "object": object(), "type": int, "function": lambda run: 1.0,
+    "numbers": [1, 2], "dictionary": {}, "wrong dictionary": {"nowhere": 1.0}, "object": object(), "function": lambda run: 1.0,
     "empty array": np.zeros((0, 3)), "nan array": np.full((4, 3), np.nan), "vector": np.ones(3), "words": np.array([["a", "b"]]),
     "masked": np.ma.masked_all((4, 3)), "tensor": torch.ones(2, 2), "whole numbers": torch.ones(4, 1, 64, 64, dtype=torch.long),
     "one image": X[0], "other size": X[:, :, :32], "too bright": X * 300, "complex": torch.ones(4, 3, dtype=torch.complex64), "set": {1, 2}, "bytes": b"ab",
