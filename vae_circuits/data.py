@@ -288,14 +288,14 @@ class CausalDataset(Drawable):
 
 # %% ../nbs/01_data.ipynb #01-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
-    "`x` as a tensor if it is a batch of images: float `[n, *shape]`, not empty, finite, within `limits`. Otherwise `InputError`."
+    "`x` as a tensor if it is a batch of images: float `[n, *shape]` (None: any), not empty, finite, within `limits`. Otherwise `InputError`."
     lowest, highest = limits
-    wanted = f"expected float images [n, {', '.join(map(str, shape))}] in [{lowest:g}, {highest:g}]"
+    wanted = f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g}, {highest:g}]"
     if isinstance(x, np.ma.MaskedArray): raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
     if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)  # torch knows no others
     try: x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
-    if tuple(x.shape[1:]) != tuple(shape) or x.ndim == 0: raise InputError(f"{wanted}; got shape {list(x.shape)}")
+    if x.ndim == 0 or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
     if not len(x): raise InputError(f"{wanted}; got an empty batch")
     if not x.is_floating_point(): raise InputError(f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?")
     low, high = x.aminmax()  # NaN if any pixel is
