@@ -210,6 +210,8 @@ def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) ->
     measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`. chunk: pictures at a time.
     """
     vae = adapt(vae)
+    if not isinstance(measures, dict) or not measures or not all(map(callable, measures.values())):
+        raise InputError(f"expected measures as a dictionary, name -> function of differences; got {measures!r:.60}")
     z, chunk, (latents, values) = check_latents(vae, z), count(chunk, "chunk"), _grid(vae, None, values)
     base, rows = vae.decode(z), torch.cartesian_prod(torch.arange(len(z)), torch.tensor(latents), torch.arange(len(values)))
     parts = []

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .core import InputError, count, number
 from .models import kl_per_latent, reconstruction_nats
 from .quantized import nearest
 
@@ -23,6 +24,8 @@ class Objective(nn.Module):
 
     def noise(self, n: int, latent_dim: int, generator) -> list:
         "The random numbers of a step with batches of n: N(0, 1) `[n, latent_dim]` for each batch, then whatever else the terms need."
+        n, latent_dim = count(n, "n"), count(latent_dim, "latent_dim")
+        if not isinstance(generator, torch.Generator): raise InputError(f"expected a torch.Generator, so that nobody else's random numbers change; got {generator!r:.60}")
         return [torch.randn(n, latent_dim, generator=generator) for _ in range(self.draws)]
 
     def terms(self, model, images: list, noise: list) -> dict: return bound(model, images[0], noise[0])[1]
@@ -31,7 +34,9 @@ class Objective(nn.Module):
 
     def forward(self, model, images: list, noise: list, done: float = 1.0) -> dict:
         "All terms and their `loss`; `images`: `draws` batches `[n, colors, 64, 64]`."
-        terms = self.terms(model, images, noise)
+        for name, parts, least in (("batches of images", images, self.draws), ("tensors of noise", noise, 0)):
+            if not isinstance(parts, (list, tuple)) or len(parts) < least: raise InputError(f"expected a list of at least {least} {name}; got {f'{len(parts)}' if isinstance(parts, (list, tuple)) else f'a {type(parts).__name__}'}")
+        done, terms = number(done, "done", 0, 1), self.terms(model, images, noise)
         return {"loss": self.loss(terms, done), **terms}
 
     def players(self, model) -> dict:
@@ -49,7 +54,7 @@ class BetaVAE(Objective):
     "recon + beta * kl (Higgins et al. 2017). `beta=1` is the plain VAE."
     def __init__(self, beta: float = 1.0):
         super().__init__()
-        self.beta = beta
+        self.beta = number(beta, "beta", 0)
 
     def loss(self, terms, done): return terms["recon"] + self.beta * terms["kl"]
 
@@ -58,7 +63,7 @@ class AnnealedVAE(Objective):
     "recon + weight * |kl - C|; C rises from 0 to `capacity` nats over the first half of the training (Burgess et al. 2018, Eq. 8)."
     def __init__(self, capacity: float = 25.0, weight: float = 1000.0):
         super().__init__()
-        self.capacity, self.weight = capacity, weight
+        self.capacity, self.weight = number(capacity, "capacity", 0), number(weight, "weight", 0)
 
     def loss(self, terms, done): return terms["recon"] + self.weight * (terms["kl"] - self.capacity * min(1.0, 2 * done)).abs()
 
@@ -66,13 +71,24 @@ class AnnealedVAE(Objective):
 class Discriminator(nn.Sequential):
     "Latents `[n, d]` -> two logits `[n, 2]`: (from the joint, from the shuffled). Kim & Mnih (2018), appendix."
     def __init__(self, latent_dim: int, width: int = 1000, depth: int = 6):
-        sizes = [latent_dim, *[width] * depth]
+        width = count(width, "width")
+        sizes = [count(latent_dim, "latent_dim"), *[width] * count(depth, "depth")]
         hidden = [m for a, b in zip(sizes, sizes[1:]) for m in (nn.Linear(a, b), nn.LeakyReLU(0.2))]
         super().__init__(*hidden, nn.Linear(width, 2))
+
+# %% ../nbs/04_objectives.ipynb #04-017b
+def _matrices(**parts):
+    "`InputError` unless all are tensors of numbers `[n, d]`, not empty, of one width."
+    for name, part in parts.items():
+        if not isinstance(part, torch.Tensor) or part.ndim != 2 or not part.numel() or part.is_complex():
+            raise InputError(f"expected a tensor of numbers [n, d] as {name}; got {f'shape {list(part.shape)}' if isinstance(part, torch.Tensor) else f'a {type(part).__name__}'}")
+    if len(widths := {part.shape[1] for part in parts.values()}) > 1: raise InputError(f"expected {' and '.join(parts)} of one width; got {', '.join(map(str, sorted(widths)))}")
 
 # %% ../nbs/04_objectives.ipynb #04-019
 def shuffle_latents(z, order):
     "Each column of `z` `[n, d]` permuted by itself, as the numbers in `order` `[n, d]` sort: draws from the product of the marginals."
+    _matrices(z=z, order=order)
+    if z.shape != order.shape: raise InputError(f"expected as many numbers in order as in z, {list(z.shape)}; got {list(order.shape)}")
     return z.gather(0, order.argsort(0))
 
 # %% ../nbs/04_objectives.ipynb #04-022
@@ -82,7 +98,8 @@ class FactorVAE(Objective):
 
     def __init__(self, gamma: float = 40.0, latent_dim: int = 10, lr: float = 5e-5):
         super().__init__()
-        self.gamma, self.lr, self.discriminator = gamma, lr, Discriminator(latent_dim)
+        self.gamma, self.lr = number(gamma, "gamma", 0), number(lr, "lr", above=0)
+        self.discriminator = Discriminator(latent_dim)
 
     def noise(self, n, latent_dim, generator): return [*super().noise(n, latent_dim, generator), torch.rand(n, latent_dim, generator=generator)]
 
@@ -98,6 +115,8 @@ class FactorVAE(Objective):
 
     def discriminator_loss(self, joint, shuffled):
         "Cross-entropy of telling `joint` latents (class 0) from `shuffled` ones (class 1), in nats."
+        _matrices(joint=joint, shuffled=shuffled)
+        if joint.shape != shuffled.shape: raise InputError(f"expected as many joint latents as shuffled ones; got {list(joint.shape)} and {list(shuffled.shape)}")
         logits = self.discriminator(torch.cat([joint, shuffled])).float()
         return F.cross_entropy(logits, torch.arange(2, device=logits.device).repeat_interleave(len(joint)))
 
@@ -111,6 +130,8 @@ def total_correlation(z, mu, logvar):
 
     Chen et al. (2018), appendix C, with the batch in place of the dataset. A small batch sees its own code in the mixture and reads high.
     """
+    _matrices(z=z, mu=mu, logvar=logvar)
+    if not z.shape == mu.shape == logvar.shape: raise InputError(f"expected z, mu and logvar of one shape; got {list(z.shape)}, {list(mu.shape)} and {list(logvar.shape)}")
     z, mu, logvar = z.float(), mu.float(), logvar.float()
     each = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mu) ** 2 / logvar.exp())  # [n codes, n posteriors, d]
     return (each.sum(2).logsumexp(1) - each.logsumexp(1).sum(1)).mean() + (z.shape[1] - 1) * math.log(len(z))
@@ -120,7 +141,7 @@ class BetaTCVAE(Objective):
     "recon + kl + (beta - 1) * total correlation (Chen et al. 2018, Eq. 4 with alpha = gamma = 1): only that part of the KL weighs beta."
     def __init__(self, beta: float = 4.0):
         super().__init__()
-        self.beta = beta
+        self.beta = number(beta, "beta", 0)
 
     def terms(self, model, images, noise):
         run, terms = bound(model, images[0], noise[0])
@@ -131,6 +152,8 @@ class BetaTCVAE(Objective):
 # %% ../nbs/04_objectives.ipynb #04-038
 def moment_gaps(mu, logvar):
     "Squared entries off the diagonal of the codes' covariance, and squared distances of its diagonal from 1, each summed (Kumar et al. 2018, Eq. 6)."
+    _matrices(mu=mu, logvar=logvar)
+    if mu.shape != logvar.shape: raise InputError(f"expected mu and logvar of one shape; got {list(mu.shape)} and {list(logvar.shape)}")
     centered, d = (mu - mu.mean(0)).float(), mu.shape[1]
     covariance = (centered[:, :, None] * centered[:, None]).mean(0) + torch.eye(d, device=mu.device) * logvar.float().exp().mean(0)
     diagonal = covariance.diagonal()
@@ -141,7 +164,7 @@ class DIPVAE(Objective):
     "recon + kl + weight * (both `moment_gaps`): DIP-VAE-II of Kumar et al. (2018), with its two weights the same."
     def __init__(self, weight: float = 10.0):
         super().__init__()
-        self.weight = weight
+        self.weight = number(weight, "weight", 0)
 
     def terms(self, model, images, noise):
         run, terms = bound(model, images[0], noise[0])
@@ -153,6 +176,7 @@ class DIPVAE(Objective):
 # %% ../nbs/04_objectives.ipynb #04-044
 def mmd(a, b):
     "Squared maximum mean discrepancy of two sets `[n, d]` under the kernel exp(-|x - y|^2 / 2d); 0 for the same set, at most 2."
+    _matrices(a=a, b=b)
     kernel = lambda p, q: ((p[:, None] - q) ** 2).sum(2).div(-2 * p.shape[1]).exp().mean()
     a, b = a.float(), b.float()
     return kernel(a, a) + kernel(b, b) - 2 * kernel(a, b)
@@ -162,7 +186,7 @@ class InfoVAE(Objective):
     "recon + (1 - alpha) * kl + (alpha + weight - 1) * mmd(codes, prior) (Zhao et al. 2019, Eq. 6). `alpha=1` is MMD-VAE."
     def __init__(self, weight: float = 1000.0, alpha: float = 0.0):
         super().__init__()
-        self.weight, self.alpha = weight, alpha
+        self.weight, self.alpha = number(weight, "weight", 0), number(alpha, "alpha")
 
     def noise(self, n, latent_dim, generator): return [*super().noise(n, latent_dim, generator), torch.randn(n, latent_dim, generator=generator)]
 
@@ -181,7 +205,7 @@ class VQVAE(Objective):
     """
     def __init__(self, beta: float = 0.25, lr: float = 0.1):
         super().__init__()
-        self.beta, self.lr = beta, lr
+        self.beta, self.lr = number(beta, "beta", 0), number(lr, "lr", above=0)
 
     def noise(self, n, latent_dim, generator): return []
 
@@ -200,6 +224,9 @@ class VQVAE(Objective):
 # %% ../nbs/04_objectives.ipynb #04-051
 def idle_gaps(codebook, latents, codes):
     "Sum of squared distances of the entries of `codebook` `[k, c]` that are not in `codes` from the nearest vector of `latents` `[n, c, ...]`."
+    _matrices(codebook=codebook)
+    if not isinstance(latents, torch.Tensor) or latents.ndim < 2 or latents.shape[1] != codebook.shape[1] or not latents.numel(): raise InputError(f"expected latents [n, {codebook.shape[1]}, ...]; got {list(getattr(latents, 'shape', []))}")
+    if not isinstance(codes, torch.Tensor) or codes.is_floating_point() or codes.is_complex(): raise InputError(f"expected whole numbers as codes; got {getattr(codes, 'dtype', type(codes).__name__)}")
     vectors = latents.movedim(1, -1).flatten(0, -2)
     idle = (codes.flatten() != torch.arange(len(codebook), device=codes.device)[:, None]).all(1)
     return ((codebook - vectors[nearest(codebook.detach(), vectors)]).pow(2).sum(1) * idle).sum()

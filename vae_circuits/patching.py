@@ -18,7 +18,7 @@ from .core import InputError, count, number, one_of
 from .data import check_images
 from .deltas import Engine, chunks
 from .interventions import UNITS, Effects, image_pairs, latent_names, mean_over, out, unit_coords, unit_names
-from .scm import Address, Run, Sites, addresses, ancestors, as_value, edited, read
+from .scm import Address, Run, Sites, addresses, ancestors, as_value, check_readout, edited, read
 
 # %% ../nbs/09_patching.ipynb #09-009
 class _Watched(Run):
@@ -30,7 +30,7 @@ class _Watched(Run):
 # %% ../nbs/09_patching.ipynb #09-011
 def readout_sites(vae, readout, x, eps=None) -> list:
     "The sites that `readout` reads, in order; a function is tried on the first images of `x`, and refused if it mixes them."
-    if not callable(readout) and readout != "kl": return [vae.sites[readout].name]
+    if not callable(check_readout(readout)) and readout != "kl": return [vae.sites[readout].name]
     first, both = (vae.run(x[:k], eps=None if eps is None else eps[:k]) for k in (1, 2))
     watched = _Watched(first, first.eps, first.x)
     alone, beside = read(watched, readout), read(both, readout)[:1]
@@ -52,6 +52,7 @@ def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
     donor: images, or a number, a run or a function, as on the right of a do-statement. eps: noise shared by all runs.
     """
     vae = adapt(vae)
+    address = Address.parse(address, vae.sites)
     x, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(x))
     if isinstance(value, torch.Tensor): value = vae.run(value, eps=eps)

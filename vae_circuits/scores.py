@@ -10,6 +10,7 @@ __all__ = ['SUITES', 'check_codes', 'discretize', 'mutual_information', 'MIG', '
 
 # %% ../nbs/14_scores.ipynb #14-003
 import os, warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,27 +26,39 @@ from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from .core import InputError, one_of
+from .adapt import adapt, evaluation
+from .core import InputError, count, number, one_of, seeded, table
+from .data import check_images
+from .metrics import check_responses, varies
+from .scm import SCM
 
 # %% ../nbs/14_scores.ipynb #14-008
-def check_codes(codes, factors=None, least: int = 2):
-    """`codes` `[n, latents]` as floats and `factors` `[n, factors]` as integers; `InputError` unless they fit together, are finite, and have `least` rows.
+def check_codes(codes, *factors, least: int = 2, like=None):
+    """`codes` `[n, latents]` as floats and, if given, `factors` `[n, factors]` as int64; `InputError` unless they fit together, are finite,
+    and have `least` rows.
 
-    A constant latent and a factor with one value are warned of by number; scores leave the latter out, as NaN.
+    like: the codes and factors that these are a test of; they must have as many columns. A constant latent (see `varies`) and a
+    factor with one value are warned of by number; scores leave the latter out, as NaN. A latent that is constant up to rounding comes
+    back exactly constant.
     """
-    codes = codes.detach().cpu().numpy() if isinstance(codes, torch.Tensor) else np.asarray(codes)
-    codes = codes.astype(float)
-    if codes.ndim != 2 or not codes.size: raise InputError(f"expected codes [n, latents]; got shape {list(codes.shape)}")
+    codes = table(codes, "codes [n, latents]", 2, finite=False)
     if not np.isfinite(codes).all(): raise InputError(f"codes contain NaN or infinity, first in latent {np.flatnonzero(~np.isfinite(codes).all(0))[0]}")
     if len(codes) < least: raise InputError(f"expected codes of at least {least} images; got {len(codes)}")
-    if constant := np.flatnonzero(np.ptp(codes, axis=0) == 0).tolist(): _warn(f"latent {_numbers(constant)} is constant, and knows nothing")
-    if factors is None: return codes
-    factors = factors.detach().cpu().numpy() if isinstance(factors, torch.Tensor) else np.asarray(factors)
-    if factors.ndim != 2 or len(factors) != len(codes) or not factors.size:
-        raise InputError(f"expected codes [n, latents] and factors [n, factors]; got {list(codes.shape)} and {list(factors.shape)}")
-    if not np.issubdtype(factors.dtype, np.integer): raise InputError(f"expected integer factors, such as data.classes gives; got {factors.dtype}")
+    if constant := np.flatnonzero(~varies(codes)).tolist(): _warn(f"latent {_numbers(constant)} is constant, and knows nothing")
+    codes = _settled(codes)
+    if like is not None and codes.shape[1] != like[0].shape[1]: raise InputError(f"expected as many latents in the test as in the training, {like[0].shape[1]}; got {codes.shape[1]}")
+    if not factors: return codes
+    factors = table(*factors, "factors [n, factors]", 2)
+    if len(factors) != len(codes): raise InputError(f"expected codes [n, latents] and factors [n, factors]; got {list(codes.shape)} and {list(factors.shape)}")
+    if (factors % 1 != 0).any() or np.abs(factors).max() > 2**53: raise InputError("expected whole numbers as factors, such as data.classes gives")
+    factors = factors.astype(np.int64)  # differences of small types, such as int8, run over
+    if like is not None and factors.shape[1] != like[1].shape[1]: raise InputError(f"expected as many factors in the test as in the training, {like[1].shape[1]}; got {factors.shape[1]}")
     if single := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist(): _warn(f"factor {_numbers(single)} has one value, and nothing can be said about it")
     return codes, factors
+
+def _settled(values):
+    "The columns of `values`, those that vary by rounding only set to their first entry."
+    return np.where(varies(values), values, values[0])
 
 def _warn(text): warnings.warn(text, stacklevel=4)
 
@@ -53,7 +66,7 @@ def _numbers(indices): return ", ".join(map(str, indices))
 
 # %% ../nbs/14_scores.ipynb #14-010
 def _gap(matrix):
-    "Largest minus second largest in each column of `[latents, factors]`."
+    "Largest minus second largest in each column of `[latents, factors]`; NaN for a column of NaN."
     if len(matrix) < 2: raise InputError("the gap between two latents needs at least 2 latents; got 1")
     top = np.sort(matrix, axis=0)[::-1]
     return top[0] - top[1]
@@ -62,13 +75,17 @@ def _mean(values): return float(np.nanmean(values)) if np.isfinite(values).any()
 
 # %% ../nbs/14_scores.ipynb #14-012
 def discretize(values, bins: int = 20) -> np.ndarray:
-    "Each column of `values` `[n, k]` in `bins` bins of equal width, numbered from 1."
+    "Each column of `values` `[n, k]` in `bins` bins of equal width, numbered from 1; a constant column is all in one."
+    values, bins = _settled(table(values, "values [n, k]", 2)), count(bins, "bins")
     if len(values) < bins: raise InputError(f"{bins} bins need at least {bins} images; got {len(values)}")
-    return np.stack([np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in values.T], 1)
+    try: return np.stack([np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in values.T], 1)
+    except ValueError: raise InputError(f"values from {values.min():g} to {values.max():g} cannot be cut into {bins} bins") from None
 
 # %% ../nbs/14_scores.ipynb #14-014
 def mutual_information(a, b) -> np.ndarray:
     "Mutual information in nats of every column of integers `a` with every column of `b`: `[columns of a, columns of b]`."
+    a, b = table(a, "a [n, columns]", 2), table(b, "b [n, columns]", 2)
+    if len(a) != len(b): raise InputError(f"expected as many rows in a as in b; got {len(a)} and {len(b)}")
     a, b = [[np.unique(column, return_inverse=True)[1] for column in m.T] for m in (a, b)]
     with config_context(skip_parameter_validation=True):  # which would take ten times as long as the sums
         return np.array([[mutual_info_score(None, None, contingency=_counts(x, y)) for y in b] for x in a])
@@ -112,8 +129,9 @@ def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = 
     trees: boosting stages; each has a tree for every value of a factor. jobs: threads; None takes one more than there are processors,
     which keeps all of them busy to the end. A factor with one value is left out.
     """
-    codes, factors = check_codes(codes, factors)
-    codes_test, factors_test = check_codes(codes_test, factors_test)
+    trees, jobs, seed = count(trees, "trees"), None if jobs is None else count(jobs, "jobs"), count(seed, "seed", 0, 2**32 - 1)
+    train = codes, factors = check_codes(codes, factors)
+    codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     def fit(j):
         model = GradientBoostingClassifier(n_estimators=trees, random_state=seed).fit(codes, factors[:, j])
@@ -127,8 +145,8 @@ def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = 
 
 # %% ../nbs/14_scores.ipynb #14-029
 def _purity(weights):
-    "Mean of one minus the entropy of each row, in units of its largest possible entropy, weighted by the rows' sums; NaN where a row has one entry."
-    if weights.shape[1] < 2: return float("nan")
+    "Mean of one minus the entropy of each row, in units of its largest possible entropy, weighted by the rows' sums; NaN where a row has one entry, or there are none."
+    if weights.shape[1] < 2 or not len(weights): return float("nan")
     each = 1 - scipy.stats.entropy(weights.T + 1e-11, base=weights.shape[1])
     share = weights.sum(1) / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
     return float((each * share).sum())
@@ -146,18 +164,21 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
     continuous: squared correlations on `codes` and `factors` take the place of test accuracies. The solver works on the primal problem,
     which has the same solution as the dual one of the study, and always arrives there. NaN for a factor with one value.
     """
-    codes, factors = check_codes(codes, factors)
+    train = codes, factors = check_codes(codes, factors)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     table = np.full((codes.shape[1], factors.shape[1]), np.nan)
     if continuous:
         centered, targets = (v - v.mean(0) for v in (codes, factors))
         spread = (centered**2).sum(0)[:, None] * (targets**2).sum(0)
-        square = np.divide((centered.T @ targets)**2, spread, out=np.zeros_like(spread), where=spread > 0)
+        known = varies(codes)[:, None] & (spread > 0)
+        square = np.divide((centered.T @ targets)**2, spread, out=np.zeros_like(spread), where=known)
         table[:, varied] = square[:, varied]
     else:
         if codes_test is None or factors_test is None: raise InputError("accuracies need codes_test and factors_test; or pass continuous=True")
-        codes_test, factors_test = check_codes(codes_test, factors_test)
-        def fit(i, j): return LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(codes[:, [i]], factors[:, j]).score(codes_test[:, [i]], factors_test[:, j])
+        codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
+        def fit(i, j):
+            model = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)  # 0: it draws a seed even where it uses none
+            return model.fit(codes[:, [i]], factors[:, j]).score(codes_test[:, [i]], factors_test[:, j])
         places = [(i, j) for j in varied for i in range(codes.shape[1])]
         for (i, j), score in zip(places, Parallel(os.cpu_count() or 1, prefer="threads")(delayed(fit)(i, j) for i, j in places)): table[i, j] = score
     return SAP(_mean(_gap(table)), table)
@@ -177,16 +198,17 @@ def modularity_explicitness(codes, factors, codes_test, factors_test, bins: int 
     """Modularity and explicitness (Ridgeway & Mozer 2018), as in the study: a latent that knows nothing counts as 0 in the mean.
 
     Explicitness: standardised codes, one logistic regression for each value against the rest (liblinear, C = 1), macro-averaged ROC AUC
-    over the values that occur in the test. NaN for a factor with one value, and for modularity if there is only one factor.
+    over the values that occur in the test. NaN for a factor with one value, and for modularity if fewer than two factors vary.
     """
-    codes, factors = check_codes(codes, factors)
-    codes_test, factors_test = check_codes(codes_test, factors_test)
+    train = codes, factors = check_codes(codes, factors)
+    codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
     information = mutual_information(discretize(codes, bins), factors)
-    square = information**2
+    square = information[:, np.ptp(factors, axis=0) > 0]**2  # a factor that never varies is not one that a latent could know
+    if not square.size: square = np.zeros((len(information), 1))
     best = square.max(1)
     others = best * (square.shape[1] - 1)
     each = 1 - np.divide(square.sum(1) - best, others, out=np.full(len(best), np.nan), where=others > 0)
-    deviation = np.where((spread := codes.std(0)) > 0, spread, 1)
+    deviation = np.where(varies(codes), codes.std(0), 1)
     train, test = ((c - codes.mean(0)) / deviation for c in (codes, codes_test))
     def tell(j):
         if np.ptp(factors[:, j]) == 0: return np.nan, np.nan
@@ -205,7 +227,7 @@ def _auc(model, codes, labels):
 
 # %% ../nbs/14_scores.ipynb #14-044
 class IRS(NamedTuple):
-    "`score`; `per_latent` and `matrix` [latents, factors], NaN for constant latents; `active` latents, and `active_sum`, what the study's code reports in their place."
+    "`score`; `per_latent` and `matrix` [latents, factors], NaN for constant latents and factors; `active` latents, and `active_sum`, what the study's code reports in their place."
     score: float
     per_latent: np.ndarray
     matrix: np.ndarray
@@ -218,18 +240,18 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
 
     The study's code takes the 0.99 quantile of deviations for the paper's maximum (`quantile=1.0`), and its count of active dimensions
     sums up their values; that sum is `active_sum`, the true count `active`. NaN if all latents are constant, where the study has 0.
+    A factor with one value takes no part: holding it is holding nothing, and the study counts what is left as robustness.
     """
-    if not 0 < quantile <= 1: raise InputError(f"quantile must be above 0 and at most 1; got {quantile}")
+    quantile = number(quantile, "quantile", above=0, high=1)
     codes, factors = check_codes(codes, factors)
-    factors = discretize(factors, bins)
-    alive = codes.var(0) > 0
+    varied, alive = np.flatnonzero(np.ptp(factors, axis=0) > 0), varies(codes)
     z, strays = codes[:, alive], []
-    for f in factors.T:
+    for f in discretize(factors, bins)[:, varied].T:
         groups = [z[f == v] for v in np.unique(f)]
         strays.append(np.mean([np.quantile(np.abs(g - g.mean(0)), quantile, axis=0) for g in groups], axis=0))
     matrix, largest = np.full((codes.shape[1], factors.shape[1]), np.nan), np.abs(z - z.mean(0)).max(0, initial=0)
-    matrix[alive] = 1 - np.stack(strays, 1) / largest[:, None]
-    each = np.where(alive, matrix.max(1), np.nan)
+    if strays: matrix[np.ix_(alive, varied)] = 1 - np.stack(strays, 1) / largest[:, None]
+    each = matrix[:, varied].max(1) if strays else np.full(len(matrix), np.nan)
     score = float(np.average(each[alive], weights=largest)) if alive.any() else float("nan")
     return IRS(score, each, matrix, int(alive.sum()), float(z.sum()))
 
@@ -245,12 +267,14 @@ class Unsupervised(NamedTuple):
 # %% ../nbs/14_scores.ipynb #14-051
 def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
     "Gaussian total correlation and Wasserstein correlation, and the mean mutual information between latents. Total correlation is NaN with a constant latent."
-    codes = check_codes(codes, least=bins)
+    bins = count(bins, "bins")
+    codes = check_codes(codes, least=max(bins, 2))
     d = codes.shape[1]
     if d < 2: raise InputError("correlations between latents need at least 2 latents; got 1")
-    covariance = np.cov(codes.T)
+    moves = varies(codes)
+    covariance = np.where(np.outer(moves, moves), np.cov(codes.T), 0)
     variance = np.diag(covariance)
-    total = 0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]) if (variance > 0).all() else np.nan
+    total = 0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]) if moves.all() else np.nan
     root = np.sqrt(variance)[:, None]  # cov * diag is similar to the symmetric D^1/2 cov D^1/2, whose eigenvalues are real
     eigenvalues = np.linalg.eigvalsh(root * covariance * root.T)
     wasserstein = 2 * variance.sum() - 2 * np.sqrt(eigenvalues.clip(min=0)).sum()
@@ -261,11 +285,40 @@ def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
 # %% ../nbs/14_scores.ipynb #14-054
 @torch.no_grad()
 def represent(encoder, images, chunk: int = 256) -> np.ndarray:
-    "Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives."
-    read = (lambda x: encoder.encode(x)[0]) if hasattr(encoder, "encode") else encoder
-    return np.concatenate([torch.as_tensor(read(x)).cpu().double().numpy() for x in images.split(chunk)])
+    """Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives.
+
+    A module encodes in evaluation mode, in the precision of its weights, and its flags are afterwards what they were. `InputError`
+    unless there are finite codes, a row an image.
+    """
+    chunk = count(chunk, "chunk")
+    encode = getattr(encoder, "encode", None)
+    if isinstance(encoder, str) or not callable(encode or encoder): raise InputError(f"expected a VAE or a function from images to codes; got {encoder!r:.60}")
+    images = check_images(images, getattr(encoder, "image_shape", None), (-np.inf, np.inf))
+    module = isinstance(encoder, torch.nn.Module)
+    like = encoder.like if isinstance(encoder, SCM) else next(encoder.parameters(), images) if module else images
+    parts = []
+    with evaluation(encoder) if module else nullcontext():
+        for x in images.to(like).split(chunk):
+            found = encode(x) if encode else encoder(x)
+            if encode and not isinstance(found, (tuple, list)): raise InputError("encode gives no tuple (mu, logvar); wrap the model by adapt(model) first")
+            found = table(found[0] if encode else found, "codes [n, latents] of the encoder", 2)
+            if len(found) != len(x): raise InputError(f"expected a row of codes for each of {len(x)} images; got shape {list(found.shape)}")
+            parts.append(found)
+    return np.concatenate(parts)
 
 # %% ../nbs/14_scores.ipynb #14-056
+def _votes(data, train, test, rng) -> np.ndarray:
+    "Numbers of the factors that were fixed, drawn from those that vary: `[train + test]`; none if fewer than two do."
+    factors = data.sample(256, 0).factors
+    varied = np.flatnonzero([factors[f.name].nunique() > 1 for f in data.factors])
+    return varied[rng.integers(0, len(varied), train + test)] if len(varied) > 1 else varied[:0]
+
+def _sizes(data, train, test, batch, seed, least=1):
+    "The numbers of a score that draws its own images, checked, and whether there is a world to draw from."
+    for part in ("factors", "do", "sample"):
+        if not hasattr(data, part): raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}, which has no {part}")
+    return *(count(k, name, low, 10**7) for k, name, low in ((train, "train", 1), (test, "test", 1), (batch, "batch", least))), seeded(seed)
+
 def _fixed(data, encoder, labels, batch, rng, encodings):
     "For each label, `encodings` sets of codes of `batch` images each in which the factor of that number has one value: `[labels, encodings, batch, latents]`."
     codes = None
@@ -291,9 +344,11 @@ class Guess(NamedTuple):
 
 # %% ../nbs/14_scores.ipynb #14-060
 def beta_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, seed: int = 0) -> Guess:
-    "β-VAE score (Higgins et al. 2017): logistic regression (one against the rest, liblinear) on `train` mean absolute differences over `batch` pairs, scored on `test` others."
+    "β-VAE score (Higgins et al. 2017): logistic regression (one against the rest, liblinear) on `train` mean absolute differences over `batch` pairs, scored on `test` others. NaN if fewer than two factors vary."
+    train, test, batch, seed = _sizes(data, train, test, batch, seed)
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, len(data.factors), train + test)
+    labels = _votes(data, train, test, rng)
+    if not len(labels): return Guess(float("nan"), float("nan"))
     pairs = _fixed(data, encoder, labels, batch, rng, 2)
     points = np.abs(pairs[:, 0] - pairs[:, 1]).mean(1)
     model = OneVsRestClassifier(LogisticRegression(solver="liblinear", random_state=0)).fit(points[:train], labels[:train])
@@ -304,16 +359,19 @@ def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batc
     """FactorVAE score (Kim & Mnih 2018): majority vote of the latents that vary the least, learned from `train` batches and scored on `test` others.
 
     variance: images for the latents' own variances. threshold: latents with a smaller standard deviation take no part; NaN if none is left.
-    The study's code reports the number of all latents as that of the active ones; `active` is the latter.
+    The study's code reports the number of all latents as that of the active ones; `active` is the latter. Factors that never vary take
+    no part; NaN if fewer than two do.
     """
+    train, test, batch, seed = _sizes(data, train, test, batch, seed, least=2)
+    variance, threshold = count(variance, "variance", 2, 10**7), number(threshold, "threshold", 0)
     rng = np.random.default_rng(seed)
-    whole = represent(encoder, data.sample(variance, rng.integers(2**31)).images).var(0, ddof=1)
-    active = np.sqrt(whole) >= threshold
-    if not active.any(): return Guess(float("nan"), float("nan"), 0, np.zeros((len(data.factors), 0), int))
-    labels = rng.integers(0, len(data.factors), train + test)
+    codes = represent(encoder, data.sample(variance, int(rng.integers(2**31))).images)
+    whole = codes.var(0, ddof=1)
+    active, labels = varies(codes) & (np.sqrt(whole) >= threshold), _votes(data, train, test, rng)
+    if not active.any() or not len(labels): return Guess(float("nan"), float("nan"), int(active.sum()), np.zeros((len(data.factors), active.sum()), int))
     quietest = (_fixed(data, encoder, labels, batch, rng, 1)[:, 0].var(1, ddof=1)[:, active] / whole[active]).argmin(1)
-    def count(some): return np.histogram2d(labels[some], quietest[some], (np.arange(len(data.factors) + 1), np.arange(active.sum() + 1)))[0].astype(int)
-    learned, fresh = count(slice(train)), count(slice(train, None))
+    def tally(some): return np.histogram2d(labels[some], quietest[some], (np.arange(len(data.factors) + 1), np.arange(active.sum() + 1)))[0].astype(int)
+    learned, fresh = tally(slice(train)), tally(slice(train, None))
     best = learned.argmax(0)
     return Guess(float(fresh[best, np.arange(len(best))].sum() / test), float(learned.max(0).sum() / train), int(active.sum()), learned)
 
@@ -332,8 +390,7 @@ def interventional_scores(moved) -> Interventional:
     Divide by the latents' standard deviations first, and leave out those that the model does not use, for their changes mean nothing.
     A factor that moves nothing is left out.
     """
-    m = np.asarray(moved, float).T
-    if m.ndim != 2 or not m.size or not np.isfinite(m).all() or (m < 0).any(): raise InputError(f"expected mean changes [factors, latents], finite and not negative; got shape {list(np.shape(moved))}")
+    m = check_responses(moved).T
     if still := np.flatnonzero(m.max(0) == 0).tolist(): _warn(f"factor {_numbers(still)} moves no latent, and nothing can be said about it")
     known = m[:, m.max(0) > 0]
     if not known.size: return Interventional(float("nan"), float("nan"), float("nan"), m)
@@ -343,8 +400,10 @@ def interventional_scores(moved) -> Interventional:
 @torch.no_grad()
 def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     "Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean square over n, over the square root of 2, in units of the latents."
-    z = torch.as_tensor(codes).to(vae.like)
-    other = z[torch.as_tensor(np.random.default_rng(seed).permutation(len(z)), device=z.device)]
+    vae, chunk, z = adapt(vae), count(chunk, "chunk"), table(codes, "codes [n, latents]", 2)
+    if z.shape[1:] != (shape := vae.sites["z"].shape) or len(z) < 2: raise InputError(f"expected codes [n, {', '.join(map(str, shape))}] of at least 2 images; got shape {list(z.shape)}")
+    z = torch.from_numpy(z).to(vae.like)
+    other = z[torch.as_tensor(np.random.default_rng(seeded(seed)).permutation(len(z)), device=z.device)]
     total = torch.zeros(z.shape[1], z.shape[1], dtype=torch.float64)
     for a, b in zip(z.split(chunk), other.split(chunk)):
         written = a.repeat(a.shape[1], 1, 1)  # [written, n, latents]
@@ -359,13 +418,18 @@ class Probe:
     for a factor of at most ten values, otherwise a regression (of sine and cosine for a circular factor).
 
     quality: factor -> accuracy, or R², on the `held` part of the codes, which it was not trained on; NaN for a factor with one value,
-    which is then read as NaN.
+    which is then read as NaN. Factors are numbers or labels.
     """
     def __init__(self, data, codes, factors: pd.DataFrame, held: float = 0.25, seed: int = 0):
-        codes, classes = check_codes(codes, data.classes(factors))
-        self.factors, train = data.factors, np.random.default_rng(seed).permutation(len(codes)) >= held * len(codes)
-        self.models = {f.name: self._fit(f, codes[train], factors[f.name][train], seed) if np.ptp(factors[f.name]) else None for f in self.factors}
-        self.quality = pd.Series({f.name: self._quality(f, codes[~train], factors[f.name][~train]) for f in self.factors}, name="quality")
+        if not hasattr(data, "classes"): raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}")
+        held, seed = number(held, "held", above=0, high=1), count(seed, "seed", 0, 2**32 - 1)
+        codes, _ = check_codes(codes, data.classes(factors))
+        self.factors, self.latents = data.factors, codes.shape[1]
+        train = np.random.default_rng(seed).permutation(len(codes)) >= held * len(codes)
+        if train.sum() < 2: raise InputError(f"expected at least 2 images to learn from; got {train.sum()} of {len(train)}, the others are held out")
+        values = {f.name: f.numbers(factors[f.name]) for f in self.factors}
+        self.models = {f.name: self._fit(f, codes[train], values[f.name][train], seed) if np.ptp(values[f.name][train]) else None for f in self.factors}
+        self.quality = pd.Series({f.name: self._quality(f, codes[~train], values[f.name][~train]) for f in self.factors}, name="quality")
 
     def _fit(self, factor, codes, values, seed):
         kind = HistGradientBoostingClassifier if _few(factor) else HistGradientBoostingRegressor
@@ -379,7 +443,9 @@ class Probe:
         return float((said == true).mean() if _few(factor) else r2_score(true, said))
 
     def read(self, codes) -> pd.DataFrame:
-        "The factors of codes `[n, latents]`, in their own units: a row a code."
+        "The factors of codes `[n, latents]`, in their own units: a row a code. `InputError` for NaN: trees would read something from it."
+        codes = table(codes, "codes [n, latents]", 2)
+        if codes.shape[1] != self.latents: raise InputError(f"expected codes of {self.latents} latents; got shape {list(codes.shape)}")
         return pd.DataFrame({f.name: _values(f, self._predict(f, codes)) if self.models[f.name] else np.full(len(codes), np.nan) for f in self.factors})
 
 # %% ../nbs/14_scores.ipynb #14-081
@@ -411,6 +477,9 @@ class Suite:
     votes_test: int = 5_000
     batch: int = 64
 
+    def __post_init__(self):
+        for name, least in (("train", 2), ("test", 2), ("trees", 1), ("votes", 1), ("votes_test", 1), ("batch", 2)): count(getattr(self, name), name, least)
+
 SUITES = {"locatello2019": Suite(), "fast": Suite(2_000, 1_000, 15, 200, 100, 16), "smoke": Suite(300, 150, 3, 20, 10, 8)}
 
 # %% ../nbs/14_scores.ipynb #14-090
@@ -423,6 +492,7 @@ def array_scores(codes, factors, codes_test, factors_test, trees: int = 100) -> 
 # %% ../nbs/14_scores.ipynb #14-092
 def score_table(found: dict, suite: str) -> pd.DataFrame:
     "The numbers of `array_scores` (and of the two other scores, if there), a row each."
+    if not isinstance(found, dict) or not all(hasattr(result, "_asdict") for result in found.values()): raise InputError(f"expected results by name, such as array_scores gives; got {found!r:.60}")
     numbers = {(name, field): value for name, result in found.items() for field, value in result._asdict().items() if isinstance(value, (int, float))}
     table = pd.Series(numbers, name="value").rename_axis(["score", "part"]).to_frame()
     return table.assign(suite=suite)
@@ -434,6 +504,7 @@ def score_suite(data, encoder, suite: str = "fast", batches: bool = True, seed: 
     batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test) x batch.
     """
     chosen = SUITES[one_of(suite, SUITES, "suite")]
+    *_, seed = _sizes(data, chosen.train, chosen.test, chosen.batch, seed)
     train, test = (data.sample(n, (seed, i)) for i, n in enumerate((chosen.train, chosen.test)))
     found = array_scores(*(v for s in (train, test) for v in (represent(encoder, s.images), data.classes(s.factors))), trees=chosen.trees)
     if batches:

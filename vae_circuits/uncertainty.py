@@ -7,7 +7,7 @@ __all__ = ['resample', 'Estimate', 'interval_text', 'bootstrap', 'jackknife', 's
            'screen', 'rank_stability']
 
 # %% ../nbs/11_uncertainty.ipynb #11-003
-import warnings
+import inspect, warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import false_discovery_control, norm, rankdata
 
-from .core import InputError
+from .core import InputError, count, number, seeded, table
 
 # %% ../nbs/11_uncertainty.ipynb #11-006
 def resample(function, *arrays, over: str = "pair", outer: str = None, resamples: int = 1000, seed: int = 0) -> xr.DataArray:
@@ -24,23 +24,22 @@ def resample(function, *arrays, over: str = "pair", outer: str = None, resamples
 
     function: of the means, arrays that may have further axes in front; what it returns keeps them. outer: an axis of independent
     groups, such as training seeds; groups are drawn first, then `over` within each draw, and the function's values are averaged over
-    groups. NaN entries are left out of the means. Memory: that of a hundred resamples of the arrays.
+    groups. NaN entries are left out of the means. Memory: that of a hundred resamples of the arrays. `InputError` if the function
+    mixes resamples, such as `m.max()` does, which takes the largest over all axes: name them, `m.max("unit")`.
     """
-    arrays = [a.astype(float) for a in arrays]
-    sizes = {(a.sizes.get(over), a.sizes.get(outer)) for a in arrays}
-    if len(sizes) != 1 or None in (size := sizes.pop())[:1 if outer is None else 2]:
-        raise InputError(f"expected arrays with the same axis {over!r}{f' and {outer!r}' if outer else ''}; got {', '.join(str(dict(a.sizes)) for a in arrays)}")
-    if resamples < 1: raise InputError(f"expected at least 1 resample; got {resamples}")
-    rng, (n, groups), parts = np.random.default_rng(seed), size, []
+    _takes(function, arrays)
+    arrays, resamples = _labelled(arrays, over, outer), count(resamples, "resamples", 1, 10**7)
+    n, groups = arrays[0].sizes[over], arrays[0].sizes.get(outer)
+    rng, parts = np.random.default_rng(seeded(seed)), []
     for first in range(0, resamples, 100):
         some = min(100, resamples - first)
         if outer is None:
             weights = xr.DataArray(rng.multinomial(n, np.full(n, 1 / n), some), dims=("resample", over))  # the same for all arrays
-            parts.append(function(*(_weighted(a, weights, over) for a in arrays)))
+            parts.append(_values(function, [_weighted(a, weights, over) for a in arrays]))
             continue
         draws = rng.multinomial(groups, np.full(groups, 1 / groups), some)
         weights = xr.DataArray(rng.multinomial(draws * n, np.full(n, 1 / n)), dims=("resample", outer, over))
-        values = function(*(_weighted(a, weights, over) for a in arrays))
+        values = _values(function, [_weighted(a, weights, over) for a in arrays])
         parts.append(_weighted(values, xr.DataArray(draws, dims=("resample", outer)), outer))
     return xr.concat(parts, "resample").transpose("resample", ...)
 
@@ -51,6 +50,43 @@ def _weighted(array, weights, over):
     total = xr.dot(weights, array.fillna(0), dim=over)
     count = weights.sum(over) if present.all() else xr.dot(weights, present.astype(float), dim=over)
     return total / count.where(count > 0)
+
+# %% ../nbs/11_uncertainty.ipynb #11-008b
+def _labelled(arrays, over, outer=None) -> list:
+    "The arrays as floats, if all have the axes `over` and `outer`, of the same lengths."
+    if not arrays or not all(isinstance(a, xr.DataArray) and a.dtype.kind in "buif" for a in arrays):
+        raise InputError(f"expected labelled arrays of numbers (xarray.DataArray), such as effects.array; got {', '.join(type(a).__name__ for a in arrays) or 'none'}")
+    axes = [over] if outer is None else [over, outer]
+    if not all(isinstance(axis, str) for axis in axes) or over == outer: raise InputError(f"expected names of different axes as over and outer; got {over!r:.40} and {outer!r:.40}")
+    sizes = {tuple(a.sizes.get(axis) for axis in axes) for a in arrays}
+    if len(sizes) != 1 or None in (size := sizes.pop()):
+        raise InputError(f"expected arrays with the same axis {' and '.join(map(repr, axes))}; got {', '.join(str(dict(a.sizes)) for a in arrays)}")
+    if 0 in size: raise InputError(f"expected arrays that are not empty; got {dict(arrays[0].sizes)}")
+    return [a.astype(float) for a in arrays]
+
+def _takes(function, arrays):
+    "`InputError` unless `function` can be called with so many arrays."
+    if not callable(function): raise InputError(f"expected a function; got {function!r:.60}")
+    try: inspect.signature(function).bind(*arrays)
+    except TypeError: raise InputError(f"expected a function of {len(arrays)} arrays; got one with arguments {inspect.signature(function)}") from None
+    except ValueError: pass  # some built-in functions do not say what they take
+
+def _values(function, means):
+    "The function of means that have an axis `resample`, which it must keep."
+    found, alone = function(*means), function(*(m.isel(resample=slice(1)) for m in means))
+    if not isinstance(found, xr.DataArray): raise InputError(f"expected a function that returns a labelled array; got a {type(found).__name__}")
+    mixed = "resample" not in found.dims or set(alone.dims) != set(found.dims)
+    if not mixed:
+        first = found.isel(resample=slice(1))
+        error = np.abs(alone - first).fillna(0).values
+        mixed = (alone.isnull() != first.isnull()).any() or (error > 1e-6 * np.abs(first).fillna(0).values + 1e-9 * np.nan_to_num(np.abs(found)).max(initial=0)).any()
+    if mixed: raise InputError("the function mixes resamples; name the axes that it reduces, such as m.max('unit'), and leave the others")
+    return found
+
+def _level(level) -> float:
+    "The level of an interval, if it is between 0 and 1."
+    if number(level, "level", above=0, high=1) < 1: return float(level)
+    raise InputError(f"level must be below 1; got {level}")
 
 # %% ../nbs/11_uncertainty.ipynb #11-010
 @dataclass(frozen=True)
@@ -78,8 +114,10 @@ class Estimate:
 # %% ../nbs/11_uncertainty.ipynb #11-012
 def interval_text(value, low, high, digits: int = 3) -> str:
     "'0.42 [0.38, 0.47]'; a dash for what is undefined."
-    number = lambda v: "–" if np.isnan(v) else f"{v:.{digits}g}"
-    return number(value) if np.isnan(low) and np.isnan(high) else f"{number(value)} [{number(low)}, {number(high)}]"
+    digits = count(digits, "digits", 1, 17)
+    value, low, high = table([value, low, high], "value, low and high", 1, finite=False)
+    shown = lambda v: "–" if np.isnan(v) else f"{v:.{digits}g}"
+    return shown(value) if np.isnan(low) and np.isnan(high) else f"{shown(value)} [{shown(low)}, {shown(high)}]"
 
 # %% ../nbs/11_uncertainty.ipynb #11-014
 def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Estimate:
@@ -87,7 +125,7 @@ def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: f
 
     With fewer than two entries to draw from, the interval is NaN: nothing can be said.
     """
-    if not 0 < level < 1: raise InputError(f"level must be between 0 and 1; got {level}")
+    level = _level(level)
     drawn = resample(function, *arrays, over=over, outer=outer, resamples=resamples, seed=seed)
     value = function(*(a.mean(over) for a in arrays))
     if outer: value = value.mean(outer)
@@ -100,22 +138,38 @@ def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: f
 # %% ../nbs/11_uncertainty.ipynb #11-028
 def jackknife(score, *arrays, groups: int = 20, level: float = 0.95, seed: int = 0) -> Estimate:
     "`Estimate` of `score(*arrays)`, a number, for arrays with a row an image, by leaving out each of `groups` random groups of rows (Tukey 1958). The interval is NaN with fewer than 2 rows a group."
-    n = len(arrays[0])
-    if any(len(a) != n for a in arrays): raise InputError(f"expected arrays with the same number of rows; got {', '.join(str(len(a)) for a in arrays)}")
-    value, half = float(score(*arrays)), np.nan
+    arrays, groups, level, seed = _rows(score, arrays), count(groups, "groups", 2), _level(level), seeded(seed)
+    n, value, half = len(arrays[0]), _one(score, *arrays), np.nan
     if n >= 2 * groups:
         group = np.random.default_rng(seed).permutation(n) % groups
-        left = np.array([float(score(*(a[group != g] for a in arrays))) for g in range(groups)])
+        left = np.array([_one(score, *(a[group != g] for a in arrays)) for g in range(groups)])
         half = norm.ppf((1 + level) / 2) * np.sqrt((groups - 1) / groups * ((left - left.mean())**2).sum())
     return Estimate(*map(xr.DataArray, (value, value - half, value + half)), n, level)
+
+# %% ../nbs/11_uncertainty.ipynb #11-028b
+def _rows(score, arrays) -> list:
+    "The arrays, lists made into such, if all have the same number of rows and the score takes as many."
+    _takes(score, arrays)
+    try: arrays = [np.asarray(a) if isinstance(a, (list, tuple)) else a for a in arrays]
+    except ValueError: arrays = [None]
+    if not arrays or any(isinstance(a, np.ma.MaskedArray) or not len(getattr(a, "shape", ())) for a in arrays):
+        raise InputError("expected arrays with a row an image (not masked)")
+    if len({len(a) for a in arrays}) > 1: raise InputError(f"expected arrays with the same number of rows; got {', '.join(str(len(a)) for a in arrays)}")
+    if not len(arrays[0]): raise InputError("expected arrays with at least 1 row; got 0")
+    return arrays
+
+def _one(score, *arrays) -> float:
+    found = score(*arrays)
+    try: return float(found)
+    except (TypeError, ValueError, RuntimeError): raise InputError(f"expected a score that is one number; got a {type(found).__name__}. Take one of its parts?") from None
 
 # %% ../nbs/11_uncertainty.ipynb #11-031
 def sign_flips(effects: xr.DataArray, over: str = "pair", draws: int = 9999, seed: int = 0) -> xr.DataArray:
     "Two-sided p-values of the means of `effects` over the axis `over`, against means with random signs; NaN where an effect is missing or all are 0."
-    if over not in effects.dims: raise InputError(f"expected an axis {over!r}; got {', '.join(effects.dims)}")
+    (effects,), draws = _labelled([effects], over), count(draws, "draws", 1, 10**7)
     values = effects.transpose(over, ...)
-    flat = values.values.reshape(len(values), -1).astype(float)
-    rng, observed, larger = np.random.default_rng(seed), np.abs(flat.sum(0)), 0
+    flat = values.values.reshape(len(values), -1)
+    rng, observed, larger = np.random.default_rng(seeded(seed)), np.abs(flat.sum(0)), 0
     for first in range(0, draws, 1000):
         signs = rng.integers(0, 2, (min(1000, draws - first), len(flat))) * 2. - 1
         larger = larger + (np.abs(signs @ flat) >= observed * (1 - 1e-9)).sum(0)  # a flip of all signs must count as equal
@@ -132,18 +186,21 @@ class Chance(NamedTuple):
 # %% ../nbs/11_uncertainty.ipynb #11-037
 def against_shuffled(score, codes, factors, draws: int = 99, seed: int = 0) -> Chance:
     "`score(codes, factors)`, a number, against the same with the rows of `factors` shuffled (a permutation test)."
-    factors, rng = np.asarray(factors), np.random.default_rng(seed)
-    value = float(score(codes, factors))
-    shuffled = np.array([float(score(codes, factors[rng.permutation(len(factors))])) for _ in range(draws)])
+    codes, factors = _rows(score, (codes, factors))
+    draws, rng = count(draws, "draws", 1, 10**7), np.random.default_rng(seeded(seed))
+    factors = factors.to_numpy() if hasattr(factors, "to_numpy") else factors  # rows of a table are not had by number
+    value = _one(score, codes, factors)
+    shuffled = np.array([_one(score, codes, factors[rng.permutation(len(factors))]) for _ in range(draws)])
     return Chance(value, shuffled, np.nan if np.isnan(value) else (1 + (shuffled >= value).sum()) / (1 + draws))
 
 # %% ../nbs/11_uncertainty.ipynb #11-040
 def screen(p: xr.DataArray, level: float = 0.05) -> xr.Dataset:
     "Which of the p-values hold when all are looked at: `adjusted` p-values and `discovered`, at a false discovery rate of `level`. NaN entries take no part."
-    flat = np.asarray(p, dtype=float).ravel()
-    adjusted, known = np.full(len(flat), np.nan), np.isfinite(flat)
-    if known.any(): adjusted[known] = false_discovery_control(flat[known])
-    adjusted = xr.DataArray(p).copy(data=adjusted.reshape(np.shape(p))).rename("adjusted")
+    values, level = table(p, "p-values", finite=False), _level(level)
+    if ((values < 0) | (values > 1)).any(): raise InputError(f"expected p-values from 0 to 1; got {np.nanmin(values):g} to {np.nanmax(values):g}")
+    adjusted, known = np.full(values.shape, np.nan), ~np.isnan(values)
+    if known.any(): adjusted[known] = false_discovery_control(values[known])
+    adjusted = xr.DataArray(p if isinstance(p, xr.DataArray) else values).copy(data=adjusted).rename("adjusted")
     return xr.Dataset({"adjusted": adjusted, "discovered": adjusted <= level})
 
 # %% ../nbs/11_uncertainty.ipynb #11-043
@@ -153,6 +210,8 @@ def rank_stability(function, *arrays, over: str = "pair", axis: str = "unit", to
     A row an entry, the largest value first: value, rank from 1, the interval of its rank, and `in_top`, the share of resamples in which
     it is among the `top`. Ties share the better rank; NaN ranks last.
     """
+    top, level = count(top, "top"), _level(level)
+    if not isinstance(axis, str): raise InputError(f"expected the name of an axis; got {axis!r:.40}")
     drawn = resample(function, *arrays, over=over, resamples=resamples, seed=seed)
     if set(drawn.dims) != {"resample", axis}: raise InputError(f"expected one number for each {axis}; got axes {', '.join(drawn.dims)}")
     value = function(*(a.mean(over) for a in arrays))
