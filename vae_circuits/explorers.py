@@ -27,7 +27,7 @@ from .scm import Address
 # %% ../nbs/20_explorers.ipynb #20-006
 def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
     "PNG bytes of one image `[c, h, w]`: of three channels in color, of others their mean. Values from `low`, black, to `high`, white."
-    low, pixels = number(low, "low"), np.moveaxis(table(image, "image", 3), 0, -1)
+    low, pixels = number(low, "low"), np.moveaxis(table(image, "pixels", 3), 0, -1)
     pixels = np.clip((pixels - low) / (number(high, "high", above=low) - low), 0, 1)
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, pixels if pixels.shape[2] == 3 else pixels.mean(2), cmap=one_of(cmap, matplotlib.colormaps, "color map"), vmin=0, vmax=1, format="png")
@@ -37,7 +37,7 @@ def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
 def png_difference(change, low: float = 0, high: float = 1) -> bytes:
     "PNG bytes of the difference of two images, the mean of its channels; blue where it is darker, red where it is brighter."
     span = number(high, "high", above=number(low, "low")) - low
-    return png(table(change, "change", 3).mean(0, keepdims=True), -span, span, "RdBu_r")
+    return png(table(change, "pixels", 3).mean(0, keepdims=True), -span, span, "RdBu_r")
 
 # %% ../nbs/20_explorers.ipynb #20-009
 PIXELS = """<style>.vae-pixels{image-rendering:pixelated;border:1px solid gray} .vae-old img,.vae-old table{opacity:.25}
@@ -317,7 +317,7 @@ class explore_patching(Explorer):
         "Patch these `units` of `site`: a text such as '0:8, 12', or numbers."
         site = one_of(site, self.sizes, "site")
         try: text = units if isinstance(units, str) else ",".join(map(str, units))
-        except TypeError: raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as numbers; got {units!r:.60}") from None
+        except TypeError: raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as numbers; got a {type(units).__name__}") from None
         chosen = set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
         self.chosen[site], self.columns[site].value = chosen, column(site, self.sizes[site], chosen, PALETTE[4])
         self.mark()

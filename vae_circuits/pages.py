@@ -547,7 +547,7 @@ class Page:
             if os.path.lexists(path): raise InputError(f"{str(path)[:200]} exists; a page is never written over another file")
             write_atomic(path, self.text)
         except OSError as e: raise InputError(f"cannot write {str(path)[:200]}: {e.strerror}") from None
-        except (TypeError, ValueError) as e: raise e if isinstance(e, InputError) else InputError(f"expected a path to write to; got {path!r:.60}") from None
+        except (TypeError, ValueError) as e: raise e if isinstance(e, InputError) else InputError(f"expected a path to write to; got a {type(path).__name__}") from None
 
 # %% ../nbs/20b_pages.ipynb #20b-048
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -609,7 +609,7 @@ def chosen(images, start) -> dict:
     `InputError` for unknown factors, values that a factor does not have, images that there are not, and what is no dictionary.
     """
     if start is None: return {}
-    if not isinstance(start, Mapping): raise InputError(f"expected a start as a dictionary, such as {_example(images)}; got {start!r:.60}")
+    if not isinstance(start, Mapping): raise InputError(f"expected a start as a dictionary, such as {_example(images)}; got a {type(start).__name__}")
     if not isinstance(images, Drawable): return {one_of(name, ["image"], "start"): count(i, "image", 0, len(images) - 1) for name, i in start.items()}
     return {images.factor(name).name: _single(images.factor(name), value) for name, value in start.items()}
 
@@ -884,7 +884,7 @@ def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
 def shown_circuits(vae, data, circuits) -> list:
     "`circuits` as a list, if each is one of the encoder of `vae`, and of another factor of `data`; otherwise an `InputError`."
     if not isinstance(data, Drawable): raise InputError(f"expected a dataset with factors; got a {type(data).__name__}")
-    if not isinstance(circuits, (list, tuple)) or not all(isinstance(c, Circuit) for c in circuits): raise InputError(f"expected a list of circuits; got {circuits!r:.60}")
+    if not isinstance(circuits, (list, tuple)) or not all(isinstance(c, Circuit) for c in circuits): raise InputError(f"expected a list of circuits; got a {type(circuits).__name__}")
     circuits = encoder_circuits(circuits)
     listed([c.factor for c in circuits], data.factor_names, "factor")
     for c in circuits:
