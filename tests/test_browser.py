@@ -323,9 +323,19 @@ def test_explorers_in_jupyterlab(tab, lab):
     tab.goto("about:blank")  # or the end of the server would be an error of the page
 
 
+FAILING = """vae = load_pretrained('vae', 'synthetic')
+decode = vae.decode
+def fails(z):
+    if z[0, 3] > 3.9: raise RuntimeError("no picture <i>out here</i>\\nand more")
+    return decode(z)
+vae.decode = fails
+explore_latents(vae, dataset('synthetic'))"""
+
+
 def test_explorers_in_voila(tab, tmp_path):
+    "One also says that a move failed, until the next."
     cells = ["from vae_circuits.explorers import explore_patching, explore_latents\nfrom vae_circuits.data import dataset\nfrom vae_circuits.training import load_pretrained",
-             "explore_latents(load_pretrained('vae', 'synthetic'), dataset('synthetic'))"]
+             FAILING]
     kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel), tmp_path/"app.ipynb")
     url, process = serve(["voila", "app.ipynb"], tmp_path)
@@ -333,7 +343,16 @@ def test_explorers_in_voila(tab, tmp_path):
         tab.set_default_timeout(60_000)
         tab.goto(url)
         tab.get_by_text("Back to the image").wait_for()
-        changes(captioned(tab.locator("body"), "changed"), lambda: tab.get_by_role("slider").nth(8).press("ArrowRight"))
+        slider = tab.get_by_role("slider").nth(8)
+        changes(captioned(tab.locator("body"), "changed"), lambda: slider.press("ArrowRight"))
+        slider.press("End")
+        expect(tab.get_by_text("RuntimeError: no picture <i>out here</i>", exact=True)).to_be_visible()
+        expect(tab.get_by_text("changed (out of date)", exact=True)).to_be_visible()
+        expect(tab.locator(".vae-old .vae-pixels").first).to_have_css("opacity", "0.25")
+        slider.press("Home")
+        expect(tab.get_by_text("effect strength")).to_be_visible()
+        expect(tab.get_by_text("changed", exact=True)).to_be_visible()
+        expect(tab.locator(".vae-old")).to_have_count(0)
         tab.goto("about:blank")  # or the end of the server would be an error of the page
     finally:
         process.terminate()

@@ -30,7 +30,9 @@ def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
     low, pixels = number(low, "low"), np.moveaxis(table(image, "pixels", 3), 0, -1)
     pixels = np.clip((pixels - low) / (number(high, "high", above=low) - low), 0, 1)
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, pixels if pixels.shape[2] == 3 else pixels.mean(2), cmap=one_of(cmap, matplotlib.colormaps, "color map"), vmin=0, vmax=1, format="png")
+    cmap = one_of(cmap, matplotlib.colormaps, "color map")
+    if pixels.shape[2] != 3: pixels = pixels.mean(2)
+    matplotlib.image.imsave(buffer, pixels, cmap=cmap, vmin=0, vmax=1, format="png")
     return buffer.getvalue()
 
 # %% ../nbs/20_explorers.ipynb #20-008
@@ -40,11 +42,13 @@ def png_difference(change, low: float = 0, high: float = 1) -> bytes:
     return png(table(change, "pixels", 3).mean(0, keepdims=True), -span, span, "RdBu_r")
 
 # %% ../nbs/20_explorers.ipynb #20-009
-PIXELS = """<style>.vae-pixels{image-rendering:pixelated;border:1px solid gray} .vae-old img,.vae-old table{opacity:.25}
-.vae-old .vae-words{font-weight:bold;border:3px solid #D55E00;padding:0 .4em;white-space:normal;height:auto}</style>"""
+PIXELS = """<style>.vae-pixels{image-rendering:pixelated;border:1px solid gray}
+.vae-old img,.vae-old table{opacity:.25} .vae-old .vae-words{font-weight:bold;
+border:3px solid #D55E00;padding:0 .4em;white-space:normal;height:auto}</style>"""
 
 class Picture(widgets.VBox):
-    "An image with its caption; `png` is what it shows, and `old` whether the caption says that it is out of date."
+    """An image with its caption; `png` is what it shows, and `old` whether the caption says that
+    it is out of date."""
     def __init__(self, caption: str, width: int = 128):
         self.image = widgets.Image(format="png", width=width)
         self.image.add_class("vae-pixels")
@@ -57,13 +61,14 @@ class Picture(widgets.VBox):
     def old(self) -> bool: return self.caption.value != self.name
 
     @old.setter
-    def old(self, old: bool): self.caption.value = f"{self.name} (out of date)" if old else self.name
+    def old(self, old: bool):
+        self.caption.value = f"{self.name} (out of date)" if old else self.name
 
 # %% ../nbs/20_explorers.ipynb #20-009b
 class Explorer(widgets.VBox):
-    """What the explorers share. They have `pictures`, name -> `Picture`; `numbers`, the label with the words; and `update`, which shows what the
-    present handles say. `error` is what the last move raised, or None.
-    """
+    """What the explorers share. They have `pictures`, name -> `Picture`; `numbers`, the label
+    with the words; and `update`, which shows what the present handles say. `error` is what the
+    last move raised, or None."""
     error, quiet, busy = None, False, False
 
     def __init__(self, children):
@@ -74,7 +79,8 @@ class Explorer(widgets.VBox):
         "`call` as a callback: it is not heard within `silently`, and its error is shown."
         def callback(*arguments):
             if self.quiet: return
-            if self.busy: return call(*arguments)  # part of a move that is under way, which shows the error
+            if self.busy:
+                return call(*arguments)  # part of a move that is under way, which shows the error
             self.busy = True
             try:
                 call(*arguments)
@@ -92,7 +98,8 @@ class Explorer(widgets.VBox):
         finally: self.quiet = before
 
     def tell(self, error):
-        "Show `error` in place of the words, and that the pictures are of an earlier move; None takes it back."
+        """Show `error` in place of the words, and that the pictures are of an earlier move; None
+        takes it back."""
         self.error = error
         (self.remove_class if error is None else self.add_class)("vae-old")
         for picture in self.pictures.values(): picture.old = error is not None
@@ -105,41 +112,52 @@ def _line(error) -> str:
 
 # %% ../nbs/20_explorers.ipynb #20-011
 class Chooser(widgets.VBox):
-    """Handles on one image of `images`, a dataset or a batch `[n, c, h, w]`; `call` is called when it is another. `image` is the chosen one
-    `[1, c, h, w]`, and `values` what was chosen. start: factor -> value, or {"image": number}; `InputError` where there is no such image.
-    """
+    """Handles on one image of `images`, a dataset or a batch `[n, c, h, w]`; `call` is called
+    when it is another. `image` is the chosen one `[1, c, h, w]`, and `values` what was chosen.
+    start: factor -> value, or {"image": number}; `InputError` where there is no such image."""
     def __init__(self, title: str, images, call, start: dict = None):
         self.images, start = images, chosen(images, start)
-        if isinstance(images, Drawable): self.controls = {f.name: _control(f, start) for f in images.factors if len(set(f.values)) > 1}
-        elif len(images) == 1: self.controls = {}
-        else: self.controls = {"image": widgets.IntSlider(start.get("image", 0), min=0, max=len(images) - 1, description="image")}
+        self.controls = {}
+        if isinstance(images, Drawable):
+            self.controls = {f.name: _control(f, start) for f in images.factors
+                             if len(f.values) > 1}
+        elif len(images) > 1:
+            self.controls = {"image": widgets.IntSlider(start.get("image", 0), min=0,
+                                                        max=len(images) - 1, description="image")}
         for control in self.controls.values(): control.observe(lambda _: call(), "value")
         super().__init__([widgets.Label(title), *self.controls.values()])
 
     @property
-    def values(self) -> dict: return {name: control.value for name, control in self.controls.items()}
+    def values(self) -> dict: return {name: c.value for name, c in self.controls.items()}
 
     @property
-    def image(self): return self.images.render(self.values) if isinstance(self.images, Drawable) else self.images[self.values.get("image", 0)][None]
+    def image(self):
+        if isinstance(self.images, Drawable): return self.images.render(self.values)
+        return self.images[self.values.get("image", 0)][None]
 
 # %% ../nbs/20_explorers.ipynb #20-013
 def _control(factor, start: dict):
     "A dropdown for a categorical factor, a slider for the others."
     if factor.kind == "categorical":
-        options, first = list(zip(factor.labels or map(str, factor.values), factor.values)), start.get(factor.name, factor.values[0])
+        options = list(zip(factor.labels or map(str, factor.values), factor.values))
+        first = start.get(factor.name, factor.values[0])
         return widgets.Dropdown(options=options, value=first, description=factor.name)
     low, high = factor.values[0], factor.values[-1]
-    return widgets.FloatSlider(start.get(factor.name, (low + high) / 2), min=low, max=high, step=(high - low) / 100, description=factor.name)
+    first = start.get(factor.name, (low + high) / 2)
+    return widgets.FloatSlider(first, min=low, max=high, step=(high - low) / 100,
+                               description=factor.name)
 
 # %% ../nbs/20_explorers.ipynb #20-016
 MOST = 32  # sliders in one column that anybody can still use
 
 class explore_latents(Explorer):
-    """A widget: a start image, a slider for every latent, the picture before and after, and the difference.
+    """A widget: a start image, a slider for every latent, the picture before and after, and the
+    difference.
 
-    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value, or {"image": number}. latents: their numbers; by default
-    all, at most 32. Raises `InputError` for a model of codes, which are swapped, not moved, and for images and latents that there are not.
-    """
+    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value,
+    or {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError`
+    for a model of codes, which are swapped, not moved, and for images and latents that there are
+    not."""
     def __init__(self, vae, images, start: dict = None, latents=None):
         self.vae = adapt(vae)
         if any(s.discrete for s in self.vae.sites.values()): raise InputError("this model's latents are codes, which are swapped, not moved; see explore_patching")
@@ -157,12 +175,15 @@ class explore_latents(Explorer):
         self.load()
 
     def set(self, values):
-        "Move all sliders, and show the picture once. Sliders reach from -4 to 4, or as far as the image or these values need."
+        """Move all sliders, and show the picture once. Sliders reach from -4 to 4, or as far as
+        the image or these values need."""
         values = table(values, "values of the sliders", 1)
-        if len(values) != len(self.sliders): raise InputError(f"expected {len(self.sliders)} values, one a slider; got {len(values)}")
+        if len(values) != (n := len(self.sliders)):
+            raise InputError(f"expected {n} values, one a slider; got {len(values)}")
         with self.silently():
             for s, v, home in zip(self.sliders, values, self.home):
-                s.min, s.max = min(-4, np.floor(min(v, home))), max(4, np.ceil(max(v, home)))
+                low, high = min(v, home) - 0.025, max(v, home) + 0.025  # home is rounded to a step
+                s.min, s.max = min(-4, np.floor(low)), max(4, np.ceil(high))
                 s.value = v
         self.update()
 
@@ -192,8 +213,11 @@ class explore_latents(Explorer):
 def _latents(site, latents) -> list:
     "The numbers of the latents that get a slider."
     if latents is None: return list(range(min(site.units, MOST)))
-    latents = [count(i, "the number of a latent", 0, site.units - 1) for i in listed(latents, range(site.units), "latent")]
-    if not latents: raise InputError(f"there is nothing to move; expected numbers of latents, from 0 to {site.units - 1}")
+    latents = [count(i, "the number of a latent", 0, site.units - 1)
+               for i in listed(latents, range(site.units), "latent")]
+    if not latents:
+        raise InputError(f"there is nothing to move; expected numbers of latents, from 0 to "
+                         f"{site.units - 1}")
     return latents
 
 # %% ../nbs/20_explorers.ipynb #20-026
@@ -258,38 +282,47 @@ def _maps(activation, site) -> bytes:
 
 # %% ../nbs/20_explorers.ipynb #20-036
 class explore_patching(Explorer):
-    """A widget: a clean and a donor image, the network with its sites and units to patch, and the patched reconstruction.
+    """A widget: a clean and a donor image, the network with its sites and units to patch, and the
+    patched reconstruction.
 
-    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor -> value, or {"image": number}. Raises `InputError`
-    for images that there are not.
-    """
+    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor
+    -> value, or {"image": number}. Raises `InputError` for images that there are not."""
     def __init__(self, vae, images, clean: dict = None, donor: dict = None):
         self.vae = adapt(vae)
         images, self.limits = shown(self.vae, images)
         load, self.loaded = self.guarded(self.load), None
-        self.clean, self.donor = Chooser("clean", images, load, clean), Chooser("donor", images, load, donor)
+        self.clean = Chooser("clean", images, load, clean)
+        self.donor = Chooser("donor", images, load, donor)
         self.sizes = {n: s.units for n, s in self.vae.sites.items() if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1}
-        if not self.sizes: raise InputError("there is nothing to patch: no site of this model has more than one unit")
+        if not self.sizes:
+            raise InputError("there is nothing to patch: no site of this model has more than one "
+                             "unit")
         self.chosen, self.site = {name: set() for name in self.sizes}, next(iter(self.sizes))
         self.doors = {name: widgets.Button(description=name, tooltip=f"Show the units of {name}") for name in self.sizes}
         self.columns = {name: widgets.HTML(column(name, size, (), PALETTE[4])) for name, size in self.sizes.items()}
-        self.units, self.table, self.numbers = Units(max(self.sizes.values()), self.guarded(self.press)), widgets.HTML(), widgets.Label()
+        self.units = Units(max(self.sizes.values()), self.guarded(self.press))
+        self.table, self.numbers = widgets.HTML(), widgets.Label()
         self.text = widgets.Text(description="units", placeholder="0:8, 12", continuous_update=False)
         self.whole = [widgets.Button(description=text) for text in ("Patch all of the site", "Patch none of it")]
         self.pictures = {name: Picture(name) for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")}
-        for name, door in self.doors.items(): door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
+        for name, door in self.doors.items():
+            door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
         every, none = self.whole
         every.on_click(self.guarded(lambda _: self.patch(self.site, range(self.sizes[self.site]))))
         none.on_click(self.guarded(lambda _: self.patch(self.site, ())))
         self.text.observe(self.guarded(lambda _: self.patch(self.site, self.text.value)), "value")
         row = lambda *children: widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap"))
         network = row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
-        super().__init__([row(self.clean, self.donor, self.table), row(*self.pictures.values()), self.numbers, network, self.units, row(self.text, *self.whole)])
+        super().__init__([row(self.clean, self.donor, self.table), row(*self.pictures.values()),
+                          self.numbers, network, self.units, row(self.text, *self.whole)])
         self.load()
+
+    @property
+    def values(self): return self.clean.values, self.donor.values
 
     def load(self):
         "Run the two images as chosen."
-        values, images = (self.clean.values, self.donor.values), [self.clean.image, self.donor.image]
+        values, images = self.values, [self.clean.image, self.donor.image]
         self.runs = [self.vae.run(x) for x in images]
         for name, image in zip(("clean", "donor", "clean, rebuilt", "donor, rebuilt"), (*images, *(r.recon for r in self.runs))): self.pictures[name].png = png(image[0], *self.limits)
         self.loaded = values
@@ -317,7 +350,9 @@ class explore_patching(Explorer):
         "Patch these `units` of `site`: a text such as '0:8, 12', or numbers."
         site = one_of(site, self.sizes, "site")
         try: text = units if isinstance(units, str) else ",".join(map(str, units))
-        except TypeError: raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as numbers; got a {type(units).__name__}") from None
+        except TypeError:
+            raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as "
+                             f"numbers; got a {type(units).__name__}") from None
         chosen = set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
         self.chosen[site], self.columns[site].value = chosen, column(site, self.sizes[site], chosen, PALETTE[4])
         self.mark()
@@ -325,7 +360,7 @@ class explore_patching(Explorer):
 
     def update(self):
         "Run the clean image with the chosen units of the donor, and show what comes out."
-        if (self.clean.values, self.donor.values) != self.loaded: return self.load()  # images whose loading failed
+        if self.values != self.loaded: return self.load()  # images whose loading failed
         a, b = self.runs
         patched = self.vae.run(given=a, do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u})
         self.pictures["patched"].png = png(patched.recon[0], *self.limits)
@@ -342,11 +377,14 @@ def _table(clean, patched, donor) -> str:
 
 # %% ../nbs/20_explorers.ipynb #20-043
 class explore_circuits(Explorer):
-    """A widget on `circuits` of the encoder of `vae`, one a factor: a start image of the dataset `data`, a factor and its new value, the circuit, and the
-    pictures when only the circuit follows, or all but the circuit. start: factor -> value. Raises `InputError` for circuits of another model or data."""
+    """A widget on `circuits` of the encoder of `vae`, one a factor: a start image of the dataset
+    `data`, a factor and its new value, the circuit, and the pictures when only the circuit
+    follows, or all but the circuit. start: factor -> value. Raises `InputError` for circuits of
+    another model or data."""
     def __init__(self, vae, data: Drawable, circuits, start: dict = None):
         self.vae = adapt(vae)
-        self.data, self.circuits = data, {c.factor: c for c in shown_circuits(self.vae, data, circuits)}
+        self.data, circuits = data, shown_circuits(self.vae, data, circuits)
+        self.circuits = {c.factor: c for c in circuits}
         _, self.limits = shown(self.vae, data)
         self.choice = Chooser("clean", data, self.guarded(self.update), start)
         self.factor = widgets.ToggleButtons(options=list(self.circuits), description="factor")
@@ -365,13 +403,14 @@ class explore_circuits(Explorer):
         self.network.value = dots({s: len(m) for s, m in members.items()}, {s: np.flatnonzero(m) for s, m in members.items()}, color)
         values = factor.values if factor.kind != "continuous" else tuple(factor.grid(11))
         with self.silently():  # new values, and then the last of them: one picture
-            self.value.options = [(label, v) for label, v in zip(factor.labels or [f"{v:.3g}" for v in values], values)]
+            self.value.options = list(zip(factor.labels or [f"{v:.3g}" for v in values], values))
             self.value.value = values[-1]
         self.update()
 
     def update(self):
         "Run the change through the whole network, through the circuit alone, and through all but the circuit."
-        clean, changed = self.choice.image, self.data.render(self.choice.values | {self.factor.value: self.value.value})
+        clean, change = self.choice.image, {self.factor.value: self.value.value}
+        changed = self.data.render(self.choice.values | change)
         a, b, only, rest = self.results = self.followed(clean, changed)
         for picture, image in zip(self.pictures.values(), (clean, changed, b.recon, only.recon, rest.recon)): picture.png = png(image[0], *self.limits)
         way = b.z - a.z
