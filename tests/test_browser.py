@@ -3,6 +3,7 @@
 Needs Chromium (`apt install chromium`, or the path of one in the environment variable CHROMIUM). Any request to another host and any error in the
 browser's console fails the test.
 """
+import base64
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zlib
 from pathlib import Path
 
 import nbformat
@@ -19,10 +21,12 @@ import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
+from torch import nn
 
+from vae_circuits.adapt import adapt
 from vae_circuits.circuits import find_circuit
 from vae_circuits.data import dataset
-from vae_circuits.pages import circuits_page, grid, latents_page, patching_page
+from vae_circuits.pages import Page, circuits_page, grid, latents_page, patching_page
 from vae_circuits.paper_results import Settings, write_analysis
 from vae_circuits.training import load_pretrained
 
@@ -74,11 +78,11 @@ def opened(tab, page, folder):
     return tab
 
 
-def drawn(tab, caption) -> torch.Tensor:
+def drawn(tab, caption, size: int = 64) -> torch.Tensor:
     "What a canvas shows, from 0 to 1: `[h, w]`."
     tab.wait_for_timeout(150)
     pixels = tab.evaluate("caption => { const c = document.querySelector(`canvas[aria-label='${caption}']`); return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }", caption)
-    return torch.tensor(pixels).view(64, 64, 4)[:, :, 0] / 255
+    return torch.tensor(pixels).view(size, size, 4)[:, :, 0] / 255
 
 
 def off(picture, image) -> float: return (picture - image[0, 0]).abs().mean().item()
@@ -145,6 +149,82 @@ def test_circuits_page_agrees_with_the_model(tab, model, tmp_path):
         held = {s: lambda v, s=s, m=torch.tensor(m): torch.where((m == follows)[:, None, None], v, a[s]) for s, m in circuits[1].members.items()}
         assert off(drawn(tab, caption), vae.run(changed, held).recon) < 0.01
     assert off(drawn(tab, "changed, rebuilt"), b.recon) < 0.01
+
+
+def says(page, sound: bool):
+    "Whether the page's own test passes, and a visible word says so if it does not."
+    page.wait_for_selector(f"body[data-sound={'yes' if sound else 'no'}]")
+    expect(page.get_by_role("alert")).to_have_count(0 if sound else 1)
+    if not sound: expect(page.get_by_role("alert")).to_be_visible()
+
+
+@pytest.mark.parametrize("make", [latents_page, patching_page, lambda v, d: circuits_page(v, d, [find_circuit(v, d, "posX", pairs=8)])], ids=["latents", "patching", "circuits"])
+def test_pages_pass_their_own_test(tab, model, tmp_path, make): says(opened(tab, make(*model), tmp_path), True)
+
+
+@pytest.mark.parametrize("summed", [True, False], ids=["network", "checksum"])
+def test_spoiled_page_says_so(tab, model, tmp_path, summed):
+    "Of one weight, or of the weights of a layer with the checksum put right."
+    page = latents_page(*model)
+    facts, numbers = (page.text.split(f'id="{name}">')[1].split("</script>")[0] for name in ("plan", "numbers"))
+    plan, block = json.loads(facts), bytearray(zlib.decompress(base64.b64decode(numbers)))
+    layer = plan["arrays"][plan["steps"][0]["weight"]]
+    if summed: block[layer["at"]:layer["at"] + layer["length"]] = bytes(layer["length"])
+    else: block[layer["at"] + 3] ^= 1
+    plan["sum"] = zlib.adler32(block) if summed else plan["sum"]
+    text = page.text.replace(numbers, base64.b64encode(zlib.compress(bytes(block))).decode()).replace(facts, json.dumps(plan))
+    opened(tab, Page(page.title, text, page.height), tmp_path)
+    says(tab, False)
+    expect(tab.get_by_role("alert")).to_contain_text("computes wrongly here")
+
+
+class Odd(nn.Module):
+    "Operations that numbers in a row invite one to get wrong; latents far from 0; a site whose name is a word of JavaScript, one with signs of HTML."
+    def __init__(self):
+        super().__init__()
+        self.mu, self.logvar, self.start = nn.Linear(256, 3), nn.Linear(256, 3), nn.Linear(3, 4 * 64)
+        self.constructor, self.turn, self.deep = nn.Linear(8, 8, bias=False), nn.Conv2d(4, 8, 3, padding="same", groups=2, dilation=2), nn.Conv2d(1, 4, 3, 2, 1)
+        self.add_module("a<b>&", nn.ConvTranspose2d(12, 1, 4, 2, 1))
+
+    def encode(self, x):
+        h = self.deep(x).relu().flatten(1)
+        return self.mu(h) + torch.tensor([9., -7.2, 0]), self.logvar(h)
+
+    def decode(self, z):
+        h = self.constructor(self.start(z / 10).view(-1, 4, 8, 8))
+        h = self.turn(h[:, :1] + (h + h) * h.sigmoid())
+        return getattr(self, "a<b>&")(torch.cat([h.permute(0, 1, 3, 2), 1 - h[:, 4:]], 1)).sigmoid()
+
+
+@pytest.fixture(scope="module")
+def odd():
+    torch.manual_seed(0)
+    return adapt(Odd().eval(), image_shape=(1, 16, 16)), torch.rand(3, 1, 16, 16)
+
+
+def test_odd_latents_page(tab, odd, tmp_path):
+    vae, x = odd
+    opened(tab, latents_page(vae, x, {"image": 2}), tmp_path)
+    says(tab, True)
+    run = vae.run(x[2:])
+    expect(tab.get_by_role("status")).to_have_text("nothing is changed")
+    for i, v in enumerate(run.mu[0].tolist()): assert abs(float(tab.get_by_role("slider", name=f"z{i}").input_value()) - v) < 0.03
+    assert off(drawn(tab, "rebuilt", 16), run.recon) < 0.01
+    for key, value in (("ArrowRight", 1), ("ArrowRight", 2), ("Home", None)):
+        slider = tab.get_by_role("slider", name="z0")
+        slider.press(key)
+        assert off(drawn(tab, "changed", 16), vae.run(x[2:], do={"z[0]": float(slider.input_value())}).recon) < 0.01
+        expect(tab.get_by_role("status")).to_contain_text("effect strength")
+
+
+def test_odd_patching_page(tab, odd, tmp_path):
+    vae, x = odd
+    opened(tab, patching_page(vae, x, 1, {"image": 0}), tmp_path)
+    says(tab, True)
+    a, b = vae.run(x[1:2]), vae.run(x[:1])
+    tab.get_by_role("button", name="constructor (").click()
+    for unit in (0, 2): tab.get_by_role("button", name=f"constructor[{unit}]", exact=True).click()
+    assert off(drawn(tab, "patched", 16), vae.run(given=a, do={"constructor[0,2]": b}).recon) < 0.01
 
 
 @pytest.mark.parametrize("make", [latents_page, patching_page, lambda v, d: circuits_page(v, d, [find_circuit(v, d, "posX", pairs=8)])], ids=["latents", "patching", "circuits"])
@@ -243,9 +323,19 @@ def test_explorers_in_jupyterlab(tab, lab):
     tab.goto("about:blank")  # or the end of the server would be an error of the page
 
 
+FAILING = """vae = load_pretrained('vae', 'synthetic')
+decode = vae.decode
+def fails(z):
+    if z[0, 3] > 3.9: raise RuntimeError("no picture <i>out here</i>\\nand more")
+    return decode(z)
+vae.decode = fails
+explore_latents(vae, dataset('synthetic'))"""
+
+
 def test_explorers_in_voila(tab, tmp_path):
+    "One also says that a move failed, until the next."
     cells = ["from vae_circuits.explorers import explore_patching, explore_latents\nfrom vae_circuits.data import dataset\nfrom vae_circuits.training import load_pretrained",
-             "explore_latents(load_pretrained('vae', 'synthetic'), dataset('synthetic'))"]
+             FAILING]
     kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel), tmp_path/"app.ipynb")
     url, process = serve(["voila", "app.ipynb"], tmp_path)
@@ -253,7 +343,16 @@ def test_explorers_in_voila(tab, tmp_path):
         tab.set_default_timeout(60_000)
         tab.goto(url)
         tab.get_by_text("Back to the image").wait_for()
-        changes(captioned(tab.locator("body"), "changed"), lambda: tab.get_by_role("slider").nth(8).press("ArrowRight"))
+        slider = tab.get_by_role("slider").nth(8)
+        changes(captioned(tab.locator("body"), "changed"), lambda: slider.press("ArrowRight"))
+        slider.press("End")
+        expect(tab.get_by_text("RuntimeError: no picture <i>out here</i>", exact=True)).to_be_visible()
+        expect(tab.get_by_text("changed (out of date)", exact=True)).to_be_visible()
+        expect(tab.locator(".vae-old .vae-pixels").first).to_have_css("opacity", "0.25")
+        slider.press("Home")
+        expect(tab.get_by_text("effect strength")).to_be_visible()
+        expect(tab.get_by_text("changed", exact=True)).to_be_visible()
+        expect(tab.locator(".vae-old")).to_have_count(0)
         tab.goto("about:blank")  # or the end of the server would be an error of the page
     finally:
         process.terminate()
