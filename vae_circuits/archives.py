@@ -53,7 +53,7 @@ class Listed(Factor):
 
     def grid(self, k: int) -> np.ndarray:
         "At most k listed values, spread evenly; of a categorical factor all."
-        k, n, values = count(k, "k"), len(self.values), np.asarray(self.values)
+        k, n, values = count(k, "k", 1, 10**6), len(self.values), np.asarray(self.values)
         if self.kind == "categorical": return values
         return values[np.unique(np.arange(k) * n // k if self.kind == "circular" else np.rint(np.linspace(0, n - 1, k)).astype(int))]
 

@@ -27,7 +27,7 @@ def picture_changes(vae, images, donor, unit, site=None, chunk: int = 16) -> xr.
 
     donor, unit: as in `patch_sweep`. chunk: images at a time, no effect on the result.
     """
-    vae, chunk = adapt(vae), count(chunk, "chunk")
+    vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
     images, parts = _images(vae, images), []
     if getattr(donor, "ndim", 0): donor = _images(vae, donor, least=len(images), most=len(images))
     if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(images)}): raise InputError(f"the donor's run has {bad.pop()} rows; expected {len(images)}, one for each image, or 1 for all")

@@ -78,6 +78,10 @@ class Factor:
         plain = lambda v: number[one_of(v, self.labels, f"label of {self.name}")] if isinstance(v, str) else v
         return table(np.vectorize(plain, otypes=[object])(np.asarray(values, object)).tolist(), self.name, finite=False)
 
+    def _list(self, values) -> np.ndarray:
+        if (found := self.numbers(values)).ndim == 1: return found
+        raise InputError(f"expected a list of values of {self.name}; got shape {list(found.shape)}")
+
     def check(self, value) -> np.ndarray:
         "`value`, numbers or labels, as a float array; `InputError` if any of it is not a value of this factor."
         low, high = self.values[0], self.values[-1]
@@ -91,12 +95,12 @@ class Factor:
 
     def draw(self, n: int, rng) -> np.ndarray:
         "n values drawn uniformly by a NumPy generator."
-        n, rng = count(n, "n", 0), _dice(rng)
+        n, rng = count(n, "n", 0, 10**9), _dice(rng)
         return rng.uniform(*self.values, n) if self.kind == "continuous" else np.asarray(self.values)[rng.integers(len(self.values), size=n)]
 
     def redraw(self, present, rng) -> np.ndarray:
         "For each present value another one, uniform over the others. `InputError` if there is no other."
-        present = self.numbers(present)
+        present = self._list(present)
         if self.kind == "continuous": return self.draw(len(present), rng)  # the same again has probability 0
         if len(self.values) < 2: raise InputError(f"{self.name} has one value only, {self.values[0]:g}; there is no other to change it to")
         step = _dice(rng).integers(1, len(self.values), size=len(present))
@@ -104,14 +108,13 @@ class Factor:
 
     def grid(self, k: int) -> np.ndarray:
         "k values spread evenly over the range, once around for a circular factor; of a categorical factor all values."
-        k = count(k, "k")
+        k = count(k, "k", 1, 10**6)
         if self.kind == "categorical": return np.asarray(self.values)
         return np.linspace(self.values[0], self.values[-1], k, endpoint=self.kind != "circular")
 
     def classes(self, values, bins: int = 10) -> np.ndarray:
         "Index of the nearest value; for a continuous factor, of one of `bins` bins of equal width. -1 for what is not finite."
-        bins, values = count(bins, "bins"), self.numbers(values)
-        if values.ndim != 1: raise InputError(f"expected a list of values of {self.name}; got shape {list(values.shape)}")
+        bins, values = count(bins, "bins"), self._list(values)
         known, low, high = np.isfinite(values), self.values[0], self.values[-1]
         values = np.where(known, values, low)
         if self.kind != "continuous": found = np.abs(values[:, None] - np.asarray(self.values)).argmin(1)
@@ -148,8 +151,8 @@ class Sample:
     def __getitem__(self, rows) -> "Sample":
         "The part with these rows: a number, a slice, an array, a mask."
         try: rows = np.atleast_1d(np.arange(len(self))[rows]).copy()
-        except IndexError as e:
-            if isinstance(rows, (int, np.integer)): raise  # which ends a loop over a sample
+        except (IndexError, TypeError, ValueError) as e:
+            if isinstance(rows, (int, np.integer)): raise  # an IndexError ends a loop over a sample
             raise InputError(f"expected rows of {len(self)} images; got {rows!r:.60}: {e}") from None
         if rows.ndim > 1: raise InputError(f"expected a list of rows; got shape {list(rows.shape)}")
         pick = lambda frame: frame if frame is None else frame.iloc[rows].reset_index(drop=True)
@@ -295,8 +298,8 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)  # torch knows no others
     try: x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
-    if x.ndim == 0 or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
-    if not len(x): raise InputError(f"{wanted}; got an empty batch")
+    if x.ndim < (1 if shape is not None else 2) or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
+    if not x.numel(): raise InputError(f"{wanted}; got an empty batch")
     if not x.is_floating_point(): raise InputError(f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?")
     low, high = x.aminmax()  # NaN if any pixel is
     if not (low >= lowest and high <= highest and (high - low).isfinite()): raise InputError(f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}")
@@ -305,9 +308,9 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
 # %% ../nbs/01_data.ipynb #01-031
 def shown_range(images, limits=(0.0, 1.0)) -> tuple:
     "The values to draw as black and as white: the limits of pixels, or where these are open, the lowest and highest in `images`."
-    low, high = table(limits, "limits of pixels", 1, finite=False) if np.shape(limits) == (2,) else (np.nan, np.nan)
-    if not low < high: raise InputError(f"expected the lowest and the highest pixel as limits; got {limits!r:.60}")
-    if np.isfinite([low, high]).all(): return tuple(limits)
+    found = table(limits, "limits of pixels", 1, finite=False)
+    if len(found) != 2 or not found[0] < found[1]: raise InputError(f"expected the lowest and the highest pixel as limits; got {limits!r:.60}")
+    if np.isfinite(found).all(): return tuple(limits)
     images = table(images, "images")
     return images.min().item(), images.max().item()
 
@@ -412,8 +415,8 @@ def draw_sprites(factors: pd.DataFrame, chunk: int = 512) -> np.ndarray:
 # %% ../nbs/01_data.ipynb #01-071
 def unpack(words) -> torch.Tensor:
     "Images `[n, 1, 64, 64]` float32 from pixel rows `[n, 64]` uint64."
-    words = np.asarray(words)
-    if words.dtype != np.uint64 or words.shape[1:] != (64,): raise InputError(f"expected rows of pixels [n, 64], uint64; got shape {list(words.shape)}, {words.dtype}")
+    if not isinstance(words, np.ndarray) or words.dtype != np.uint64 or words.shape[1:] != (64,):
+        raise InputError(f"expected rows of pixels [n, 64], an array uint64; got shape {list(getattr(words, 'shape', []))}, {getattr(words, 'dtype', type(words).__name__)}")
     bits = np.unpackbits(np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8), bitorder="little")
     return torch.from_numpy(bits).reshape(-1, 1, 64, 64).float()
 

@@ -47,7 +47,7 @@ def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> 
     z: latents `[n, d]` of the images. The coordinate `undefined` `[latent]` counts the interventions that changed no pixel; they are left
     out of the specificity. z and values are taken in the precision of the model.
     """
-    vae, eps, chunk = adapt(vae), number(eps, "eps", 0), count(chunk, "chunk")
+    vae, eps, chunk = adapt(vae), number(eps, "eps", 0), count(chunk, "chunk", 1, 2**31)
     z, values = torch.from_numpy(table(z, "latents z")).to(vae.like), table(values, "values", 1)
     if z.shape[1:] != (shape := vae.sites["z"].shape): raise InputError(f"expected latents z [n, {', '.join(map(str, shape))}]; got shape {list(z.shape)}")
     measures = {"effect_strength": distance, "specificity": lambda d: specificity(d, eps)}

@@ -24,7 +24,7 @@ class Objective(nn.Module):
 
     def noise(self, n: int, latent_dim: int, generator) -> list:
         "The random numbers of a step with batches of n: N(0, 1) `[n, latent_dim]` for each batch, then whatever else the terms need."
-        n, latent_dim = count(n, "n"), count(latent_dim, "latent_dim")
+        n, latent_dim = count(n, "n", 1, 10**7), count(latent_dim, "latent_dim", 1, 10**6)
         if not isinstance(generator, torch.Generator): raise InputError(f"expected a torch.Generator, so that nobody else's random numbers change; got {generator!r:.60}")
         return [torch.randn(n, latent_dim, generator=generator) for _ in range(self.draws)]
 
@@ -34,8 +34,10 @@ class Objective(nn.Module):
 
     def forward(self, model, images: list, noise: list, done: float = 1.0) -> dict:
         "All terms and their `loss`; `images`: `draws` batches `[n, colors, 64, 64]`."
+        if not isinstance(model, nn.Module): raise InputError(f"expected a model of this package; got a {type(model).__name__}")
         for name, parts, least in (("batches of images", images, self.draws), ("tensors of noise", noise, 0)):
-            if not isinstance(parts, (list, tuple)) or len(parts) < least: raise InputError(f"expected a list of at least {least} {name}; got {f'{len(parts)}' if isinstance(parts, (list, tuple)) else f'a {type(parts).__name__}'}")
+            if not isinstance(parts, (list, tuple)) or len(parts) < least or not all(isinstance(part, torch.Tensor) for part in parts):
+                raise InputError(f"expected a list of at least {least} {name}; got {type(parts).__name__} {[type(part).__name__ for part in parts] if isinstance(parts, (list, tuple)) else ''}")
         done, terms = number(done, "done", 0, 1), self.terms(model, images, noise)
         return {"loss": self.loss(terms, done), **terms}
 
@@ -227,6 +229,6 @@ def idle_gaps(codebook, latents, codes):
     _matrices(codebook=codebook)
     if not isinstance(latents, torch.Tensor) or latents.ndim < 2 or latents.shape[1] != codebook.shape[1] or not latents.numel(): raise InputError(f"expected latents [n, {codebook.shape[1]}, ...]; got {list(getattr(latents, 'shape', []))}")
     if not isinstance(codes, torch.Tensor) or codes.is_floating_point() or codes.is_complex(): raise InputError(f"expected whole numbers as codes; got {getattr(codes, 'dtype', type(codes).__name__)}")
-    vectors = latents.movedim(1, -1).flatten(0, -2)
+    vectors = latents.movedim(1, -1).flatten(0, -2).to(codebook.dtype)
     idle = (codes.flatten() != torch.arange(len(codebook), device=codes.device)[:, None]).all(1)
     return ((codebook - vectors[nearest(codebook.detach(), vectors)]).pow(2).sum(1) * idle).sum()

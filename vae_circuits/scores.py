@@ -129,7 +129,7 @@ def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = 
     trees: boosting stages; each has a tree for every value of a factor. jobs: threads; None takes one more than there are processors,
     which keeps all of them busy to the end. A factor with one value is left out.
     """
-    trees, jobs, seed = count(trees, "trees"), None if jobs is None else count(jobs, "jobs"), count(seed, "seed", 0, 2**32 - 1)
+    trees, jobs, seed = count(trees, "trees", 1, 10**5), None if jobs is None else count(jobs, "jobs", 1, 10**4), count(seed, "seed", 0, 2**32 - 1)
     train = codes, factors = check_codes(codes, factors)
     codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
@@ -290,7 +290,7 @@ def represent(encoder, images, chunk: int = 256) -> np.ndarray:
     A module encodes in evaluation mode, in the precision of its weights, and its flags are afterwards what they were. `InputError`
     unless there are finite codes, a row an image.
     """
-    chunk = count(chunk, "chunk")
+    chunk = count(chunk, "chunk", 1, 2**31)
     encode = getattr(encoder, "encode", None)
     if isinstance(encoder, str) or not callable(encode or encoder): raise InputError(f"expected a VAE or a function from images to codes; got {encoder!r:.60}")
     images = check_images(images, getattr(encoder, "image_shape", None), (-np.inf, np.inf))
@@ -400,7 +400,7 @@ def interventional_scores(moved) -> Interventional:
 @torch.no_grad()
 def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     "Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean square over n, over the square root of 2, in units of the latents."
-    vae, chunk, z = adapt(vae), count(chunk, "chunk"), table(codes, "codes [n, latents]", 2)
+    vae, chunk, z = adapt(vae), count(chunk, "chunk", 1, 2**31), table(codes, "codes [n, latents]", 2)
     if z.shape[1:] != (shape := vae.sites["z"].shape) or len(z) < 2: raise InputError(f"expected codes [n, {', '.join(map(str, shape))}] of at least 2 images; got shape {list(z.shape)}")
     z = torch.from_numpy(z).to(vae.like)
     other = z[torch.as_tensor(np.random.default_rng(seeded(seed)).permutation(len(z)), device=z.device)]
@@ -492,7 +492,8 @@ def array_scores(codes, factors, codes_test, factors_test, trees: int = 100) -> 
 # %% ../nbs/14_scores.ipynb #14-092
 def score_table(found: dict, suite: str) -> pd.DataFrame:
     "The numbers of `array_scores` (and of the two other scores, if there), a row each."
-    if not isinstance(found, dict) or not all(hasattr(result, "_asdict") for result in found.values()): raise InputError(f"expected results by name, such as array_scores gives; got {found!r:.60}")
+    if not isinstance(suite, str): raise InputError(f"expected the suite's name; got {suite!r:.60}")
+    if not isinstance(found, dict) or not found or not all(hasattr(result, "_asdict") for result in found.values()): raise InputError(f"expected results by name, such as array_scores gives; got {found!r:.60}")
     numbers = {(name, field): value for name, result in found.items() for field, value in result._asdict().items() if isinstance(value, (int, float))}
     table = pd.Series(numbers, name="value").rename_axis(["score", "part"]).to_frame()
     return table.assign(suite=suite)
