@@ -8,6 +8,7 @@ __all__ = ['PIXELS', 'MOST', 'DOTS', 'BUTTONS', 'SIDE', 'HIDDEN', 'PARTS', 'UNIT
 
 # %% ../nbs/20_explorers.ipynb #20-003
 import base64, html, io
+from collections.abc import Collection, Mapping
 from contextlib import contextmanager
 
 import ipywidgets as widgets
@@ -226,6 +227,7 @@ DOTS = 256  # a site of more units has its line only
 def column(name: str, n: int, lit, color: str) -> str:
     "HTML of one site of `n` units: at most sixteen dots in a row, those of `lit` in color."
     n = count(n, "the number of units")
+    if not isinstance(lit, Collection): raise InputError(f"expected units of {name}; got {lit!r:.60}")
     lit, color = {count(i, f"a unit of {name}", 0, n - 1) for i in lit}, html.escape(str(color))
     paint = [color if i in lit else "" for i in range(n if n <= DOTS else 0)]
     circles = [f'<circle cx="{10 * (i % 16) + 5}" cy="{10 * (i // 16) + 5}" r="4" fill="{c or "none"}" stroke="{c or "gray"}"/>' for i, c in enumerate(paint)]
@@ -236,6 +238,9 @@ def column(name: str, n: int, lit, color: str) -> str:
 # %% ../nbs/20_explorers.ipynb #20-028
 def dots(sites: dict, lit: dict, color: str = PALETTE[0]) -> str:
     "HTML of the network as dots, a column a site: `sites` name -> number of units, `lit` name -> the units in color."
+    for given in (sites, lit):
+        if not isinstance(given, Mapping):
+            raise InputError(f"expected sites in a dictionary; got a {type(given).__name__}")
     for name in lit: one_of(name, sites, "site")
     columns = [column(name, n, lit.get(name, ()), color) for name, n in sites.items()]
     return f'<div style="display:flex;flex-wrap:wrap;gap:12px">{"".join(columns)}</div>'

@@ -119,6 +119,8 @@ class Listing:
     `InputError` names an operation that no page can run."""
     def __init__(self, vae, start: str, freight: Freight):
         vae = adapt(vae)
+        if not isinstance(freight, Freight):
+            raise InputError(f"expected a Freight for the weights; got a {type(freight).__name__}")
         one_of(start, ["x", *vae.sites], "start")
         self.found, network, names, reason = traced(vae)
         if self.found is None:
