@@ -55,9 +55,11 @@ class Sites(Mapping):
         widths = [max(map(len, column)) for column in zip(*rows)]
         return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows)
 
-    def named(self, names) -> list:
-        "The names in the list `names`, checked, each once; all sites for None."
-        return list(self) if names is None else listed(names, self, "site")
+    def named(self, names, least: int = 1) -> list:
+        "The names in the list `names`, at least `least`, checked, each once; all sites for None."
+        found = list(self) if names is None else listed(names, self, "site")
+        if len(found) < least: raise InputError("expected at least one site; got an empty list")
+        return found
 
     def coded(self, codes: int) -> "Sites":
         "These sites, with the number of codes at those that hold codes."
@@ -332,7 +334,7 @@ class SCM:
         possible = self._computable(x, whole, given or {})
         images = x if given is None else given.x
         if images is None and (lost := [s for s in parts if s not in possible]): raise InputError(f"images are needed to compute {lost[0]}, of which a part is set; pass them as the first argument")
-        wanted = possible if record is None else self.sites.named(record)
+        wanted = possible if record is None else self.sites.named(record, 0)
         if given is not None: x, eps, whole = given.x, given.eps, self._unchanged(given, whole, parts) | whole
         x, eps = (None if t is None else t.clone() for t in (x, eps))
         found = self.live(x, whole, parts, eps, wanted) if live else self._compute(x, whole, parts, eps, wanted, _Owner(x, eps, *whole.values()))
