@@ -42,7 +42,9 @@ def address(vae, part) -> Address:
     return Address.parse(f"mu[{','.join(map(str, part.flatten().tolist()))}]", vae.sites)
 
 def _tensor(part) -> torch.Tensor:
-    try: return torch.as_tensor(part)
+    try:
+        return torch.as_tensor(table(part, "latents") if isinstance(part, np.ma.MaskedArray)
+                               else part)
     except (TypeError, ValueError, RuntimeError):
         raise InputError("expected a list of latents, a direction or a subspace; "
                          f"got {part!r:.60}") from None
@@ -55,7 +57,7 @@ def interchange(vae, base, source, part, chunk: int = 256) -> torch.Tensor:
     part: as `address` takes it; None for nothing, which is the plain reconstruction of `base`. Pixels are kept within the model's limits.
     chunk: images at a time, no effect on the result.
     """
-    vae, chunk = adapt(vae), count(chunk, "chunk")
+    vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
     place, (base, source) = part, image_pairs(vae, base, source)
     if part is not None: place = address(vae, part)
     def mean(b, s):
@@ -115,6 +117,7 @@ class Pairs:
             raise InputError(
                 f"expected three samples of one length; got "
                 f"{' and '.join(map(str, sorted(lengths)))}")
+        one_of(self.world, WORLDS, "world"), one_of(self.factor, self.base.factors, "factor")
 
     def __len__(self): return len(self.base)
 
@@ -255,7 +258,7 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
         raise InputError(f"expected pairs, such as draw_pairs gives; got {pairs!r:.60}")
     if not len(pairs): raise InputError(f"no pair differs in {pairs.factor}; there is nothing to learn from")
     steps, batch = count(steps, "steps", 1, 100_000), count(batch, "batch", 1, 4096)
-    site, lr = vae.sites["mu"], number(lr, "lr", above=0)
+    site, lr = vae.sites["mu"], number(lr, "lr", high=10, above=0)
     size = count(size, f"the size of a subspace of {site.units} latents", 1, site.units)
     wanted = check_images(pairs.wanted.images, vae.image_shape, vae.image_limits).to(vae.like)
     # half precision is too coarse to turn in

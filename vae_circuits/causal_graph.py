@@ -380,6 +380,7 @@ def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, a
     "The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the way through the `channels`; drawn on `ax` if given."
     _check_graph(graph, ("factor", "reading"),
                  "a graph such as causal_graph makes, of factors and their readings")
+    channels = one_of(channels, (False, True), "setting of channels")
     level = number(level, "level", 0, 1)
     if not isinstance(ax, (Axes, type(None))):
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
@@ -434,6 +435,7 @@ def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **opti
     """
     sample = check_world(data, "do", "counterfactual").sample(
         count(n, "n", 1, MOST_IMAGES), seed := seeded(seed))
+    direct = one_of(direct, (False, True), "setting of direct")
     names, before = data.factor_names, _reading(data, read, sample)
     ordered = xr.DataArray(_ordered(data), dims="to")
     worlds = [_changes(data, read, sample, before, f, direct, seed) for f in names]

@@ -165,6 +165,7 @@ def _sites_of(vae, part, ends, sites=None) -> list:
     inside = [s for s in vae.sites if s in (before & behind if part == "decoder" else before)]
     if sites is not None:
         named = listed(sites, inside, f"site of the part {part!r}")
+        if not named: raise InputError("expected at least one site; got an empty list")
         return [s for s in inside if s in named]
     return [s for s in inside if s not in {*ends, "logvar"} - {"z"}
             and (s != "z" or part == "decoder") and vae.sites[s].units > 1]
@@ -253,6 +254,7 @@ def slopes(trial: Trial, sites, steps: int = 0) -> dict:
     "Gradient of the projection on the total effect by the activations at `sites`: name -> `[n, units, ...]`, at the clean images or averaged over `steps` images on the way."
     _check_trial(trial)
     sites, steps = listed(sites, trial.vae.sites, "site"), count(steps, "steps", 0, 1000)
+    if not sites: raise InputError("expected at least one site; got an empty list")
     toward = trial.te.detach()
     along = lambda run: (trial.read(run) * toward[:len(run[trial.ends[0]])]).sum(1, keepdim=True)
     found = gradient(trial.vae, *trial.images, sites, along, steps)
@@ -469,10 +471,17 @@ class Circuit:
     seed: int = 0
 
     def __post_init__(self):
-        fixed = {"members": masks_of(self.members),
-                 "readout": PARTS[one_of(self.part, PARTS, "part")] if self.readout is None
-                 else self.readout}
-        for name, value in fixed.items(): object.__setattr__(self, name, value)
+        one_of(self.part, PARTS, "part"), one_of(self.ablation, ABLATIONS, "ablation")
+        number(self.tolerance, "tolerance", 0), seeded(self.seed)
+        if not isinstance(self.factor, str):
+            raise InputError(f"expected the name of a factor; got {self.factor!r:.60}")
+        if not isinstance(self.scores, Effects) or self.scores.array.dims != ("unit",):
+            raise InputError(f"expected scores such as unit_scores gives; got {self.scores!r:.60}")
+        if not isinstance(self.edges, pd.DataFrame) or not {"sender", "receiver"} <= {*self.edges}:
+            raise InputError(f"expected edges such as circuit_edges gives; got {self.edges!r:.60}")
+        readout = PARTS[self.part] if self.readout is None else self.readout
+        for name, value in {"members": masks_of(self.members), "readout": readout}.items():
+            object.__setattr__(self, name, value)
 
     def trial(self, vae, data, pairs: int = 16, seed=None) -> Trial:
         """The question that the circuit answers, as a `Trial` on other `pairs` of images of `data`.

@@ -267,6 +267,7 @@ def method_shares(vae, clean, changed, sites=SITES, readout="mu", steps: int = 8
     the way for EAP-IG."""
     vae, steps = adapt(vae), count(steps, "steps", 1, 1000)
     sites, (clean, changed) = listed(sites, vae.sites, "site"), image_pairs(vae, clean, changed)
+    if not sites: raise InputError("expected at least one site; got an empty list")
     m = mediate(vae, clean, changed, sites, readout)
     te, over = m.te.array, ["pair", "readout"]
     part = lambda effects: proportion(effects, te, over)
