@@ -7,6 +7,7 @@ __all__ = ['WORLDS', 'address', 'interchange', 'align', 'same', 'Pairs', 'draw_p
            'fit_subspace', 'Search', 'random_subspaces', 'das']
 
 # %% ../nbs/18_abstraction.ipynb #18-003
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,23 +18,36 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.nn.utils.parametrizations import orthogonal
 
-from .core import InputError, one_of
-from .data import Sample
-from .interventions import check_pairs, responses
-from .planted import untrained
+from .adapt import adapt
+from .core import InputError, count, listed, number, one_of, seeded, table
+from .data import Factor, Sample, check_images
+from .interventions import image_pairs, responses
+from .planted import MOST_IMAGES, check_sample, check_world, untrained
 from .scm import Address, Subspace
 from .scores import Probe, represent
 from .uncertainty import Estimate, bootstrap
 
 # %% ../nbs/18_abstraction.ipynb #18-006
 def address(vae, part) -> Address:
-    "Where `part` is among the latent means: a list of latents, a direction `[latents]` or orthonormal rows `[k, latents]`, or a `Subspace`."
-    if len(vae.sites["mu"].shape) != 1: raise InputError(f"interchange needs latents that are a vector; mu has shape {list(vae.sites['mu'].shape)}")
-    if isinstance(part, Subspace): return Address.parse(Address("mu", part=part), vae.sites)
-    part = torch.as_tensor(part)
+    """Where `part` is among the latent means: a list of latents, a direction `[latents]` or
+    orthonormal rows `[k, latents]`, or a `Subspace`; arrays and lists as well as tensors."""
+    vae = adapt(vae)
+    if len(shape := vae.sites["mu"].shape) != 1:
+        raise InputError(f"interchange needs latents that are a vector; mu has shape {list(shape)}")
+    if isinstance(part, Subspace):
+        return Address.parse(Address("mu", part=Subspace(_tensor(part.basis))), vae.sites)
+    part = _tensor(part)
     if not part.numel(): raise InputError("the alignment is empty; name at least one latent or direction")
     if part.is_floating_point(): return address(vae, Subspace(part))
     return Address.parse(f"mu[{','.join(map(str, part.flatten().tolist()))}]", vae.sites)
+
+def _tensor(part) -> torch.Tensor:
+    try:
+        return torch.as_tensor(table(part, "latents") if isinstance(part, np.ma.MaskedArray)
+                               else part)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError("expected a list of latents, a direction or a subspace; "
+                         f"got {part!r:.60}") from None
 
 # %% ../nbs/18_abstraction.ipynb #18-008
 @torch.no_grad()
@@ -41,11 +55,14 @@ def interchange(vae, base, source, part, chunk: int = 256) -> torch.Tensor:
     """Pictures `[n, *image]` of images `base` whose aligned `part` of the latent means is that of the images `source` (Geiger et al. 2021).
 
     part: as `address` takes it; None for nothing, which is the plain reconstruction of `base`. Pixels are kept within the model's limits.
+    chunk: images at a time, no effect on the result.
     """
-    check_pairs(base, source)
+    vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
+    place, (base, source) = part, image_pairs(vae, base, source)
+    if part is not None: place = address(vae, part)
     def mean(b, s):
         old = vae.encode(b)[0]
-        return old if part is None else address(vae, part).merge(vae.sites["mu"], old, vae.encode(s)[0])
+        return old if place is None else place.merge(vae.sites["mu"], old, vae.encode(s)[0])
     return torch.cat([vae.decode(mean(*pair)) for pair in zip(base.split(chunk), source.split(chunk))]).clamp(*vae.image_limits)
 
 # %% ../nbs/18_abstraction.ipynb #18-011
@@ -55,8 +72,14 @@ def align(vae, data, size: int = 1, n: int = 256, seed: int = 0) -> dict:
     The response is the mean absolute change of a latent when the factor alone changes, as a share of the factor's changes of all latents, over
     `n` images. No latent serves two factors. A factor that moves nothing gets what is left.
     """
-    found = responses(vae, data, data.sample(n, (seed, 1)), sites=["mu"], seed=seed).mean("pair").values
-    if size < 1 or size * len(found) > found.shape[1]: raise InputError(f"{len(found)} factors cannot have {size} latents each; the model has {found.shape[1]}")
+    vae, size, n = adapt(vae), count(size, "size"), count(n, "n", 1, MOST_IMAGES)
+    address(vae, [0]), check_world(data), seeded(seed)
+    if size * len(data.factor_names) > (latents := vae.sites["mu"].units):
+        raise InputError(
+            f"{len(data.factor_names)} factors cannot have {size} latents each; the model has "
+            f"{latents}")
+    found = responses(vae, data, data.sample(n, (*np.atleast_1d(seed), 1)), sites=["mu"],
+                      seed=seed).mean("pair").values
     shares = found / np.maximum(found.sum(1, keepdims=True), np.finfo(float).tiny)
     rows, latents = linear_sum_assignment(shares.repeat(size, 0), maximize=True)
     return {f: sorted(latents[rows // size == i].tolist()) for i, f in enumerate(data.factor_names)}
@@ -67,7 +90,13 @@ WORLDS = ("set", "do")
 def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
     """Whether values `a` and `b` `[n]` of a `Factor` are equal: the same class; for a continuous factor, or one of more than ten values, within
     `tolerance` times its range, the short way round for a circular one. NaN equals nothing."""
-    a, b = np.asarray(a, float), np.asarray(b, float)
+    if not isinstance(factor, Factor):
+        raise InputError(f"expected a Factor, such as data.factor(name); got {factor!r:.60}")
+    a, b = (table(v, "values", 1, finite=False) for v in (a, b))
+    tolerance = number(tolerance, "tolerance", 0, 1)
+    if len(a) != len(b):
+        raise InputError(
+            f"expected as many values of {factor.name} on both sides; got {len(a)} and {len(b)}")
     if factor.kind != "continuous" and len(factor.values) <= 10: return (factor.classes(a) == factor.classes(b)) & np.isfinite(a + b)
     gap, span = np.abs(a - b), factor.period
     return (np.minimum(gap, span - gap) if factor.kind == "circular" else gap) <= tolerance * span
@@ -82,13 +111,23 @@ class Pairs:
     factor: str
     world: str
 
+    def __post_init__(self):
+        lengths = {len(check_sample(s)) for s in (self.base, self.source, self.wanted)}
+        if len(lengths) > 1:
+            raise InputError(
+                f"expected three samples of one length; got "
+                f"{' and '.join(map(str, sorted(lengths)))}")
+        one_of(self.world, WORLDS, "world"), one_of(self.factor, self.base.factors, "factor")
+
     def __len__(self): return len(self.base)
 
 # %% ../nbs/18_abstraction.ipynb #18-020
 def draw_pairs(data, factor: str, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0) -> Pairs:
     "Those of `n` random pairs whose `factor` differs by more than `same` allows, with what the SCM of `data` predicts."
-    f, change = data.factor(factor), getattr(data, one_of(world, WORLDS, "world"))
-    base, source = (data.sample(n, (*np.atleast_1d(seed), i)) for i in (1, 2))
+    f = check_world(data, "set", "do", "counterfactual").factor(factor)
+    change, n = getattr(data, one_of(world, WORLDS, "world")), count(n, "n", 1, MOST_IMAGES)
+    tolerance, seed = number(tolerance, "tolerance", 0, 1), np.atleast_1d(seeded(seed))
+    base, source = (data.sample(n, (*seed, i)) for i in (1, 2))
     rows = np.flatnonzero(~same(f, base.factors[factor], source.factors[factor], tolerance))
     base, source = base[rows], source[rows]
     wanted = change(**{factor: source.factors[factor].to_numpy()}).counterfactual(base) if len(rows) else base
@@ -102,6 +141,9 @@ class PictureReader:
     quality: factor -> accuracy or R² on held-out pictures. readable: the factors whose quality is at least `floor`.
     """
     def __init__(self, vae, data, n: int = 2000, floor: float = 0.65, jitter: float = 0.02, seed: int = 0):
+        vae, n, seed = adapt(vae), count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
+        floor, jitter = number(floor, "floor"), number(jitter, "jitter", 0)
+        address(vae, [0]), check_world(data)
         rng = np.random.default_rng((seed, 3))
         factors = pd.DataFrame({f.name: f.draw(n, rng) for f in data.factors})
         images = data.render(factors)
@@ -113,9 +155,31 @@ class PictureReader:
 
     def right(self, pictures, factors, names=None, tolerance: float = 0.1) -> pd.DataFrame:
         "Whether each of the factors `names` (all readable ones) of each of `pictures` is read as in `factors`: booleans, a row a picture."
+        names = self.names(names)
+        pictures = check_images(pictures, self.vae.image_shape, self.vae.image_limits)
+        fits = isinstance(factors, pd.DataFrame) and {*names} <= {*factors}
+        if not fits or len(factors) != len(pictures):
+            raise InputError(
+                f"expected a table of {', '.join(names)} with {len(pictures)} rows; got "
+                f"{factors!r:.60}")
         said = self.probe.read(represent(self.vae, pictures))
-        names = self.readable if names is None else names
         return pd.DataFrame({f: same(self.data.factor(f), said[f], factors[f], tolerance) for f in names})
+
+    def names(self, names=None) -> list:
+        "The factors `names`, each once; by default those that are readable."
+        return self.readable if names is None else listed(names, self.data.factor_names, "factor")
+
+    def of(self, vae, data) -> "PictureReader":
+        "This reader, if it reads the pictures of `vae` and the factors of `data`."
+        if adapt(vae).like is not self.vae.like:
+            raise InputError(
+                "the reader learned from another model; expected one made with PictureReader(vae, "
+                "data) of the same")
+        if check_world(data).factor_names != self.data.factor_names:
+            raise InputError(
+                f"the reader reads {', '.join(self.data.factor_names)}; expected "
+                f"{', '.join(data.factor_names)}")
+        return self
 
 # %% ../nbs/18_abstraction.ipynb #18-028
 @dataclass(frozen=True)
@@ -147,12 +211,20 @@ def iia(vae, data, factor: str, part, reader: PictureReader = None, read=None, n
     whose factor differs. world: "set" or "do", see `draw_pairs`. tolerance: see `same`.
     """
     address(vae, part)  # an error before the work
-    reader = reader or PictureReader(vae, data)
-    return _score(reader, draw_pairs(data, factor, n, world, tolerance, seed), part, read, tolerance)
+    pairs = draw_pairs(data, factor, n, world, tolerance, seed)
+    return _score(_reader(vae, data, reader, read), pairs, part, read, tolerance)
+
+def _reader(vae, data, reader, read=None, seed: int = 0) -> PictureReader:
+    """The `reader`, if it is of the model and the dataset, or a new one; and `read` are factors of
+    the latter."""
+    if read is not None: listed(read, check_world(data).factor_names, "factor")
+    if not isinstance(reader, (PictureReader, type(None))):
+        raise InputError(f"expected a PictureReader of the model; got {reader!r:.60}")
+    return reader.of(vae, data) if reader else PictureReader(vae, data, seed=seed)
 
 # %% ../nbs/18_abstraction.ipynb #18-032
 def _score(reader, pairs, part, read, tolerance) -> IIA:
-    names = reader.readable if read is None else [reader.data.factor(f).name for f in read]
+    names = reader.names(read)
     nothing, n = Estimate(*[xr.DataArray(np.nan)] * 3, len(pairs)), len(pairs)
     if not n or pairs.factor not in names:
         return IIA(pairs.factor, pairs.world, nothing, n, dict(none=np.nan, shuffled=np.nan), np.nan, pd.Series(np.nan, names, float), reader.quality)
@@ -165,7 +237,12 @@ def _score(reader, pairs, part, read, tolerance) -> IIA:
 # %% ../nbs/18_abstraction.ipynb #18-034
 def iia_table(vae, data, alignment: dict, reader: PictureReader = None, **options) -> pd.DataFrame:
     "`iia` of every factor in `alignment`, factor -> part: a row a factor. options: those of `iia`."
-    reader = reader or PictureReader(vae, data)
+    if not isinstance(alignment, Mapping) or not alignment:
+        raise InputError(
+            f"expected an alignment, factor -> part, of at least one factor; got {alignment!r:.60}")
+    listed(alignment, check_world(data).factor_names, "factor")
+    for part in alignment.values(): address(vae, part)
+    reader = _reader(vae, data, reader, options.get("read"))
     return pd.DataFrame([iia(vae, data, f, part, reader, **options).row() for f, part in alignment.items()]).set_index("factor")
 
 # %% ../nbs/18_abstraction.ipynb #18-046
@@ -175,20 +252,28 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
     losses: squared errors, summed over pixels, mean over the `batch` of each of the `steps` of Adam, whose rate falls from `lr` to a fiftieth. Only the rows of the rotation that are
     swapped are kept, since the others change nothing. The model and the global random state are left as they were.
     """
+    vae, seed = adapt(vae), count(seed, "seed", 0, 2**63 - 1)
     address(vae, [0])  # an error unless the latents are a vector
-    site, wanted = vae.sites["mu"], pairs.wanted.images.to(vae.like)
-    if not 1 <= size <= site.units: raise InputError(f"a subspace of {site.units} latents has a size from 1 to {site.units}; got {size}")
+    if not isinstance(pairs, Pairs):
+        raise InputError(f"expected pairs, such as draw_pairs gives; got {pairs!r:.60}")
     if not len(pairs): raise InputError(f"no pair differs in {pairs.factor}; there is nothing to learn from")
-    base, source = (torch.from_numpy(represent(vae, x.images)).to(vae.like) for x in (pairs.base, pairs.source))
+    steps, batch = count(steps, "steps", 1, 100_000), count(batch, "batch", 1, 4096)
+    site, lr = vae.sites["mu"], number(lr, "lr", high=10, above=0)
+    size = count(size, f"the size of a subspace of {site.units} latents", 1, site.units)
+    wanted = check_images(pairs.wanted.images, vae.image_shape, vae.image_limits).to(vae.like)
+    # half precision is too coarse to turn in
+    exact = torch.promote_types(vae.like.dtype, torch.float32)
+    codes = [torch.from_numpy(represent(vae, x.images)) for x in (pairs.base, pairs.source)]
+    base, source = (c.to(vae.like.device, exact) for c in codes)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        turn = orthogonal(nn.Linear(site.units, size, bias=False)).to(base)
+        torch.default_generator.manual_seed(seed)
+        turn = orthogonal(nn.Linear(site.units, size, bias=False, device="cpu")).to(base)
     weights, losses = list(turn.parameters()), []
     adam = torch.optim.Adam(weights, lr)
     slower = torch.optim.lr_scheduler.LinearLR(adam, 1, 0.02, steps)
     for rows in torch.from_numpy(np.random.default_rng(seed).integers(len(pairs), size=(steps, batch))):
-        drawn = vae.decode(Subspace(turn.weight).merge(site, base[rows], source[rows]))
-        loss = (drawn - wanted[rows]).pow(2).flatten(1).sum(1).mean()
+        drawn = vae.decode(Subspace(turn.weight).merge(site, base[rows], source[rows]).to(vae.like))
+        loss = (drawn - wanted[rows]).to(exact).pow(2).flatten(1).sum(1).mean()
         for weight, slope in zip(weights, torch.autograd.grad(loss, weights)): weight.grad = slope
         adam.step(), slower.step()
         losses.append(loss.item())
@@ -218,6 +303,9 @@ class Search:
 # %% ../nbs/18_abstraction.ipynb #18-050
 def random_subspaces(latents: int, size: int = 1, draws: int = 10, seed: int = 0) -> torch.Tensor:
     "Orthonormal rows `[draws, size, latents]`, uniform over all subspaces."
+    latents, draws = count(latents, "latents", 1, 10_000), count(draws, "draws", 0, 10_000)
+    seed = count(seed, "seed", 0, 2**63 - 1)
+    size = count(size, f"the size of a subspace of {latents} latents", 1, latents)
     normal = torch.randn(draws, latents, size, generator=torch.Generator().manual_seed(seed))
     return torch.linalg.qr(normal).Q.mT
 
@@ -229,7 +317,11 @@ def das(vae, data, factor: str, size: int = 1, reader: PictureReader = None, rea
     n: random pairs to learn from, and as many new ones to test on. draws: random subspaces. control: whether to search the untrained model,
     too. training: steps, batch and lr of `fit_subspace`. Others: see `iia`.
     """
-    reader = reader or PictureReader(vae, data, seed=seed)
+    draws, seed = count(draws, "draws", 0, 10_000), count(seed, "seed", 0, 2**32 - 1)
+    size = count(size, "size", 1, 10_000)
+    control = one_of(control, (False, True), "setting of control")
+    check_world(data).factor(factor), address(vae, list(range(size)))
+    reader = _reader(vae, data, reader, read, seed)
     train, held = (draw_pairs(data, factor, n, world, tolerance, (seed, i)) for i in (4, 5))
     basis, losses = fit_subspace(vae, train, size, seed=seed, **training)
     found, learned = (_score(reader, pairs, basis, read, tolerance) for pairs in (held, train))

@@ -8,7 +8,7 @@ __all__ = ['PALETTE', 'COLUMNS', 'randomized', 'Reader', 'moved', 'encoded', 'su
            'Hamming', 'hamming']
 
 # %% ../nbs/17_causal_graph.ipynb #17-003
-import json
+import json, os
 from collections import Counter
 from itertools import combinations
 from pathlib import Path
@@ -19,17 +19,19 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 from sklearn.base import is_classifier
 
 from .adapt import adapt
-from .core import InputError, one_of, write_atomic
-from .data import Sample
+from .core import InputError, count, listed, number, one_of, seeded, table, write_atomic
+from .data import Sample, check_images
 from .interventions import latent_names
 from .mediation import FLOOR
-from .patching import patch_sweep
+from .patching import out, patch_sweep
+from .planted import MOST_IMAGES, check_sample, check_world
 from .scm import Address, Run, ancestors, descendants
 from .scores import Probe, discretize, represent
 from .uncertainty import bootstrap, screen, sign_flips
@@ -37,8 +39,8 @@ from .uncertainty import bootstrap, screen, sign_flips
 # %% ../nbs/17_causal_graph.ipynb #17-006
 def randomized(data, n: int, seed=0) -> Sample:
     "n images of `data` with every factor drawn by itself, uniformly: none tells of another, whatever causes there are."
-    rng = np.random.default_rng(seed)
-    factors = pd.DataFrame({f.name: f.draw(n, rng) for f in data.factors})
+    n, rng = count(n, "n", 1, MOST_IMAGES), np.random.default_rng(seeded(seed))
+    factors = pd.DataFrame({f.name: f.draw(n, rng) for f in check_world(data).factors})
     return Sample(data.draw(factors), factors, pd.DataFrame(index=factors.index))
 
 # %% ../nbs/17_causal_graph.ipynb #17-008
@@ -49,22 +51,47 @@ class Reader:
     Called with a `Sample`, or with codes `[n, latents]`, it gives their factors as a table.
     """
     def __init__(self, vae, data, sample: Sample = None, n: int = 2000, least: float = 0.25, seed: int = 0):
-        self.vae, self.data = adapt(vae), data
-        sample = randomized(data, n, seed) if sample is None else sample
+        self.vae, self.data = adapt(vae), check_world(data)
+        n, least = count(n, "n", 2, MOST_IMAGES), number(least, "least")
+        seed = count(seed, "seed", 0, 2**32 - 1)
+        sample = randomized(data, n, seed) if sample is None else check_sample(sample, data)
         self.probe = Probe(data, represent(self.vae, sample.images), sample.factors, seed=seed)
         chance = pd.Series({f.name: 1 / len(f.values) if is_classifier((self.probe.models[f.name] or [None])[0]) else 0 for f in data.factors})
         self.quality = ((self.probe.quality - chance) / (1 - chance)).rename("quality")
         self.unread = self.quality.index[~(self.quality >= least)].tolist()
 
     def __call__(self, given) -> pd.DataFrame:
-        codes = represent(self.vae, given.images) if isinstance(given, Sample) else given
+        if isinstance(given, Sample): codes = represent(self.vae, given.images)
+        else: codes = table(given, "codes", 2)
+        if codes.shape[1] != (d := self.vae.sites["mu"].units):
+            raise InputError(f"expected a sample, or codes [n, {d}]; got shape {list(codes.shape)}")
         return self.probe.read(codes).assign(**dict.fromkeys(self.unread, np.nan))
+
+    def of(self, vae) -> "Reader":
+        """This reader, if it reads the latents of `vae`; another network's latents mean something
+        else."""
+        if adapt(vae).like is not self.vae.like:
+            raise InputError(
+                "the reader learned from another model; expected one made with Reader(vae, data) "
+                "of the same")
+        return self
 
 # %% ../nbs/17_causal_graph.ipynb #17-011
 def moved(data, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    "How far each factor moved between two tables of factors, row by row: in shares of its range, a circular one the shorter way; 1 or 0 for a categorical one."
+    """How far each factor moved between two tables of factors, row by row: in shares of its range,
+    a circular one the shorter way; 1 or 0 for a categorical one. Rows belong together by their
+    place, whatever their labels."""
+    names = check_world(data).factor_names
+    for given in (before, after):
+        if not isinstance(given, pd.DataFrame) or not set(names) <= set(given):
+            raise InputError(
+                f"expected a table of the factors {', '.join(names)}; got {given!r:.60}")
+    if len(before) != len(after):
+        raise InputError(
+            f"expected two tables of one length; got {len(before)} and {len(after)} rows")
     def steps(f):
-        step = (after[f.name] - before[f.name]).reset_index(drop=True) / f.period
+        step = pd.Series((after[f.name].to_numpy(float) - before[
+            f.name].to_numpy(float)) / f.period)
         if f.kind == "categorical": return step.abs().gt(0).astype(float).where(step.notna())
         return (step + 0.5) % 1 - 0.5 if f.kind == "circular" else step
     return pd.DataFrame({f.name: steps(f) for f in data.factors})
@@ -78,6 +105,7 @@ def _ordered(data) -> np.ndarray:
 def _posterior(vae, images, chunk: int = 256):
     "Means and standard deviations of z, each `[n, latents]`, and the spread of z over the images, `[latents]`."
     if len(shape := vae.sites["mu"].shape) != 1: raise InputError(f"expected latents that are a list of numbers; those of this model have shape {list(shape)}")
+    images = check_images(images, vae.image_shape, vae.image_limits)
     with torch.no_grad(): mu, logvar = (torch.cat(p).cpu().double().numpy() for p in zip(*map(vae.encode, images.split(chunk))))
     return mu, np.exp(logvar / 2), np.sqrt(mu.var(0) + np.exp(logvar).mean(0))
 
@@ -112,7 +140,8 @@ def encoded(vae, data, sample: Sample, seed: int = 0, **options) -> pd.DataFrame
     of the covariance of both changes, 0 if unsure or the factor has no order. adjusted: p-value (Benjamini-Hochberg) of "no farther than
     a draw of the latent strays from its mean". options: those of `bootstrap`.
     """
-    vae, rng = adapt(vae), np.random.default_rng(seed)
+    vae, sample = adapt(vae), check_sample(sample, check_world(data))
+    rng = np.random.default_rng(seeded(seed))
     (mu, sd, spread), pairs = _posterior(vae, sample.images), [data.interventions(sample, f, seed) for f in data.factor_names]
     step = xr.DataArray(np.stack([(represent(vae, p.images) - mu) / spread for p in pairs], 1), dims=("pair", "from", "to"),
                         coords={"from": data.factor_names, "to": latent_names(vae)})
@@ -121,8 +150,14 @@ def encoded(vae, data, sample: Sample, seed: int = 0, **options) -> pd.DataFrame
     return _effects(abs(step), abs(step) - stray, step * xr.DataArray(cause, dims=("pair", "from")), seed, **options)
 
 # %% ../nbs/17_causal_graph.ipynb #17-026
+def _check_edges(edges):
+    if not isinstance(edges, pd.DataFrame) or not {"adjusted", "low"} <= set(edges):
+        raise InputError(f"expected a table of edges, such as encoded gives; got {edges!r:.60}")
+
 def sure(edges: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
     "The edges of a table whose adjusted p-value is at most `level` and whose interval is above 0."
+    _check_edges(edges)
+    level = number(level, "level", 0, 1)
     return edges[(edges.adjusted <= level) & (edges.low > 0)]
 
 # %% ../nbs/17_causal_graph.ipynb #17-030
@@ -137,10 +172,24 @@ def _donors(vae, z, places, other) -> tuple:
     "A run of what the sites of `places` are in the `other` images, and how far the mean at each place is from the image's own: `[pair, place]`."
     own = vae.run(do={"z": z}, record=list({p.site for p in places}))
     donor = Run({site: a[other] for site, a in own.items()})
-    mean = lambda run, p: run[p.site][p.index(vae.sites[p.site])].flatten(1).mean(1).cpu().numpy()
+    mean = lambda run, p: run[p.site][p.index(vae.sites[p.site])].flatten(1).mean(
+        1).cpu().double().numpy()
     return donor, np.stack([mean(donor, p) - mean(own, p) for p in places], 1)
 
 # %% ../nbs/17_causal_graph.ipynb #17-034
+def _units(vae, units) -> dict:
+    """Name -> `Address` of the units to set: by default the latents, otherwise the addresses in the
+    list `units`, each once, at least one."""
+    if units is None:
+        return {name: Address.parse(f"z[{i}]", vae.sites) for i,
+                name in enumerate(latent_names(vae))}
+    given = [units] if isinstance(units, (str, Address)) else units
+    try: places = [Address.parse(u, vae.sites) for u in given]
+    except TypeError: raise InputError(f"expected a list of addresses; got {units!r:.60}") from None
+    if not places: raise InputError("there is no unit to set; expected at least one address")
+    names = [str(p) for p in places]
+    return dict(zip(listed(names, names, "unit"), places))
+
 @torch.no_grad()
 def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **options) -> pd.DataFrame:
     """Latent -> factor: how far the reading of each factor moves when a latent is set to another image's value, decoded and encoded again.
@@ -149,10 +198,11 @@ def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **option
     as for `encoded`, a channel's change being that of its mean. adjusted: p-value of "no more than the latents' own noise moves it".
     A factor that cannot be read is NaN.
     """
-    vae, data = reader.vae, reader.data
-    units = dict(zip(latent_names(vae), (f"z[{i}]" for i in range(vae.sites["z"].units)))) if units is None else {u: u for u in units}
-    if not units: raise InputError("there is no unit to set; expected at least one address")
-    (mu, sd, _), rng, places = _posterior(vae, sample.images), np.random.default_rng(seed), [Address.parse(u, vae.sites) for u in units.values()]
+    if not isinstance(reader, Reader):
+        raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
+    vae, data, units = reader.vae, reader.data, _units(reader.vae, units)
+    sample, rng = check_sample(sample, data), np.random.default_rng(seeded(seed))
+    (mu, sd, _), places = _posterior(vae, sample.images), list(units.values())
     z = torch.from_numpy(mu).to(vae.like)
     donor, cause = _donors(vae, z, places, _partners(len(z), seed))
     def again(z, do={}): return reader(represent(vae, vae.run(do={"z": z, **do}, record=["recon"]).recon))
@@ -178,7 +228,9 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0, **optio
 
     Of the factor's effect on all latents, in standard deviations of z; and of the effect of all factors on the latent.
     """
-    vae = adapt(vae)
+    vae, sample, seed = adapt(vae), check_sample(sample, check_world(data)), seeded(seed)
+    site = one_of(site, [s for s in vae.sites if s in ancestors(vae.sites, ["mu"])],
+                  "site before the latents")
     spread = _posterior(vae, sample.images)[2]
     sweeps = [patch_sweep(vae, sample.images, data.interventions(sample, f, seed).images, [site]).array for f in data.factor_names]
     names = xr.Variable("factor", data.factor_names)
@@ -191,14 +243,16 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0, **optio
 @torch.no_grad()
 def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) -> pd.DataFrame:
     "Latent -> channel: of what a latent, set to another image's value, does to the picture, the share that runs through each channel of a decoder `site`."
-    vae = adapt(vae)
+    vae, sample, seed = adapt(vae), check_sample(sample), seeded(seed)
+    site = one_of(site, [s for s in vae.sites if s in descendants(vae.sites, ["z"])],
+                  "site behind the latents")
     z = torch.from_numpy(_posterior(vae, sample.images)[0]).to(vae.like)
     picture, other, products, squares = vae.decode(z).flatten(1), _partners(len(z), seed), [], []
     for i in range(z.shape[1]):
         changed = z.clone()
         changed[:, i] = z[other, i]
         run = vae.run(do={"z": changed}, record=[site, "recon"])
-        te = xr.DataArray((run.recon.flatten(1) - picture).cpu().numpy(), dims=("pair", "readout"))
+        te = xr.DataArray(out(run.recon.flatten(1) - picture).numpy(), dims=("pair", "readout"))
         nie = patch_sweep(vae, sample.images, Run({site: run[site]}), [site], readout="recon").array.drop_vars(["clean", "donor", "readout"])
         products.append((nie * te).mean("readout")), squares.append((te**2).mean("readout"))
     product, square = (xr.concat(a, xr.Variable("from", latent_names(vae))) for a in (products, squares))
@@ -250,9 +304,15 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     factor (`controls`), or "share" mediated (`through_encoder`, `through_decoder`). Nothing is left out between factors and latents;
     channels come in with sure edges only, see `sure`. options: those of `bootstrap`.
     """
-    vae = adapt(vae)
-    sites = _channel_sites(vae) if sites is None else [one_of(s, ancestors(vae.sites, ["mu"]) | descendants(vae.sites, ["z"]), "site of channels") for s in sites]
-    reader, sample, options = reader or Reader(vae, data, seed=seed), data.sample(n, seed), {"seed": seed, **options}
+    vae, data, top = adapt(vae), check_world(data), count(top, "top")
+    n, seed = count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
+    sites = _channel_sites(vae) if sites is None else listed(sites,
+        [s for s in vae.sites if s in ancestors(vae.sites, ["mu"]) | descendants(vae.sites, ["z"])],
+        "site of channels")
+    if not isinstance(reader, (Reader, type(None))):
+        raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
+    reader = reader.of(vae) if reader else Reader(vae, data, seed=seed)
+    sample, options = data.sample(n, seed), {"seed": seed, **options}
     graph = nx.DiGraph(dataset=getattr(data, "name", ""), images=n, seed=seed)
     graph.add_nodes_from(data.factor_names, kind="factor")
     for i, name in enumerate(latent_names(vae)): graph.add_node(name, kind="latent", site="z", unit=i)
@@ -265,10 +325,26 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
 # %% ../nbs/17_causal_graph.ipynb #17-061
 def write_graph(graph: nx.DiGraph, path) -> Path:
     "Write a graph to `path`, as .graphml or .json by its ending; undefined numbers are NaN in the one and null in the other."
-    if one_of(Path(path).suffix, (".graphml", ".json"), "ending of a graph's file") == ".graphml":
-        return write_atomic(path, "\n".join(nx.generate_graphml(graph)).replace(">nan<", ">NaN<"))
+    _check_graph(graph)
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"expected a path that ends in .graphml or .json; got {path!r:.60}")
+    ending = one_of(Path(path).suffix, (".graphml", ".json"), "ending of a graph's file")
     plain = lambda v: {k: plain(x) for k, x in v.items()} if isinstance(v, dict) else [plain(x) for x in v] if isinstance(v, list) else None if v != v else v
-    return write_atomic(path, json.dumps(plain(nx.node_link_data(graph, edges="edges")), allow_nan=False, indent=1))
+    try:
+        if ending == ".graphml":
+            text = "\n".join(nx.generate_graphml(graph)).replace(">nan<", ">NaN<")
+        else:
+            text = json.dumps(plain(nx.node_link_data(graph, edges="edges")), allow_nan=False,
+                              indent=1)
+        return write_atomic(path, text)
+    except OSError as e: raise InputError(f"cannot write {path}: {e.strerror}") from None
+    except (TypeError, ValueError, KeyError, nx.NetworkXException) as e:
+        raise InputError(f"the graph holds what {ending} cannot: {e}".splitlines()[0]) from None
+
+def _check_graph(graph, kinds=(), what: str = "a graph of networkx"):
+    fits = isinstance(graph, nx.Graph) and {*kinds} <= {k for _, k in graph.nodes.data("kind")}
+    if not fits:
+        raise InputError(f"expected {what}; got {graph!r:.60}")
 
 # %% ../nbs/17_causal_graph.ipynb #17-064
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")  # Okabe & Ito (2008)
@@ -285,13 +361,16 @@ def _shown(graph, channels, level):
 # %% ../nbs/17_causal_graph.ipynb #17-068
 def _layout(graph, shown, ends) -> tuple:
     "Column and factor of every node to draw: a factor's own number, for others the mean number of the factors they are joined with and the strongest one."
-    number = {n: i % (len(ends) // 2) for i, n in enumerate(ends)}
-    place, home = {n: COLUMNS.index(graph.nodes[n]["kind"]) for n in ends}, {n: (i, i) for n, i in number.items()}
+    row = {n: i % (len(ends) // 2) for i, n in enumerate(ends)}
+    place = {n: COLUMNS.index(graph.nodes[n]["kind"]) for n in ends}
+    home = {n: (i, i) for n, i in row.items()}
     for n in shown:
-        if n in number: continue
-        joined = {m: graph[a][b]["strength"] for a, b in [*shown.in_edges(n), *shown.out_edges(n)] for m in (a, b) if m in number}
-        mean = np.average([number[m] for m in joined], weights=list(joined.values())) if joined else len(number)
-        home[n] = mean, number[max(joined, key=joined.get)] if joined else 0
+        if n in row: continue
+        joined = {m: graph[a][b]["strength"] for a,
+                  b in [*shown.in_edges(n), *shown.out_edges(n)] for m in (a, b) if m in row}
+        mean = np.average([row[m] for m in joined],
+                          weights=list(joined.values())) if joined else len(row)
+        home[n] = mean, row[max(joined, key=joined.get)] if joined else 0
         early = any(graph.nodes[m]["kind"] == "factor" for m in graph.predecessors(n))
         place[n] = 2 if graph.nodes[n]["kind"] == "latent" else 1 if early else 3
     return place, home
@@ -299,6 +378,12 @@ def _layout(graph, shown, ends) -> tuple:
 # %% ../nbs/17_causal_graph.ipynb #17-070
 def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None):
     "The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the way through the `channels`; drawn on `ax` if given."
+    _check_graph(graph, ("factor", "reading"),
+                 "a graph such as causal_graph makes, of factors and their readings")
+    channels = one_of(channels, (False, True), "setting of channels")
+    level = number(level, "level", 0, 1)
+    if not isinstance(ax, (Axes, type(None))):
+        raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     shown, ends = _shown(graph, channels, level)
     place, home = _layout(graph, shown, ends)
     columns = [sorted((n for n in place if place[n] == c), key=lambda n: home[n][0]) for c in range(len(COLUMNS))]
@@ -326,6 +411,20 @@ def _label(ax, graph, name, x, y, color, column):
     ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox=dict(boxstyle="round,pad=0.25", facecolor="white" if column != 2 else "0.9", edgecolor=color, lw=1.5))
 
 # %% ../nbs/17_causal_graph.ipynb #17-080
+def _reading(data, read, sample) -> pd.DataFrame:
+    "What `read` says of a sample, if that is a table of the factors, a row an image."
+    if not callable(read):
+        raise InputError(
+            f"expected a function of a sample that gives a table of its factors, such as a Reader; "
+            f"got {read!r:.60}")
+    found = read(sample)
+    fits = isinstance(found, pd.DataFrame) and {*data.factor_names} <= {*found}
+    if not fits or len(found) != len(sample):
+        raise InputError(
+            f"expected a reading of {', '.join(data.factor_names)} in {len(sample)} images, as a "
+            f"table; got {found!r:.60}")
+    return found[data.factor_names]
+
 def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **options) -> pd.DataFrame:
     """Factor -> factor: how much farther the reading of a factor moves when another is changed by `do` than by `set`. A row an ordered pair.
 
@@ -334,32 +433,40 @@ def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **opti
     `do` and `set`: the two means; `apart`: the mean distance of the two readings. sign: of the part that follows. adjusted: p-value
     (Benjamini-Hochberg) of a difference not above 0, NaN where the two worlds read the same in every image.
     """
-    sample, names = data.sample(n, seed), data.factor_names
-    before, ordered = read(sample), xr.DataArray(_ordered(data), dims="to")
-    found = [_changes(data, read, sample, before, f, direct, seed) for f in names]
-    cause, kept, done = (xr.DataArray(np.stack(a, 1), dims=dims) for a, dims in zip(zip(*found), [("pair", "from")] + 2 * [("pair", "from", "to")]))
+    sample = check_world(data, "do", "counterfactual").sample(
+        count(n, "n", 1, MOST_IMAGES), seed := seeded(seed))
+    direct = one_of(direct, (False, True), "setting of direct")
+    names, before = data.factor_names, _reading(data, read, sample)
+    ordered = xr.DataArray(_ordered(data), dims="to")
+    worlds = [_changes(data, read, sample, before, f, direct, seed) for f in names]
+    axes = [("pair", "from")] + 2 * [("pair", "from", "to")]
+    cause, kept, done = (xr.DataArray(np.stack(a, 1), dims=d) for a, d in zip(zip(*worlds), axes))
     more = (abs(done) - abs(kept)).assign_coords({"from": names, "to": names})
-    table = _effects(more, more, (done - kept) * cause * ordered * ordered.rename(to="from"), seed, **options)
-    table = table.assign(**{k: abs(a).mean("pair").values.ravel() for k, a in {"do": done, "set": kept, "apart": done - kept}.items()})
-    return table[table["from"] != table["to"]].reset_index(drop=True)
+    found = _effects(more, more, (done - kept) * cause * ordered * ordered.rename(to="from"), seed,
+                     **options)
+    found = found.assign(
+        **{k: abs(a).mean("pair").values.ravel() for k,
+           a in {"do": done, "set": kept, "apart": done - kept}.items()})
+    return found[found["from"] != found["to"]].reset_index(drop=True)
 
 # %% ../nbs/17_causal_graph.ipynb #17-082
 def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
     "Change of a factor `[n]`, and that of all readings by `set` and by `do`, each `[n, factors]`. A world that was read is not read again."
     changed, names = data.interventions(sample, factor, seed), data.factor_names
-    past, done = [(changed.factors, read(changed))], {}
+    past, done = [(changed.factors, _reading(data, read, changed))], {}
     for g in names:
         held = {h: sample.factors[h] for h in names if direct and h not in (factor, g)}
         world = data.do(**held, **{factor: changed.factors[factor]}).counterfactual(sample)
-        if not any(f.equals(world.factors) for f, _ in past): past.append((world.factors, read(world)))
+        if not any(f.equals(world.factors) for f, _ in past):
+            past.append((world.factors, _reading(data, read, world)))
         done[g] = moved(data, before, next(r for f, r in past if f.equals(world.factors)))[g]
     return moved(data, sample.factors, changed.factors)[factor], moved(data, before, past[0][1]), pd.DataFrame(done)
 
 # %% ../nbs/17_causal_graph.ipynb #17-084
 def factor_graph(data, read, level: float = 0.05, **options) -> nx.DiGraph:
     "The arrows between factors that `follows` is sure of, with all its columns on the edges; options are those of `follows`."
-    graph = nx.DiGraph()
-    graph.add_nodes_from(data.factor_names, kind="factor")
+    level, graph = number(level, "level", 0, 1), nx.DiGraph()
+    graph.add_nodes_from(check_world(data).factor_names, kind="factor")
     _add(graph, sure(follows(data, read, **options), level), "range")
     return graph
 
@@ -370,7 +477,9 @@ def observed_graph(data, read, n: int = 500, bins: int = 5, level: float = 0.05,
     Edges have `strength` (Cramér's V of the readings in `bins` bins) and the adjusted p-value of a χ² test. It is about pairs: a common
     cause, or a step between, joins two factors as well.
     """
-    values, graph = read(data.sample(n, seed)).dropna(axis="columns"), nx.Graph()
+    bins, level, graph = count(bins, "bins", 2, 1000), number(level, "level", 0, 1), nx.Graph()
+    sample = check_world(data).sample(count(n, "n", bins, MOST_IMAGES), seeded(seed))
+    values = _reading(data, read, sample).dropna(axis="columns")
     graph.add_nodes_from(data.factor_names, kind="factor")
     codes = values.apply(lambda column: discretize(column.to_numpy()[:, None], bins)[:, 0])
     tables = {pair: pd.crosstab(codes[pair[0]], codes[pair[1]]).to_numpy() for pair in combinations(codes, 2)}
@@ -405,6 +514,9 @@ def _verdict(said: tuple, true: tuple):
 # %% ../nbs/17_causal_graph.ipynb #17-094
 def hamming(graph, truth: nx.DiGraph) -> Hamming:
     "Structural Hamming distance (Tsamardinos et al. 2006) of a graph, directed or not, from the true one of the same nodes."
+    _check_graph(graph), _check_graph(truth)
+    if not truth.is_directed():
+        raise InputError("expected a directed graph as the true one; got an undirected one")
     if set(graph) != set(truth): raise InputError(f"expected two graphs of the same nodes; only one has {', '.join(map(str, sorted(set(graph) ^ set(truth), key=str)))}")
     join = lambda g, a, b: (g.has_edge(a, b), g.has_edge(b, a))
     found = Counter(_verdict(join(graph, *pair), join(truth, *pair)) for pair in combinations(truth, 2))

@@ -6,16 +6,19 @@
 __all__ = ['CSS', 'Layout', 'layout', 'draw_circuit', 'CircuitPicture', 'circuit_html']
 
 # %% ../nbs/19_pictures.ipynb #19-003
-import base64, html, io, zlib
+import base64, html, io, os, zlib
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .causal_graph import PALETTE
-from .core import InputError
+from .circuits import circuits_of
+from .core import InputError, count
+from .scm import Run
 
 # %% ../nbs/19_pictures.ipynb #19-006
 @dataclass(frozen=True)
@@ -28,9 +31,16 @@ class Layout:
 
 # %% ../nbs/19_pictures.ipynb #19-008
 def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
-    "What to draw of `circuits` of one network: at most `units` of every site, and of every circuit at most `edges` between two sites, those with the largest shares."
-    circuits = list(circuits)
-    if not circuits: raise InputError("there is nothing to draw: expected at least one circuit")
+    """What to draw of `circuits`, one or a list, of one network: at most `units` of every site, and
+    of every circuit at most `edges` between two sites, those with the largest shares."""
+    circuits, units, edges = circuits_of(circuits), count(units, "units"), count(edges, "edges")
+    names = [(c.factor, c.part) for c in circuits]
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise InputError(
+            f"two circuits of {twice[0][0]} in the {twice[0][1]}; expected one of each factor and "
+            f"part")
+    if not any(len(c.edges) for c in circuits):
+        raise InputError("there is nothing to draw: no circuit has an edge")
     links = pd.concat([c.edges.assign(factor=c.factor) for c in circuits], ignore_index=True)
     links = links.assign(sender=_latent(links.sender), receiver=_latent(links.receiver), size=links.share.astype(float).abs()).sort_values("size", ascending=False, kind="stable")
     nodes = _nodes(circuits, links, units)
@@ -69,6 +79,8 @@ def _placed(nodes, links, sites) -> pd.DataFrame:
 # %% ../nbs/19_pictures.ipynb #19-016
 def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
     "The layered drawing of one or more circuits of a network, see `layout`; a matplotlib `Figure`, or on the axes given. Dashed edges work against the effect."
+    if not isinstance(ax, (Axes, type(None))):
+        raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     plan = layout(circuits, units, edges)
     figure = Figure(figsize=(1.7 * len(plan.sites) + 1, 4.2), layout="constrained") if ax is None else ax.figure
     ax = figure.subplots() if ax is None else ax
@@ -98,20 +110,33 @@ class CircuitPicture:
 
     def save(self, path):
         "Write it as a self-contained HTML page."
-        with open(path, "x") as file: file.write(f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Circuit</title>{self.body}</html>')
+        if not isinstance(path, (str, os.PathLike)):
+            raise InputError(f"expected a path; got {path!r:.60}")
+        head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(f'<!doctype html><html '
+                           f'lang="en">{head}<title>Circuit</title>{self.body}</html>')
+        except (OSError, ValueError) as e:
+            raise InputError(f"cannot write {path}: {getattr(e, 'strerror', None) or e}") from None
 
 # %% ../nbs/19_pictures.ipynb #19-026
 def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> CircuitPicture:
     "The interactive drawing of one or more circuits of a network. run: a `Run` of one image, whose activations are the examples."
+    if not isinstance(run, (Run, type(None))):
+        raise InputError(f"expected a run of one image, such as vae.run(image); got {run!r:.60}")
     plan = layout(circuits, units, edges)
     width, height, widest = 150 * len(plan.sites), 34 * plan.nodes.groupby("site").size().max() + 60, plan.edges.share.abs().max()
     at = {u: (150 * n.x + 75, 40 + n.y * (height - 60)) for u, n in plan.nodes.iterrows()}
-    number = {f: i for i, f in enumerate(plan.colors)}
-    lines = [f'<line class="e f{number[e.factor]}" x1="{at[e.sender][0]}" y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" stroke="{plan.colors[e.factor]}" '
+    place = {f: i for i, f in enumerate(plan.colors)}
+    lines = [f'<line class="e f{place[e.factor]}" x1="{at[e.sender][0]}" '
+             f'y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" '
+             f'stroke="{plan.colors[e.factor]}" '
              f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}" stroke-opacity=".55"{_dash(e.share)}><title>{html.escape(f"{e.sender} to {e.receiver}, {e.factor}: {e.share:.3f}")}</title></line>' for e in plan.edges.iloc[::-1].itertuples()]
     heads = [f'<text class="site" x="{150 * i + 75}" y="14" text-anchor="middle">{html.escape(_short(s))}</text>' for i, s in enumerate(plan.sites)]
     touched = pd.concat([plan.edges.set_index(end).factor for end in ("sender", "receiver")])
-    kinds = {u: " ".join(["n", *sorted({f"f{number[f]}" for f in touched[[u]]})]) for u in plan.nodes.index}
+    kinds = {u: " ".join(["n", *sorted({f"f{place[f]}" for f in touched[[u]]})])
+             for u in plan.nodes.index}
     dots = [_dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run) for u, n in plan.nodes.iterrows()]
     svg = f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" aria-label="Circuit of {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
     return CircuitPicture(_with_buttons(svg, plan))
@@ -135,7 +160,8 @@ def _example(run, unit):
     site, index = unit[:-1].split("[")
     if run is None or site not in run or run[site].ndim != 4: return None
     buffer = io.BytesIO()
-    matplotlib.image.imsave(buffer, run[site][0, int(index)].detach().cpu().numpy(), cmap="viridis", format="png", metadata={"Software": None})
+    matplotlib.image.imsave(buffer, run[site][0, int(index)].detach().cpu().float().numpy(),
+                            cmap="viridis", format="png", metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode()
 
 # %% ../nbs/19_pictures.ipynb #19-034
