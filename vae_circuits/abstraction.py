@@ -20,9 +20,10 @@ from torch.nn.utils.parametrizations import orthogonal
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import Factor, Sample, check_images
+from .data import (MOST_IMAGES, Factor, Sample, check_images, check_sample,
+                               check_world)
 from .interventions import image_pairs, responses
-from .planted import MOST_IMAGES, check_sample, check_world, untrained
+from .planted import untrained
 from .scm import Address, Subspace
 from .scores import Probe, represent
 from .uncertainty import Estimate, bootstrap

@@ -27,11 +27,10 @@ from sklearn.base import is_classifier
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table, write_atomic
-from .data import Sample, check_images
+from .data import MOST_IMAGES, Sample, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
 from .patching import out, patch_sweep
-from .planted import MOST_IMAGES, check_sample, check_world
 from .scm import Address, Run, ancestors, descendants
 from .scores import Probe, discretize, represent
 from .uncertainty import bootstrap, screen, sign_flips

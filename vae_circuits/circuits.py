@@ -24,13 +24,13 @@ from sklearn.metrics import silhouette_score
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import check_images
+from .data import MOST_IMAGES, check_images, check_world
 from .edges import gradient
 from .interventions import Effects, image_pairs, mean_over, unit_coords
 from .mediation import FLOOR, proportion
 from .metrics import check_responses, cluster_coherence
 from .patching import optimal_ablation, out, patch_sweep, readout_sites
-from .planted import MOST_IMAGES, check_mask, check_world
+from .planted import check_mask
 from .scm import Run, ancestors, descendants, read
 from .uncertainty import Estimate, bootstrap
 

@@ -17,7 +17,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded
-from .data import check_images
+from .data import check_images, check_sample, check_world
 from .scm import Run, Site, Sites
 
 # %% ../nbs/07_interventions.ipynb #07-006
@@ -139,8 +139,9 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: 
 
     Every image of `sample` has one factor set to a different value, drawn uniformly with `seed`. unit: as in `activation_changes`.
     """
+    sample = check_sample(sample, check_world(data))
     factors = data.factor_names if factors is None else listed(factors, data.factor_names, "factor")
-    parts = [activation_changes(vae, sample.images, data.interventions(sample, f, seed).images, sites, unit).array for f in factors]
+    parts = [activation_changes(vae, sample.images, data.interventions(sample, f, seeded(seed)).images, sites, unit).array for f in factors]
     return Effects(xr.concat(parts, dim=xr.Variable("factor", list(factors))))
 
 # %% ../nbs/07_interventions.ipynb #07-043

@@ -15,7 +15,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count
-from .data import Factor, Sample
+from .data import Factor, Sample, check_sample, check_world
 from .edges import path_patch
 from .interventions import Effects
 from .patching import out, patch_sweep
@@ -126,10 +126,12 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
 
     With a `value`, images that have it already are left out.
     """
+    sample = check_sample(sample, check_world(data))
     if value is None: return mediate(vae, sample.images, data.interventions(sample, factor, seed).images, sites, readout, **options)
     checked = data.factor(factor).check(value)
+    if checked.ndim: raise InputError(f"expected one value of {factor}; got {value!r:.60}")
     others = sample[~np.isclose(sample.factors[factor].to_numpy(float), checked)]
-    if not len(others): raise InputError(f"every image has {factor} = {value:g} already; expected some that do not")
+    if not len(others): raise InputError(f"every image has {factor} = {value} already; expected some that do not")
     return mediate(vae, others.images, data.draw(others.factors.assign(**{factor: float(checked)})), sites, readout, **options)
 
 # %% ../nbs/12_mediation.ipynb #12-037
