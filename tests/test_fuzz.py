@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
 from vae_circuits.circuits import (Trial, areas, factor_trial, faithfulness_curve, find_circuit, match_units, modules,
                                    motifs, random_members, redundant_pairs, score_circuit, unit_scores)
@@ -34,7 +35,7 @@ from vae_circuits.training import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-EACH = int(os.environ.get("FUZZ_EACH", "6"))  # odd values tried in each argument
+EACH = int(os.environ.get("FUZZ_EACH", "16"))  # odd values tried in each argument
 SECONDS = 20  # after which a call counts as hanging
 
 torch.manual_seed(0)
@@ -94,9 +95,13 @@ CALLS = {
     "sap": (sap, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS)),
     "modularity_explicitness": (modularity_explicitness, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS)),
     "irs": (irs, dict(codes=CODES, factors=LABELS)), "unsupervised_scores": (unsupervised_scores, dict(codes=CODES)),
-    "represent": (represent, dict(vae=VAE, images=X)),
-    "bootstrap": (bootstrap, dict(statistic=lambda mean: mean, resamples=5), (EFFECTS,)),
-    "sign_flips": (sign_flips, dict(seed=0), (EFFECTS.mean("readout"),)),
+    "represent": (represent, dict(encoder=VAE, images=X, chunk=8)),
+    "beta_vae_score": (beta_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, seed=0)),
+    "factor_vae_score": (factor_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, variance=20, threshold=0.05, seed=0)),
+    "bootstrap": (bootstrap, dict(over="pair", outer=None, level=0.9, resamples=5, seed=0), (lambda mean: mean, EFFECTS)),
+    "jackknife": (jackknife, dict(groups=3, level=0.9, seed=0), (lambda a: a.mean(), CODES)),
+    "rank_stability": (rank_stability, dict(over="pair", axis="unit", top=2, resamples=5, seed=0), (lambda mean: mean, EFFECTS.mean("readout"))),
+    "sign_flips": (sign_flips, dict(over="pair", draws=19, seed=0), (EFFECTS.mean("readout"),)),
     "Trial": (Trial, dict(vae=VAE, clean=X, changed=Y, part="encoder", sites=["mu"], readout=None, ablation="resample", reference=None)),
     "find_circuit": (find_circuit, dict(vae=VAE, data=DATA, factor="shape", part="encoder", method="patching", ablation="resample", tolerance=0.2,
                                         pairs=4, edge_pairs=2, seed=0, sites=["mu"])),
@@ -104,9 +109,15 @@ CALLS = {
     "faithfulness_curve": (faithfulness_curve, dict(trial=TRIAL, scores=SCORES, fractions=(0, 1), controls=1, seed=0, resamples=5)),
     "areas": (areas, dict(curve=CURVE)), "motifs": (motifs, dict(circuits=[CIRCUIT, OTHER])),
     "modules": (modules, dict(responses=R, most=3, seed=0)), "match_units": (match_units, dict(a=R, b=R)),
-    "planted_vae": (planted_vae, {}),
+    "random_members": (random_members, dict(rng=0), (CIRCUIT,)),
+    "redundant_pairs": (redundant_pairs, dict(trial=TRIAL, scores=SCORES, top=2, surplus=1.5, least=0.05), (CIRCUIT,)),
+    "Circuit.score": (CIRCUIT.score, dict(vae=VAE, data=DATA, pairs=4, seed=1, draws=1, controls=1, resamples=5)),
+    "interchange": (interchange, dict(vae=VAE, base=X, source=Y, part=[0], chunk=8)),
+    "align": (align, dict(vae=VAE, data=DATA, size=1, n=8, seed=0)),
+    "planted_vae": (planted_vae, dict(factors=2, group=1, dead=0, mixing=0.0, repair=0.0, noise=0.0, parts=False)),
     "TrainConfig": (TrainConfig, dict(model="vae", dataset="dsprites", seed=0, epochs=1, batch_size=8, lr=1e-3, beta=4.0, precision="float32", evaluation_images=8)),
     "Factor": (Factor, dict(name="width", kind="continuous", values=(0.0, 1.0), labels=())),
+    "render": (DATA.render, dict(factors=dict(shape=1, size=0.5))), "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
     "sample": (DATA.sample, dict(n=2, seed=0)), "interventions": (DATA.interventions, dict(sample=SAMPLE, factor="shape", seed=0)),
 }
 
