@@ -98,8 +98,10 @@ def fits(need: float, what: str, device="cpu"):
 def json_object(text, what: str) -> dict:
     "The object in a JSON `text` (str or bytes); `InputError` if `what` holds none."
     try: found = json.loads(text)
-    except (ValueError, RecursionError): raise InputError(f"{what} is not JSON, or cut short") from None
-    if not isinstance(found, dict): raise InputError(f"{what} holds {found!r:.40}; expected a JSON object")
+    except (ValueError, RecursionError):
+        raise InputError(f"{what} is not JSON, or cut short") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{what} holds {found!r:.40}; expected a JSON object")
     return found
 
 # %% ../nbs/00_core.ipynb #00-018

@@ -132,7 +132,8 @@ def _alike(configs: list) -> list:
     "`configs`, if they are one configuration with different seeds."
     if not configs: raise InputError("there is nothing to train; expected at least one configuration")
     for c in configs:
-        if not isinstance(c, TrainConfig): raise InputError(f"expected a TrainConfig; got {c!r:.60}")
+        if not isinstance(c, TrainConfig):
+            raise InputError(f"expected a TrainConfig; got {c!r:.60}")
         for (name, value), first in zip(asdict(c).items(), asdict(configs[0]).values()):
             if name != "seed" and value != first: raise InputError(f"seeds that are trained at once differ in seed alone; got {name}={first!r} and {name}={value!r}")
     seeds = [c.seed for c in configs]

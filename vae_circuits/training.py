@@ -80,15 +80,18 @@ class TrainConfig:
         for name in COUNTS:
             value = getattr(self, name)
             exact[name] = None if name == "epoch_images" and value is None else count(value, name, 1, 10**12)
-        for name in QUANTITIES: exact[name] = number(getattr(self, name), name, 0)
+        for name in QUANTITIES:
+            exact[name] = number(getattr(self, name), name, 0, 1e9 if name == "epochs" else math.inf)
         for name, value in exact.items():  # as Python's own numbers, which JSON can hold
-            if type(getattr(self, name)) not in (int, float) or name in COUNTS: object.__setattr__(self, name, value)
+            if type(getattr(self, name)) not in (int, float) or name in COUNTS:
+                object.__setattr__(self, name, value)
         object.__setattr__(self, "device", str(self.device))
         if self.checkpoint_every % self.log_every:
             raise InputError(f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and {self.log_every}")
-        number(self.epochs, "epochs", 0, 1e9)
         for name, n in (("steps", self.steps), ("evaluation_images", self.evaluation_images)):
-            if n > 10**9: raise InputError(f"{n:,} {name.replace('_', ' ')} would take years; expected at most {10**9:,}")
+            if n > 10**9:
+                raise InputError(f"{n:,} {name.replace('_', ' ')} would take years; expected at "
+                                 f"most {10**9:,}")
 
     @property
     def steps(self) -> int: return math.ceil(self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size)
@@ -125,9 +128,11 @@ def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
 class Trainer:
     "The moving parts of a run: `model`, `objective`, one optimizer for each player, and the step."
     def __init__(self, config: TrainConfig):
-        if not isinstance(config, TrainConfig): raise InputError(f"expected a TrainConfig; got {config!r:.60}")
+        if not isinstance(config, TrainConfig):
+            raise InputError(f"expected a TrainConfig; got {config!r:.60}")
         self.config, self.device = config, best_device(config.device)
-        for device in {"cpu", self.device.type}: config.affordable(device)  # images are drawn on the CPU
+        for device in {"cpu", self.device.type}:
+            config.affordable(device)  # images are drawn on the CPU
         if self.device.type == "cpu": keep_memory()
         model, objective = build(config)
         # channels last is the faster layout for these convolutions on CPU and GPU alike (benchmarks/training.py)
@@ -210,7 +215,8 @@ def _read_tensors(path, format: str):
 
     A file of the format before (its name ends in 1) has no checksum.
     """
-    if not (isinstance(path, (str, os.PathLike)) and os.path.isfile(path)): raise InputError(f"there is no checkpoint at {path}")
+    if not (isinstance(path, (str, os.PathLike)) and os.path.isfile(path)):
+        raise InputError(f"there is no checkpoint at {path}")
     try:
         with safe_open(path, "pt") as f:
             entry = (f.metadata() or {}).get("vae_circuits", "{}")
@@ -232,9 +238,12 @@ def load_checkpoint(path) -> ConvVAE:
     tensors, header = _read_tensors(path, FORMAT)
     card = header.get("card")
     arch = card.get("architecture") if isinstance(card, dict) else None
-    if not isinstance(arch, dict): raise InputError(f"{path} has no card that names an architecture")
+    if not isinstance(arch, dict):
+        raise InputError(f"{path} has no card that names an architecture")
     kind = {"ConvVAE": ConvVAE, "ConvVQVAE": ConvVQVAE}.get(str(arch.get("class")))
-    if kind is None: raise InputError(f"{path} holds the architecture {arch.get('class')!r:.60}; expected 'ConvVAE' or 'ConvVQVAE'")
+    if kind is None:
+        raise InputError(f"{path} holds the architecture {arch.get('class')!r:.60}; expected "
+                         "'ConvVAE' or 'ConvVQVAE'")
     sizes, shapes = {k: v for k, v in arch.items() if k != "class"}, lambda tensors: {k: t.shape for k, t in tensors.items()}
     try:
         with torch.random.fork_rng(devices=[]):
@@ -275,7 +284,8 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
     Raises `InputError` for a folder that another run has, that holds anything or, when resuming, was made with other settings;
     `FloatingPointError` for a loss that is not finite, naming the term.
     """
-    if not all(map(callable, callbacks)): raise InputError(f"expected a list of functions as callbacks; got {callbacks!r:.60}")
+    if not all(map(callable, callbacks)):
+        raise InputError(f"expected a list of functions as callbacks; got {callbacks!r:.60}")
     trainer = Trainer(config)
     world(config.dataset)  # a dataset that is not there is found out before the folder is made
     with held(out) as out: return _train(trainer, out, resume, callbacks)
@@ -302,21 +312,28 @@ def trained(config: TrainConfig, out) -> ConvVAE:
     out = place(out)
     if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
     model = load_checkpoint(out/"model.safetensors")
-    if card_config(model.card, out/"model.safetensors") != config: raise InputError(f"{out} holds a model made with other settings; move it away")
+    if card_config(model.card, out/"model.safetensors") != config:
+        raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
 # %% ../nbs/05_training.ipynb #05-047b
 def card_config(card: dict, path) -> TrainConfig:
     "The settings on a `card` of the file `path`; `InputError` if it lacks anything that `train` writes on one."
     for key, kind in {"config": dict, "command": str, "images": int, "evaluation": dict}.items():
-        if not isinstance(card.get(key), kind): raise InputError(f"the card of {path} has no {key!r}; expected a model written by vae-circuits train")
+        if not isinstance(card.get(key), kind):
+            raise InputError(f"the card of {path} has no {key!r}; expected a model written by "
+                             "vae-circuits train")
     for key in card["config"]: one_of(key, asdict(TrainConfig()), f"setting on the card of {path}:")
     return TrainConfig(**card["config"])
 
 # %% ../nbs/05_training.ipynb #05-049
 def _check_unused(out: Path):
-    if (out/"config.json").is_file(): raise InputError(f"{out} already holds a run; say resume to go on with it, or choose another folder")
-    if there := contents(out): raise InputError(f"{out} holds something else than a run ({', '.join(there[:5])}); choose another folder")
+    if (out/"config.json").is_file():
+        raise InputError(f"{out} already holds a run; say resume to go on with it, or choose "
+                         "another folder")
+    if there := contents(out):
+        raise InputError(f"{out} holds something else than a run ({', '.join(there[:5])}); "
+                         "choose another folder")
 
 def _start(out: Path, config: TrainConfig) -> list:
     _check_unused(out)
@@ -329,19 +346,24 @@ def _settings(out: Path) -> dict:
     "What `_start` wrote into the folder `out`: config and environment."
     found = json_object((out/"config.json").read_bytes(), out/"config.json")
     for key in ("config", "environment"):
-        if not isinstance(found.get(key), dict): raise InputError(f"{out/'config.json'} is not the settings of a run: it has no {key!r}")
+        if not isinstance(found.get(key), dict):
+            raise InputError(f"{out/'config.json'} is not the settings of a run: it has no {key!r}")
     return found
 
 def _resume(out: Path, trainer):
     "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there."
     for name in ("config.json", "state.safetensors", "metrics.jsonl", "model.safetensors"):
-        for leftover in leftovers(out/name): leftover.unlink()  # of a kill in the middle of `write_atomic`
+        for leftover in leftovers(out/name):
+            leftover.unlink()  # of a kill in the middle of `write_atomic`
     if out.is_dir() and not contents(out): return 0, _start(out, trainer.config)  # killed before the first file
-    if not (out/"config.json").is_file(): raise InputError(f"{out} holds no run to resume; expected a config.json in it")
+    if not (out/"config.json").is_file():
+        raise InputError(f"{out} holds no run to resume; expected a config.json in it")
     config = _settings(out)["config"]
     for name, value in asdict(trainer.config).items():
         began = config.get(name, asdict(TrainConfig())[name])  # a setting younger than the run has its default
-        if began != value: raise InputError(f"{out} was started with {name}={began!r:.60}; cannot resume it with {value!r}")
+        if began != value:
+            raise InputError(f"{out} was started with {name}={began!r:.60}; cannot resume it "
+                             f"with {value!r}")
     if not (out/"state.safetensors").is_file(): return 0, []
     return _load_state(out/"state.safetensors", trainer)
 
@@ -382,7 +404,8 @@ def _load_state(path: Path, trainer):
                 moments[i] = part(f"adam.{term}.{i}.")
                 if any(moments[i][k].shape != p.shape for k in ("exp_avg", "exp_avg_sq")) or moments[i]["step"].numel() != 1: raise ValueError
             adam.load_state_dict({**adam.state_dict(), "state": moments})
-    except (KeyError, ValueError, RuntimeError): raise InputError(f"{path} is not the state of this run; move it away to begin anew") from None
+    except (KeyError, ValueError, RuntimeError):
+        raise InputError(f"{path} is not the state of this run; move it away to begin anew") from None
     return step, rows
 
 # %% ../nbs/05_training.ipynb #05-060
@@ -407,7 +430,9 @@ def wandb_log(config: TrainConfig, **init):
     try: import wandb
     except ImportError: raise InputError("Weights & Biases is not installed; install it with: pip install 'vae_circuits[wandb]'") from None
     try: run = wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init})
-    except (wandb.Error, OSError) as e: raise InputError(f"Weights & Biases cannot be used: {e}; run 'wandb login', or set WANDB_MODE=offline") from None
+    except (wandb.Error, OSError) as e:
+        raise InputError(f"Weights & Biases cannot be used: {e}; run 'wandb login', or set "
+                         "WANDB_MODE=offline") from None
     with run: yield lambda row: run.log(row, step=row["step"])
 
 # %% ../nbs/05_training.ipynb #05-080
@@ -423,11 +448,16 @@ YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0,
 def write_card(path) -> Path:
     "Write the Markdown card of the checkpoint `path` beside it, from the JSON in its header."
     card = load_checkpoint(path).card
-    config, result = asdict(card_config(card, path)), card["evaluation"]
+    config = asdict(card_config(card, path))
+    try: return write_atomic(Path(path).with_suffix(".md"), _card(card, config, card["evaluation"]))
+    except (KeyError, TypeError, ValueError) as e:
+        raise InputError(f"the card of {path} lacks something that train writes on one ({e})") from None
+
+def _card(card: dict, config: dict, result: dict) -> str:
     name = f"{config['model']} on {config['dataset']}"
     middle, latents = _middle(result)
     epochs = card["images"] / WORLDS[config["dataset"]].size
-    text = f"""# {name}
+    return f"""# {name}
 
 Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["device"]}, threads: {card["environment"]["threads"]}.
 
@@ -441,7 +471,6 @@ Made by `{card["command"]}` with torch {card["environment"]["torch"]} on {card["
 
 Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in card["final"].items() if k not in ("step", "epoch", "lr"))}.
 {_distance(config, result)}{latents}"""
-    return write_atomic(Path(path).with_suffix(".md"), text)
 
 # %% ../nbs/05_training.ipynb #05-084
 def _middle(result: dict) -> tuple:
