@@ -1,7 +1,8 @@
-"""A sweep ends with the same table wherever it runs and however often it is killed: `make test-engines` (minutes).
+"""A sweep ends with the same table wherever it runs and however often it is killed, and no run takes what is another's: `make test-engines` (minutes).
 
 The engines are real: processes of joblib, a Dask cluster, a Ray cluster, and SLURM's protocol with a submit command that starts the job here.
 """
+import io
 import os
 import random
 import signal
@@ -10,11 +11,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import redirect_stderr
 
 import pandas as pd
 import psutil
 import pytest
 
+from vae_circuits import paper_results
+from vae_circuits.cli import main
 from vae_circuits.paper_results import Settings
 from vae_circuits.sweep import STARTED, Grid, Study, write_sweep
 
@@ -115,3 +119,100 @@ def test_slurm(alone, tmp_path, monkeypatch):
     _, failed = write_sweep(STUDY, tmp_path/"sweep", "slurm", jobs=2)
     assert not failed
     pd.testing.assert_frame_equal(rows(tmp_path/"sweep"), rows(alone))
+
+
+CLI = [sys.executable, "-c", "from vae_circuits.cli import main; main()"]
+SHORT = ["train", "--dataset", "synthetic", "--device", "cpu", "--epochs", "1", "--batch-size", "16", "--evaluation-images", "64"]
+LITTLE = ["--images", "8", "--pairs", "2", "--points", "200", "--factor", "x", "--no-circuits"]
+
+
+def command(*args, **env):
+    return subprocess.Popen([*CLI, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
+
+
+def until(ready, process):
+    while not ready() and process.poll() is None: time.sleep(0.01)
+    assert process.poll() is None, process.communicate()
+
+
+def refused(words, *args):
+    "The command, here in this process, ends with code 2 and one line that has these words."
+    with pytest.MonkeyPatch.context() as here, redirect_stderr(io.StringIO()) as said, pytest.raises(SystemExit) as left:
+        here.setattr(sys, "argv", ["vae-circuits", *map(str, args)])
+        main()
+    assert left.value.code == 2 and len(said.getvalue().splitlines()) == 1 and words in said.getvalue(), said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    out = tmp_path_factory.mktemp("model")/"run"
+    assert command(*SHORT, "--epoch-images", 160, "--out", out).wait() == 0
+    return out/"model.safetensors"
+
+
+def test_one_folder_two_runs(tmp_path):
+    "Whoever comes second is told who was first; when the first is killed, its folder is free."
+    out = tmp_path/"run"
+    first = command(*SHORT, "--epoch-images", 16 * 5000, "--log-every", 10, "--checkpoint-every", 10, "--out", out)
+    until((out/"state.safetensors").is_file, first)
+    refused(f"in use by another run (pid {first.pid} on ", *SHORT, "--epoch-images", 16 * 5000, "--seed", 1, "--out", tmp_path/"nothere"/".."/"run")
+    first.kill(), first.communicate()
+    refused("say resume to go on with it", *SHORT, "--epoch-images", 160, "--out", out)
+    refused("cannot resume it with", *SHORT, "--epoch-images", 160, "--out", out, "--resume")
+
+
+def test_killed_analysis_is_swept_up(model, tmp_path):
+    "A folder made by somebody while an analysis runs stays; a second run is refused; after a kill the next run leaves nothing but its result."
+    out = tmp_path/"out"
+    scratch = lambda: [p for p in os.listdir(tmp_path) if p != "out" and not p.endswith(".lock")]
+    first = command("analyze", model, "--out", out, "--images", 256, "--pairs", 64)
+    until(scratch, first)
+    refused(f"in use by another run (pid {first.pid} on ", "analyze", model, "--out", out, *LITTLE)
+    first.kill(), first.communicate()
+    old, = scratch()
+    assert not out.exists()
+    second = command("analyze", model, "--out", out, *LITTLE)
+    until(lambda: scratch() not in ([], [old]), second)
+    out.mkdir(), (out/"mine.txt").write_text("mine")
+    assert second.wait() == 0, second.communicate()
+    assert os.listdir(tmp_path) == ["out"] and (out/"mine.txt").read_text() == "mine" and (out/"report.html").is_file()
+    refused("say overwrite", "analyze", model, "--out", out, *LITTLE)
+
+
+def test_few_letters(model, tmp_path):
+    "A terminal that knows ASCII alone, a user who lets nobody read, and the shell's own folder."
+    (tmp_path/"here").mkdir(mode=0o700)
+    inode, umask = (tmp_path/"here").stat().st_ino, os.umask(0o077)
+    try:
+        plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run([*CLI, "analyze", str(model), "--out", ".", *LITTLE], cwd=tmp_path/"here", env=plain, capture_output=True, text=True)
+    finally: os.umask(umask)
+    assert done.returncode == 0, done.stderr
+    page = tmp_path/"here"/"report.html"
+    assert "–" in page.read_text("utf-8")
+    assert (tmp_path/"here").stat().st_ino == inode and page.stat().st_mode & 0o777 == 0o600 and os.listdir(tmp_path) == ["here"]
+
+
+def test_full_disk(model, tmp_path, monkeypatch, capsys):
+    "No space for the results, or for the last line of the output: one line, code 2, and nothing left."
+    def full(*args): raise OSError(28, "No space left on device", "report.html")
+    monkeypatch.setattr(paper_results, "analyze", full)
+    monkeypatch.setattr(sys, "argv", ["vae-circuits", "analyze", str(model), "--out", str(tmp_path/"out"), *LITTLE])
+    with pytest.raises(SystemExit) as left: main()
+    assert left.value.code == 2 and capsys.readouterr().err.splitlines()[-1] == "vae-circuits: [Errno 28] No space left on device: 'report.html'"
+    assert os.listdir(tmp_path) == []
+    for out in ("/dev/full", os.devnull):
+        with open(out, "w") as stdout: done = subprocess.run([*CLI, "train", "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, len(done.stderr.splitlines())) == ((2, 1) if out == "/dev/full" else (0, 0))
+
+
+def test_workers_end_with_their_driver(tmp_path):
+    "As many workers as there is work for, and none after a kill."
+    driver = subprocess.Popen([*CLI, "sweep", "--out", str(tmp_path/"sweep"), "--models", "vae", "--datasets", "synthetic", "--seeds", "0", "--jobs", "12", "--setting", "device=cpu"], stderr=subprocess.DEVNULL)
+    until(lambda: begun(tmp_path/"sweep", 0), driver)
+    family = psutil.Process(driver.pid).children(recursive=True)
+    refused(f"in use by another run (pid {driver.pid} on ", "sweep", "--out", tmp_path/"sweep")
+    driver.kill(), driver.wait()
+    assert len(family) <= 4
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert not alive

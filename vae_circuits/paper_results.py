@@ -13,6 +13,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
 import base64, html, io, json, tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 import matplotlib
 import networkx as nx
@@ -26,16 +27,16 @@ from tqdm.auto import tqdm
 from .archives import world
 from .causal_graph import PALETTE, causal_graph, draw_graph, write_graph
 from .circuits import Circuit, areas, factor_trial, faithfulness_curve, find_circuit, motifs, redundant_pairs, score_circuit
-from .core import InputError, environment, one_of, whole_folder
+from .core import InputError, contents, count, environment, fits, listed, number, one_of, place, whole_folder
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import cluster_coherence, latent_effects, modularity, monosemantic_share, polysemanticity
 from .pages import Page, latents_page, patching_page
 from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
-from .scores import mig, represent
+from .scores import SUITES, mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, evaluate, load_checkpoint, load_pretrained, trained
+from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, card_config, evaluate, load_checkpoint, load_pretrained, trained
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ class Settings:
     suite: str = "fast"  # of scores, where many models are compared
     every_circuit: bool = True  # of a single model: the circuits of every factor and the causal graph, beside those of `factor`
     controls: bool = False  # the same numbers of an untrained model and of shuffled factors, and random circuits
+
+    def __post_init__(self):
+        for name in ("images", "pairs", "circuit_pairs", "points", "top", "clusters", "resamples"):
+            least = 100 if name == "points" else 1
+            object.__setattr__(self, name, count(getattr(self, name), name, least, 10**9))
+        if self.pairs > self.images:
+            raise InputError(f"pairs must be at most images, {self.images}; got {self.pairs}")
+        object.__setattr__(self, "seed", count(self.seed, "seed", 0, 2**32 - 1))
+        number(self.tolerance, "tolerance", 0, 0.999)
+        number(self.threshold, "threshold", 0, 1)
+        one_of(self.suite, SUITES, "suite")
+        if not isinstance(self.factor, str):
+            raise InputError(f"expected the name of a factor; got {self.factor!r:.60}")
 
 # %% ../nbs/21_paper_results.ipynb #21-008
 @dataclass(frozen=True)
@@ -105,10 +119,29 @@ class Analysis:
         plain = lambda a: {"dims": list(a.dims), **{d: a[d].values.tolist() for d in a.dims}, "values": a.values.tolist()}
         return {"evaluation": self.evaluation, "card": self.card} | {k: t.reset_index().to_dict("list") for k, t in frames.items()} | {k: plain(a) for k, a in arrays.items()}
 
+# %% ../nbs/21_paper_results.ipynb #21-014b
+def _check(vae, data, settings):
+    "`InputError` for a model, a dataset or settings that cannot be analyzed."
+    if not isinstance(settings, Settings):
+        raise InputError(f"expected Settings; got {settings!r:.60}")
+    sites = getattr(vae, "sites", ())
+    if "codes" in sites:
+        raise InputError("the model has codes in place of latents, and no posterior to analyze; "
+                                          "code_effects and vae-circuits sweep measure it")
+    if missing := [s for s in SITES if s not in sites]:
+        raise InputError(f"expected a ConvVAE, of which {', '.join(SITES)} are measured; "
+                         f"the model has no site {missing[0]}")
+    if not all(hasattr(data, name) for name in ("sample", "factor", "image_shape")):
+        raise InputError(f"expected a dataset; got {data!r:.60}")
+    data.factor(settings.factor)
+    pixels, images = 4 * np.prod(data.image_shape), max(settings.points, settings.images)
+    fits(pixels * images, f"an analysis of {images} images")
+    fits(8 * settings.images * settings.resamples, f"the interval of {settings.resamples} resamples")
+
 # %% ../nbs/21_paper_results.ipynb #21-016
 def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     "Run the whole framework on one trained `vae` with images from `data`; `InputError` for a VQ-VAE, which has codes in place of latents."
-    if "mu" not in vae.sites: raise InputError("the model has codes in place of latents, and no posterior to analyze; code_effects and vae-circuits sweep measure it")
+    _check(vae, data, settings)
     progress = tqdm(total=5, leave=False, desc="responses to every factor")
     def now(what): progress.update(), progress.set_description(what)
     sample = data.sample(settings.images, settings.seed)
@@ -536,7 +569,7 @@ def _embed(figure, name: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
     picture, caption = base64.b64encode(buffer.getvalue()).decode(), html.escape(_caption(name))
-    return f'<figure id="{name}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
+    return f'<figure id="{html.escape(name)}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
 
 # %% ../nbs/21_paper_results.ipynb #21-131
 def _fold(name: str, explorer) -> str:
@@ -580,7 +613,8 @@ def models_for(preset: Preset, runs: Path):
 # %% ../nbs/21_paper_results.ipynb #21-140
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:
     "Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and report.html into the folder `out`; returns the report."
-    chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], Path(out)
+    chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], place(out)
+    for d in PAPER_DATASETS: world(d)
     settings = replace(chosen.settings, controls=controls)
     with whole_folder(out, "results.json", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
@@ -600,8 +634,10 @@ def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
     trials = {k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3)) for k in circuits}
     rows = {", ".join(k): _circuit_row(c, trials[k], settings) for k, c in circuits.items()}
-    found = pd.concat([motifs([c for (_, p), c in circuits.items() if p == part]).assign(part=part) for part in dict.fromkeys(p for _, p in circuits)])
-    counts = (found.motif + ", " + found.site).value_counts(sort=False).rename("units").to_frame()
+    parts = [[c for (_, p), c in circuits.items() if p == part] for part in dict.fromkeys(p for _, p in circuits)]
+    found = [motifs(cs) for cs in parts if len(cs) > 1]  # which are between factors
+    names = pd.concat([f.motif + ", " + f.site for f in found]) if found else pd.Series(dtype=str)
+    counts = names.value_counts(sort=False).rename("units").to_frame()
     spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c.members, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
     return {"circuits": pd.DataFrame(rows).T.rename_axis("row"), "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row")}
 
@@ -622,21 +658,33 @@ def circuit_figures(circuits: dict) -> dict:
     return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
 
 # %% ../nbs/21_paper_results.ipynb #21-148
+def _file(name: str) -> str: return quote(name, safe=" ")
+
 def write_circuits(folder: Path, circuits: dict, graph, run):
-    "The interactive drawings, and the graphs as .graphml and .json, into a new folder; `run` holds the example activations."
-    folder.mkdir()
+    "The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`; `run` holds the example activations."
+    folder = place(folder)
+    if contents(folder):
+        raise InputError(f"{folder} holds something already; expected a new folder")
+    folder.mkdir(exist_ok=True)
     for factor in dict.fromkeys(f for f, _ in circuits):
         parts = [c for (f, _), c in circuits.items() if f == factor and c.units]
         if not parts: continue
-        circuit_html(parts, run).save(folder/f"{factor}.html")
-        for ending in (".graphml", ".json"): write_graph(nx.compose_all([c.graph for c in parts]), folder/f"{factor}{ending}")
+        circuit_html(parts, run).save(folder/f"{_file(factor)}.html")
+        for ending in (".graphml", ".json"): write_graph(nx.compose_all([c.graph for c in parts]), folder/f"{_file(factor)}{ending}")
     for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 
 # %% ../nbs/21_paper_results.ipynb #21-150
-def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
-    "Circuits of `factors`, by default all, in both parts, and the causal graph: their files in the new `folder`; returns tables and figures."
-    circuits = {(f, part): _circuit(vae, data, f, part, settings) for f in tqdm(factors or data.factor_names, desc="circuits", leave=False) for part in ("encoder", "decoder")}
+def take_apart(vae, data, settings, folder, factors=None) -> tuple:
+    """Circuits of `factors`, by default all, in both parts, and the causal graph: their files in the `folder`, which must be new;
+    returns tables and figures."""
+    _check(vae, data, settings)
+    factors = listed(data.factor_names if factors is None else factors, data.factor_names, "factor")
+    if not factors: raise InputError("there is nothing to take apart; expected at least one factor")
+    with whole_folder(folder, "causal_graph.json") as new: return _take_apart(vae, data, settings, new, factors)
+
+def _take_apart(vae, data, settings, folder: Path, factors) -> tuple:
+    circuits = {(f, part): _circuit(vae, data, f, part, settings) for f in tqdm(factors, desc="circuits", leave=False) for part in ("encoder", "decoder")}
     graph = causal_graph(vae, data, max(2, settings.pairs), seed=settings.seed, resamples=settings.resamples)
     write_circuits(folder, circuits, graph, vae.run(data.sample(1, settings.seed).images))
     return circuit_tables(vae, data, circuits, settings), {"map": draw_graph(graph), "map_channels": draw_graph(graph, channels=True)} | circuit_figures(circuits)
@@ -644,11 +692,10 @@ def take_apart(vae, data, settings, folder: Path, factors=None) -> tuple:
 # %% ../nbs/21_paper_results.ipynb #21-154
 def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
     "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
-    vae, out = load_checkpoint(checkpoint), Path(out)
-    if "config" not in vae.card: raise InputError(f"the card of {checkpoint} does not say which dataset the model was trained on")
-    d, m = vae.card["config"]["dataset"], vae.card["config"]["model"]
-    data = world(d)
-    data.factor(settings.factor)
+    vae, out = load_checkpoint(checkpoint), place(out)
+    config = card_config(vae.card, checkpoint)
+    d, m, data = config.dataset, config.model, world(config.dataset)
+    _check(vae, data, settings)
     with whole_folder(out, "results.json", overwrite) as folder:
         study = {(d, m): analyze(vae, data, settings)}
         numbers = study[d, m].numbers
@@ -657,7 +704,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
         made |= more_tables(study, settings)
         drawn = figures(study)
         if settings.every_circuit:
-            found, more = take_apart(vae, data, settings, folder/"circuits")
+            found, more = _take_apart(vae, data, settings, folder/"circuits", data.factor_names)
             made, drawn = made | found, drawn | more
         record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
         _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
@@ -676,15 +723,15 @@ def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, re
     "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
     for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
     for name, page in explorers.items():
-        if isinstance(page, Page): page.save(folder/"explorers"/f"{name}.html")
-    for name, table in tables.items(): table.to_csv(folder/"tables"/f"{name}.csv")
+        if isinstance(page, Page): page.save(folder/"explorers"/f"{_file(name)}.html")
+    for name, table in tables.items(): table.to_csv(folder/"tables"/f"{_file(name)}.csv")
     with matplotlib.rc_context({"svg.hashsalt": "vae_circuits"}):  # the same SVG for the same numbers
         for name, figure in figures.items():
-            figure.savefig(folder/"figures"/f"{name}.png", dpi=150, metadata={"Software": None})
-            figure.savefig(folder/"figures"/f"{name}.svg", metadata={"Date": None})
+            figure.savefig(folder/"figures"/f"{_file(name)}.png", dpi=150, metadata={"Software": None})
+            figure.savefig(folder/"figures"/f"{_file(name)}.svg", metadata={"Date": None})
     rows = {n: json.loads(t.to_json(orient="index", double_precision=15)) for n, t in tables.items()}
-    (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False))
-    (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers))
+    (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False), "utf-8")
+    (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers), "utf-8")
 
 # %% ../nbs/21_paper_results.ipynb #21-160
 def _plain(value):

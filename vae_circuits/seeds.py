@@ -6,7 +6,7 @@
 __all__ = ['UNRECORDED', 'Pair', 'Bfloat16', 'Recorded', 'SeedTrainer', 'train_seeds']
 
 # %% ../nbs/05b_seeds.ipynb #05b-003
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from tqdm.auto import tqdm
 
-from .core import InputError, check_free
-from .training import Trainer, _finish, _resume, _row, _save_state, _start, batches, cosine
+from .core import InputError, held, place
+from .archives import world
+from .training import TrainConfig, Trainer, _check_unused, _finish, _resume, _row, _save_state, _start, batches, cosine
 
 # %% ../nbs/05b_seeds.ipynb #05b-007
 class Pair(nn.Module):
@@ -131,6 +132,8 @@ def _alike(configs: list) -> list:
     "`configs`, if they are one configuration with different seeds."
     if not configs: raise InputError("there is nothing to train; expected at least one configuration")
     for c in configs:
+        if not isinstance(c, TrainConfig):
+            raise InputError(f"expected a TrainConfig; got {c!r:.60}")
         for (name, value), first in zip(asdict(c).items(), asdict(configs[0]).values()):
             if name != "seed" and value != first: raise InputError(f"seeds that are trained at once differ in seed alone; got {name}={first!r} and {name}={value!r}")
     seeds = [c.seed for c in configs]
@@ -153,7 +156,7 @@ def _open(configs: list, out: Path, resume: bool) -> list:
     begun = [s for s in seeds if resume and s.folder.is_dir()]
     if resume and not begun: raise InputError(f"{out} holds no run to resume; expected a folder {configs[0].seed} in it")
     new = [s for s in seeds if s not in begun]
-    for s in new: check_free(s.folder)  # all of them, before the first is claimed
+    for s in new: _check_unused(s.folder)  # all of them, before the first is claimed
     for s in begun: s.done, s.rows = _resume(s.folder, s.trainer)
     for s in new: _start(s.folder, s.trainer.config)
     return seeds
@@ -195,10 +198,14 @@ def train_seeds(configs, out, resume: bool = False, callbacks=(), record: bool =
     Each seed has the folder `<out>/<seed>`, as `train` writes it and with its numbers up to rounding: each function can resume the other's.
     resume: go on from the last state of every seed; a seed without a folder begins. callbacks: functions called with every logged row of
     every seed (a dict with its `seed`). record: on a CUDA device, replay the step as a CUDA graph.
-    Raises `InputError` for configurations that differ in more than their seed, for a folder that is in use or, when resuming, was made with
-    other settings; `FloatingPointError` for a loss that is not finite, naming seed and term.
+    Raises `InputError` for configurations that differ in more than their seed, for a folder that another run has, that holds anything or,
+    when resuming, was made with other settings; `FloatingPointError` for a loss that is not finite, naming seed and term.
     """
-    seeds = _open(_alike(list(configs)), Path(out), resume)
-    for start, stop in pairwise(sorted({*(s.done for s in seeds), seeds[0].trainer.config.steps})):
-        _advance([s for s in seeds if s.done <= start], stop, callbacks, record)
-    return [_finish(s.folder, s.trainer, s.rows) for s in seeds]
+    configs, out = _alike(list(configs)), place(out)
+    world(configs[0].dataset)  # a dataset that is not there is found out before a folder is made
+    with ExitStack() as stack:
+        for c in configs: stack.enter_context(held(out/str(c.seed)))
+        seeds = _open(configs, out, resume)
+        for start, stop in pairwise(sorted({*(s.done for s in seeds), seeds[0].trainer.config.steps})):
+            _advance([s for s in seeds if s.done <= start], stop, callbacks, record)
+        return [_finish(s.folder, s.trainer, s.rows) for s in seeds]
