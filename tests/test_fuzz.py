@@ -39,7 +39,7 @@ EACH = int(os.environ.get("FUZZ_EACH", "16"))  # odd values tried in each argume
 SECONDS = 20  # after which a call counts as hanging
 
 torch.manual_seed(0)
-VAE = ConvVAE(latent_dim=3, channels=(2, 2, 2)).eval().requires_grad_(False)
+VAE = ConvVAE(latent_dim=6, channels=(2, 2, 2)).eval().requires_grad_(False)
 DATA = SyntheticCausal()
 SAMPLE = DATA.sample(4, seed=0)
 X, Y = SAMPLE.images, DATA.interventions(SAMPLE, "shape").images
@@ -117,7 +117,7 @@ CALLS = {
     "planted_vae": (planted_vae, dict(factors=2, group=1, dead=0, mixing=0.0, repair=0.0, noise=0.0, parts=False)),
     "TrainConfig": (TrainConfig, dict(model="vae", dataset="dsprites", seed=0, epochs=1, batch_size=8, lr=1e-3, beta=4.0, precision="float32", evaluation_images=8)),
     "Factor": (Factor, dict(name="width", kind="continuous", values=(0.0, 1.0), labels=())),
-    "render": (DATA.render, dict(factors=dict(shape=1, size=0.5))), "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
+    "render": (DATA.render, dict(factors=dict(shape=1, size=10.0))), "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
     "sample": (DATA.sample, dict(n=2, seed=0)), "interventions": (DATA.interventions, dict(sample=SAMPLE, factor="shape", seed=0)),
 }
 

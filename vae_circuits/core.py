@@ -8,6 +8,7 @@ __all__ = ['LISTED', 'OURS', 'MANIFEST', 'InputError', 'one_of', 'listed', 'coun
 
 # %% ../nbs/00_core.ipynb #00-003
 import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -28,23 +29,27 @@ LISTED = 50  # names that still fit into a message
 
 def one_of(name, options, what: str):
     "Return `name` if it is one of `options`; otherwise raise an `InputError` that names the nearest of them."
-    options = list(options)
-    if not isinstance(name, (np.ndarray, torch.Tensor)) and name in options: return name
-    folded = {str(o).lower(): o for o in options}
-    near = difflib.get_close_matches(str(name).lower(), folded, n=1, cutoff=0.4)
+    options = options if isinstance(options, Mapping) else dict.fromkeys(options)
+    try:
+        if name in options: return name
+    except TypeError: pass  # a list, an array or a table is no name
+    names = [str(o) for o in options]
+    folded = {n.lower(): o for n, o in zip(names, options)}
+    near = difflib.get_close_matches(str(name)[:200].lower(), folded, n=1, cutoff=0.4)
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
-    listed = ", ".join(str(o) for o in options[:LISTED]) + (f", ... ({len(options)} in all)" if len(options) > LISTED else "")
-    raise InputError(f"unknown {what} {name!r:.60}; expected one of {listed}.{hint}")
+    more = f", ... ({len(names)} in all)" if len(names) > LISTED else ""
+    raise InputError(f"unknown {what} {name!r:.60}; expected one of {', '.join(names[:LISTED])}{more}.{hint}")
 
 # %% ../nbs/00_core.ipynb #00-013b
 def listed(names, options, what: str) -> list:
     "The `names` as a list, if each is one of `options` and none stands twice; otherwise an `InputError`."
-    if isinstance(names, str): raise InputError(f"expected a list of {what}s; got the text {names!r}. Write [{names!r}]")
+    if isinstance(names, str): raise InputError(f"expected a list of {what}s; got the text {names!r:.60}. Write [{names!r:.60}]")
     try: names = list(names)
     except TypeError: raise InputError(f"expected a list of {what}s; got {names!r:.60}") from None
-    names = [one_of(name, options, what) for name in names]
-    twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
-    if twice is not None: raise InputError(f"{what} {twice!r} is named twice; name each once")
+    options, seen = options if isinstance(options, Mapping) else dict.fromkeys(options), set()
+    for name in names:
+        if one_of(name, options, what) in seen: raise InputError(f"{what} {name!r} is named twice; name each once")
+        seen.add(name)
     return names
 
 # %% ../nbs/00_core.ipynb #00-015

@@ -142,7 +142,7 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
 @torch.inference_mode(False)
 def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -> dict:
     "Gradient of each number of the readout by the activation at each site: name -> `[n, m, *shape]`, averaged over `steps` images between clean and donor."
-    vae, steps = adapt(vae), count(steps, "steps", 0)
+    vae, steps = adapt(vae), count(steps, "steps", 0, 10_000)
     names = vae.sites.named(names)
     x, y, eps = differentiable(vae, *(pairs := image_pairs(vae, clean, donor)), vae.noise(eps, len(pairs[0])))
     ends, total = readout_sites(vae, readout, x, eps), {}

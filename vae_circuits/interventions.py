@@ -141,6 +141,7 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0, unit: 
     """
     sample = check_sample(sample, check_world(data))
     factors = data.factor_names if factors is None else listed(factors, data.factor_names, "factor")
+    if not factors: raise InputError("expected at least one factor; got an empty list")
     parts = [activation_changes(vae, sample.images, data.interventions(sample, f, seeded(seed)).images, sites, unit).array for f in factors]
     return Effects(xr.concat(parts, dim=xr.Variable("factor", list(factors))))
 

@@ -291,7 +291,7 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
     """
     vae, names = adapt(vae), vae.sites.named(sites)
     unit, lr = one_of(unit, UNITS, "unit"), number(lr, "lr", above=0)
-    (x,), steps = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like)), count(steps, "steps", 0)
+    (x,), steps = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like)), count(steps, "steps", 0, 100_000)
     ends = readout_sites(vae, readout, x)
     with torch.no_grad(): natural = vae.run(x)
     found = mean_over(vae, x, names)

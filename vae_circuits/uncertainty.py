@@ -152,8 +152,11 @@ def _rows(score, arrays) -> list:
     _takes(score, arrays)
     try: arrays = [np.asarray(a) if isinstance(a, (list, tuple)) else a for a in arrays]
     except ValueError: arrays = [None]
-    if not arrays or any(isinstance(a, np.ma.MaskedArray) or not len(getattr(a, "shape", ())) for a in arrays):
-        raise InputError("expected arrays with a row an image (not masked)")
+    def fits(a):
+        numbers = getattr(getattr(a, "dtype", None), "kind", "f") in "buif"
+        return numbers and len(getattr(a, "shape", ())) and not isinstance(a, np.ma.MaskedArray)
+    if not arrays or not all(map(fits, arrays)):
+        raise InputError("expected arrays of numbers with a row an image (not masked)")
     if len({len(a) for a in arrays}) > 1: raise InputError(f"expected arrays with the same number of rows; got {', '.join(str(len(a)) for a in arrays)}")
     if not len(arrays[0]): raise InputError("expected arrays with at least 1 row; got 0")
     return arrays
