@@ -35,7 +35,7 @@ from vae_circuits.training import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
-EACH = int(os.environ.get("FUZZ_EACH", "16"))  # odd values tried in each argument
+EACH = int(os.environ.get("FUZZ_EACH", "40"))  # odd values tried in each argument
 SECONDS = 20  # after which a call counts as hanging
 
 torch.manual_seed(0)
@@ -99,7 +99,7 @@ CALLS = {
     "beta_vae_score": (beta_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, seed=0)),
     "factor_vae_score": (factor_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, variance=20, threshold=0.05, seed=0)),
     "bootstrap": (bootstrap, dict(over="pair", outer=None, level=0.9, resamples=5, seed=0), (lambda mean: mean, EFFECTS)),
-    "jackknife": (jackknife, dict(groups=3, level=0.9, seed=0), (lambda a: a.mean(), CODES)),
+    "jackknife": (jackknife, dict(groups=3, level=0.9, seed=0), (lambda a: np.asarray(a, float).mean(), CODES)),
     "rank_stability": (rank_stability, dict(over="pair", axis="unit", top=2, resamples=5, seed=0), (lambda mean: mean, EFFECTS.mean("readout"))),
     "sign_flips": (sign_flips, dict(over="pair", draws=19, seed=0), (EFFECTS.mean("readout"),)),
     "Trial": (Trial, dict(vae=VAE, clean=X, changed=Y, part="encoder", sites=["mu"], readout=None, ablation="resample", reference=None)),
