@@ -136,14 +136,14 @@ class ImageFiles:
 
     def _open(self, files, packed: Path, published: bool):
         "Classes and images, mapped from the folder `packed`, which is made if it is not there."
-        self.sums = json.loads((packed/"sums.json").read_text()) if packed.is_dir() else sums_of(files, self.sources)
+        self.sums = json.loads((packed/"sums.json").read_text("utf-8")) if packed.is_dir() else sums_of(files, self.sources)
         if published: check_sums(self.sums, self.sources)
         if not packed.is_dir():
             classes, blocks = self.read(*files)
             self.index(classes)  # wrong labels are found before much is written
-            with whole_folder(packed, "images.npy", overwrite=True) as new:
+            with whole_folder(packed, "images.npy", overwrite=True, wait=True) as new:
                 pack(new, classes, blocks, self.image_shape)
-                (new/"sums.json").write_text(json.dumps(self.sums))
+                (new/"sums.json").write_text(json.dumps(self.sums), "utf-8")
         return [np.load(packed/f"{part}.npy", mmap_mode="r") for part in ("classes", "images")]
 
     def index(self, classes):
@@ -332,7 +332,7 @@ ATTRIBUTES = ("5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald 
 # %% ../nbs/01b_archives.ipynb #01b-093
 def read_attributes(path: Path):
     "Names of the n pictures, and attributes 0 or 1 `[n, 40]`, of a `list_attr_celeba.txt`: a line with n, one with the attributes, and n lines with a file and 40 times -1 or 1."
-    with open(path) as f: n, names = int(f.readline()), f.readline().split()
+    with open(path, encoding="utf-8") as f: n, names = int(f.readline()), f.readline().split()
     rows = pd.read_csv(path, sep=r"\s+", skiprows=2, header=None, index_col=0)
     if names != ATTRIBUTES or rows.shape != (n, 40): raise ValueError(f"{path.name} has {len(rows)} lines of {rows.shape[1]} numbers below a heading for {n} of {len(names)}; expected the 40 known attributes")
     if not rows.isin((-1, 1)).all(axis=None): raise ValueError(f"{path.name} has numbers other than -1 and 1")

@@ -22,7 +22,7 @@ from scipy import special
 
 from .adapt import adapt, batch, traced
 from .causal_graph import PALETTE
-from .circuits import Circuit, encoder_circuits
+from .circuits import encoder_circuits
 from .core import InputError, count, listed, one_of, table, write_atomic
 from .data import Drawable, check_images, shown_range
 from .deltas import arguments
@@ -1029,9 +1029,6 @@ def shown_circuits(vae, data, circuits) -> list:
     `data`; otherwise an `InputError`."""
     if not isinstance(data, Drawable):
         raise InputError(f"expected a dataset with factors; got a {type(data).__name__}")
-    many = isinstance(circuits, (list, tuple))
-    if not many or not all(isinstance(c, Circuit) for c in circuits):
-        raise InputError(f"expected a list of circuits; got a {type(circuits).__name__}")
     circuits = encoder_circuits(circuits)
     listed([c.factor for c in circuits], data.factor_names, "factor")
     for c in circuits:

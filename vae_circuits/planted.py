@@ -21,7 +21,8 @@ from sklearn.metrics import roc_auc_score
 
 from .adapt import Adapted, adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import MOST_IMAGES, CausalDataset, Factor, Sample, check_world
+from .data import (MOST_IMAGES, CausalDataset, Factor, Sample, check_factors,
+                               check_world)
 from .edges import attribute, attribute_edges, edge_sweep
 from .interventions import image_pairs, responses
 from .mediation import mediate, proportion
@@ -82,7 +83,7 @@ class Textures(CausalDataset):
     def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
-        strength = factors[self.factor_names].to_numpy()
+        strength = check_factors(factors, self.factors)[self.factor_names].to_numpy()
         images = 0.5 + CONTRAST * np.einsum("nf,fhw->nhw", strength, self.patterns)
         if self.noise:
             images = images + self.noise * np.stack([_own_noise(row) for row in strength])
