@@ -30,11 +30,18 @@ SPREADS = {"logvar": ("logvar", "log_var", "z_log_var", "z_logvar", "log_varianc
            "logstd": ("logstd", "log_std", "log_scale", "log_sigma", "logsigma")}
 TO_LOGVAR = {"logvar": lambda v: v, "std": lambda v: 2 * v.log(), "var": lambda v: v.log(), "logstd": lambda v: 2 * v}
 
-def posterior(out, spread: str = None) -> tuple | None:
-    """Mean and log variance from what an encoder returned, by the names of its fields; None if they have none that is known.
+def posterior(out, spread: str = None) -> tuple:
+    """Mean and log variance from what an encoder returned: by the names of its fields, or else the first two of a tuple.
 
     spread: what the second one is, if its name does not count: one of 'logvar', 'std', 'var', 'logstd'.
     """
+    if (found := _by_name(out, spread)) is not None: return found
+    if isinstance(out, (tuple, list)) and len(out) >= 2 and all(isinstance(o, torch.Tensor) for o in out[:2]):
+        return out[0], TO_LOGVAR[spread or "logvar"](out[1])
+    names = f" with {', '.join(map(str, out))}" if isinstance(out, dict) else ""
+    raise InputError(f"the encoder returned a {type(out).__name__}{names}; expected (mu, logvar), fields of these names, a Normal or a latent_dist; or pass posterior=function of it that gives (mu, logvar)")
+
+def _by_name(out, spread) -> tuple | None:
     out = getattr(out, "latent_dist", out)
     if isinstance(out, torch.distributions.Distribution): return _of_distribution(out)
     mean = _first(out, MEANS)
@@ -60,9 +67,8 @@ def reading(once, twice, spread: str = None):
     """
     if callable(spread): return lambda out: _two(spread(out), "posterior=function")
     if spread is not None: one_of(spread, SPREADS, "posterior")
-    if posterior(once) is not None: return functools.partial(posterior, spread=spread)
-    if not isinstance(once, (tuple, list)) or sum(isinstance(o, torch.Tensor) for o in once) < 2:
-        raise InputError(f"the encoder returned a {type(once).__name__}; expected (mu, logvar), fields of these names, a Normal or a latent_dist; or pass posterior=function of it that gives (mu, logvar)")
+    if _by_name(once, spread) is not None: return functools.partial(posterior, spread=spread)
+    posterior(once)  # which says what is wrong with anything but a tuple
     i, j = _places(once, twice)
     if once[i].shape != once[j].shape: raise InputError(f"the encoder returned tensors of shapes {list(once[i].shape)} and {list(once[j].shape)}; expected mu and logvar of one shape, or pass posterior=function")
     if spread is None and _positive(once[j]):

@@ -638,7 +638,7 @@ def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     found = [motifs(cs) for cs in parts if len(cs) > 1]  # which are between factors
     names = pd.concat([f.motif + ", " + f.site for f in found]) if found else pd.Series(dtype=str)
     counts = names.value_counts(sort=False).rename("units").to_frame()
-    spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c.members, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
+    spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
     return {"circuits": pd.DataFrame(rows).T.rename_axis("row"), "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row")}
 
 # %% ../nbs/21_paper_results.ipynb #21-144
@@ -646,7 +646,7 @@ def _circuit_row(circuit, trial, settings) -> dict:
     "Size, scores and areas of one circuit on the pairs of a trial."
     row = {"units": len(circuit.units), "of": len(circuit.scores.values), "edges": len(circuit.edges)}
     if not circuit.units: return row
-    scores = score_circuit(circuit.members, trial, controls=1, seed=settings.seed, resamples=settings.resamples)
+    scores = score_circuit(circuit, trial, controls=1, seed=settings.seed, resamples=settings.resamples)
     for name, r in scores.iterrows(): row |= {name: r.value, f"{name} low": r.low, f"{name} high": r.high, f"{name}_random": r.random}
     found = areas(faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1))
     return row | {"CPR": found["CPR"], "CPR_random": found["CPR random"], "CMD": found["CMD"], "CMD_random": found["CMD random"]}
