@@ -482,6 +482,7 @@ def observed_graph(data, read, n: int = 500, bins: int = 5, level: float = 0.05,
     graph.add_nodes_from(data.factor_names, kind="factor")
     codes = values.apply(lambda column: discretize(column.to_numpy()[:, None], bins)[:, 0])
     tables = {pair: pd.crosstab(codes[pair[0]], codes[pair[1]]).to_numpy() for pair in combinations(codes, 2)}
+    if not tables: return graph  # fewer than two factors can be read
     p = xr.DataArray([chi2_contingency(t).pvalue for t in tables.values()], dims="pair")
     for (pair, t), adjusted in zip(tables.items(), screen(p)["adjusted"].values):
         if adjusted <= level: graph.add_edge(*pair, strength=float(association(t, "cramer")), adjusted=float(adjusted))
