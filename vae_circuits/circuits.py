@@ -61,7 +61,7 @@ class Trial:
         self.readout = PARTS[part] if readout is None else readout
         self.ends = readout_sites(self.vae, self.readout, clean)
         self.sites = _sites_of(self.vae, part, self.ends, sites)
-        self.images = clean, changed
+        self.images = clean.clone(), changed.clone()  # nobody else's from now on
         with torch.no_grad(): self.runs = [self.vae.run(x) for x in self.images]
         self.held = self._held(clean if reference is None else reference)
         self.te = self.read(self.runs[1]) - self.read(self.runs[0])

@@ -193,7 +193,7 @@ def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     clean, donor = image_pairs(vae, clean, donor)
     if not isinstance(pairs, (list, tuple)) or not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs): raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
     found = [tuple(addresses(pair, vae.sites)) for pair in pairs]
-    labels = [" & ".join(sorted(map(str, pair))) for pair in found]
+    labels = [" & ".join(sorted(f"{a.site}{sorted(a.units or ())}{a.position}{a.part}" for a in pair)) for pair in found]
     listed(labels, labels, "pair of addresses")
     for p, q in found:
         if p.site == q.site and (p.covers(vae.sites[p.site]) & q.covers(vae.sites[q.site])).any(): raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")

@@ -194,7 +194,7 @@ class Prepared:
     def _replaced(self, site, value):
         "The activation `[n, *shape]` that a number or a run puts at `site`."
         was = self.base[self.nodes[site]]
-        return as_value(value, Address(site), self.vae.sites[site], was, was.shape)
+        return as_value(value, Address(site), self.vae.sites[site], was, was.shape).clone()
 
     def sweep(self, target, good: int, most: int):
         "Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units, m])`; see `chunks`."
@@ -231,6 +231,7 @@ def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
     "Pairs ready for patches at `sites`, one at a time: `prepare(...).patch(address)`. Arguments as for `patch_sweep`."
     vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
+    x, value = x.clone(), value.clone() if isinstance(value, torch.Tensor) else value  # nobody else's from now on
     eps = vae.noise(eps, len(x))
     ends = readout_sites(vae, readout, x, eps)
     _, targets = _targets(vae, sites, "site", readout, ends)

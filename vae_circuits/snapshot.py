@@ -18,14 +18,15 @@ import torch
 from torch import nn
 
 # %% ../nbs/05c_snapshot.ipynb #05c-006
-SMALL = 256  # numbers in a tensor that is compared number by number
+SMALL = 256  # numbers of a tensor that are compared one by one
 OPENED = 2000  # entries of one value that are looked at; what lies behind them is not
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), types.CodeType, torch.dtype,
           torch.device, torch.Size)
 
 class _Notes:
-    "Path -> what is known of the value there."
-    def __init__(self): self.found, self.kept, self._seen, self._room = {}, [], set(), 0
+    "Path -> what is known of the value there. `weights`: the ids of tensors that may change."
+    def __init__(self, weights=()):
+        self.found, self.kept, self.weights, self._seen, self._room = {}, [], weights, set(), 0
 
     def add(self, path, value):
         "Note `value`, and all that it holds, under `path`."
@@ -35,32 +36,57 @@ class _Notes:
     def _note(self, path, value):
         kind = type(value)
         if issubclass(kind, _PLAIN): self.found[path] = kind, value
-        elif isinstance(value, torch.Tensor):
-            self.found[path] = kind, self._same(value), _writes(value), _content(value)
+        elif isinstance(value, torch.Tensor): self.found[path] = kind, *self._tensor(value)
         elif isinstance(value, np.ndarray) and value.dtype != object:
             self.found[path] = kind, value.shape, value.dtype.str, value.tobytes()
         elif isinstance(value, (set, frozenset)): self.found[path] = kind, frozenset(value)
         else: self._open(path, kind, value)
 
+    def _tensor(self, value) -> tuple:
+        if id(value) in self.weights: return value.shape, "weight"
+        return self._same(value), _writes(value), _content(value)
+
     def _open(self, path, kind, value):
         parts = None if id(value) in self._seen or self._room <= 0 else _parts(value)
         self._seen.add(id(value))
         self.found[path] = (kind, self._same(value)) if parts is None else (kind, len(parts))
+        if parts is None and not isinstance(value, type): return
         self._room -= len(parts or ())
         for name, part in (parts or {}).items(): self._note((*path, name), part)
+        if isinstance(value, types.FunctionType): self._follow(value)
+        own = value if isinstance(value, type) else kind
+        if not _trusted(own.__module__): self.classes(own)
+
+    def _follow(self, function):
+        "Note what the code of `function` names in its module."
+        if _trusted(function.__globals__.get("__name__")): return
+        for path, value in _named(function).items():
+            if path not in self.found: self._note(path, value)
+
+    def classes(self, kind):
+        "Note the methods and values of a class, and of those it inherits from."
+        for c in kind.__mro__:
+            path = "class", c.__module__, c.__qualname__
+            if path in self.found or c.__module__.split(".")[0] in ("torch", "builtins"): continue
+            self.found[path] = len(vars(c))  # a method may be new
+            for name, value in vars(c).items():
+                if name not in _MAKING: self._note((c.__qualname__, name), value)
 
     def _same(self, value) -> int:
         self.kept.append(value)
         return id(value)
 
+_MAKING = {"__init__", "__doc__", "__repr__", "__dict__", "__weakref__"}  # has no part in a pass
+
 # %% ../nbs/05c_snapshot.ipynb #05c-007
 def _writes(tensor): return None if tensor.is_inference() else tensor._version
 
 def _content(tensor):
-    "The numbers of a small tensor that lies in ordinary memory."
-    plain = tensor.device.type == "cpu" and tensor.layout == torch.strided
-    if not plain or tensor.numel() > SMALL: return None
-    return str(tensor.detach().tolist())  # as text, in which NaN equals itself
+    "Numbers of a tensor that lies in ordinary memory: all of a small one, some of a large one."
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided: return None
+    flat = tensor.detach().reshape(-1)
+    some = flat[::max(1, len(flat) // SMALL)]
+    return str(some.tolist())  # as text, in which NaN equals itself
 
 # %% ../nbs/05c_snapshot.ipynb #05c-009
 def _parts(value) -> dict | None:
@@ -76,8 +102,16 @@ def _parts(value) -> dict | None:
     if isinstance(value, (staticmethod, classmethod)): return {"function": value.__func__}
     if isinstance(value, property): return {"get": value.fget}
     if isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType)): return None
-    if not hasattr(value, "__dict__"): return None
-    return {k: v for k, v in vars(value).items() if k not in _INNER}
+    if type(value).__module__.split(".")[0] == "torch" and not isinstance(value, nn.Module):
+        return None
+    return _attributes(value)
+
+def _attributes(value) -> dict | None:
+    "The attributes of an object, those in slots as well, without what PyTorch keeps there."
+    slots = [name for c in type(value).__mro__ for name in vars(c).get("__slots__", ())]
+    if not slots and not hasattr(value, "__dict__"): return None
+    found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+    return found | {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in _INNER}
 
 def _made_of(function) -> dict:
     "Code, defaults and enclosed values of a function."
@@ -90,7 +124,8 @@ def _enclosed(cell):
     except ValueError: return None  # not filled yet
 
 # what PyTorch itself keeps in a module, and is no setting
-_INNER = {*vars(nn.Module()), "_compiled_call_impl"} - {"_parameters", "_buffers"}
+_INNER = {*vars(nn.Module()), "_compiled_call_impl"} - {
+    "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks"}
 
 # %% ../nbs/05c_snapshot.ipynb #05c-011
 @lru_cache(maxsize=4096)
@@ -102,33 +137,18 @@ def _names(code) -> tuple:
     found = [(read, set(code.co_names)), *map(_names, inner)]
     return tuple(sorted(set().union(*names)) for names in zip(*found))
 
-def _slots(network) -> dict:
-    """Path -> `(namespace, name)` of methods and values of the network's classes, and of what
-    their code names."""
-    classes = dict.fromkeys(c for m in network.modules() for c in type(m).__mro__)
-    classes = [c for c in classes if c.__module__.split(".")[0] not in ("torch", "builtins")]
-    todo = [((c.__qualname__, n), vars(c), n) for c in classes for n in vars(c) if n not in _MAKING]
-    found = {}
+def _named(function) -> dict:
+    "`(module, name)` -> what the code of `function` names in its module, and in modules there."
+    (read, names), space = _names(function.__code__), function.__globals__
+    found, todo = {}, [((space.get("__name__"), name), space.get(name)) for name in read]
     while todo:
-        path, space, name = todo.pop()
+        path, value = todo.pop()
         if path in found: continue
-        found[path] = space, name
-        function = getattr(space[name], "__func__", getattr(space[name], "fget", space[name]))
-        own = isinstance(function, types.FunctionType) and not _trusted(function.__module__)
-        if own: todo += _named(function)
-    return found
-
-def _named(function) -> list:
-    """`(path, namespace, name)` of what the code of `function` names in its module, and in modules
-    and classes there."""
-    (read, names), space, found = _names(function.__code__), function.__globals__, []
-    for name in read:
-        value = space.get(name)
-        if value is None: continue
-        if isinstance(value, (types.ModuleType, type)):
-            if _trusted(getattr(value, "__module__", None) or value.__name__): continue
-            found += [((value.__name__, n), vars(value), n) for n in names if n in vars(value)]
-        else: found.append(((function.__module__, name), space, name))
+        found[path] = value
+        if not isinstance(value, types.ModuleType): continue
+        found[path], inner = None, vars(value)
+        if _trusted(value.__name__): continue
+        todo += [((value.__name__, name), inner[name]) for name in names if name in inner]
     return found
 
 @lru_cache(maxsize=None)
@@ -138,8 +158,6 @@ def _trusted(module) -> bool:
     own = str(module).split(".")[0] in sys.stdlib_module_names and module != "__main__"
     return own or "site-packages" in file or "dist-packages" in file
 
-_MAKING = {"__init__", "__doc__", "__repr__", "__dict__", "__weakref__"}  # has no part in a pass
-
 # %% ../nbs/05c_snapshot.ipynb #05c-013
 class Snapshot:
     """What decides, beside the weights, which operations `network` does.
@@ -147,7 +165,7 @@ class Snapshot:
     run: makes a pass through it; what this alone changes is left out.
     """
     def __init__(self, network, run=lambda: None):
-        self.network, self.slots, self.restless = network, _slots(network), ()
+        self.network, self.restless = network, ()
         before = self._take()
         run()
         now = self._take()
@@ -155,18 +173,23 @@ class Snapshot:
         self.restless = {p for p in paths if before.found.get(p) != now.found.get(p)}
         self.was = self._take()
 
+    def __reduce__(self):
+        "A copy is a snapshot of the network's copy, which is another network."
+        return Snapshot, (self.network,)
+
     def _take(self) -> _Notes:
-        notes = _Notes()
-        for name, module in self.network.named_modules():
+        weights, modules = {}, dict(self.network.named_modules())
+        notes = _Notes({id(w) for m in modules.values() for w in _weights(m).values()})
+        notes.found["order"] = tuple(modules)
+        for name, module in modules.items():
             notes.found[name, "type"] = type(module)
+            notes.classes(type(module))
             for key, value in vars(module).items():
                 if key not in _MODULE: notes.add((name, key), value)
-            for key, weight in (*module._parameters.items(), *module._buffers.items()):
-                real = None if weight is None else (weight.shape, weight.is_floating_point())
+            for key, weight in _weights(module).items():  # shape, kind, and which others it is
+                first = weights.setdefault(id(weight), (name, key))
+                real = None if weight is None else (weight.shape, weight.is_floating_point(), first)
                 notes.found[name, key] = real
-        for path, (space, name) in self.slots.items(): notes.add(path, space.get(name))
-        for kind in {type(m) for m in self.network.modules()}:  # a method may be new
-            notes.found[kind.__qualname__, "names"] = len(vars(kind))
         for path in self.restless: notes.found.pop(path, None)
         return notes
 
@@ -175,7 +198,10 @@ class Snapshot:
         now, was = self._take().found, self.was.found
         if now == was: return None
         path = next(p for p in {**was, **now} if now.get(p) != was.get(p))
-        return ".".join(str(part) for part in path if part != "")
+        return path if isinstance(path, str) else ".".join(str(part) for part in path if part != "")
+
+def _weights(module) -> dict: return {**module._parameters, **module._buffers}
 
 TRACED = "_traced"  # under this name a trace may be kept with a model
-_MODULE = {*_INNER, "_parameters", "_buffers", TRACED}
+_MODULE = {*_INNER, "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks",
+           TRACED}
