@@ -138,7 +138,7 @@ class Gaussian(nn.Module):
         z = None
         if x is not None:
             mu, logvar = self.read(_half(self.model, "encode")(x))
-            mu, logvar = visit("mu", mu), visit("logvar", logvar if logvar.shape == mu.shape else logvar.expand_as(mu))
+            mu, logvar = visit("mu", mu), visit("logvar", logvar if logvar.ndim == mu.ndim and logvar.shape == mu.shape else logvar.expand_as(mu))
             z = mu if eps is None else mu + (0.5 * logvar).exp() * eps
         visit("recon", image(_half(self.model, "decode")(visit("z", z))))
 
@@ -304,6 +304,9 @@ class Adapted(SCM):
         alone = go(x[2:], slice(2, 3))  # the last row: one in the middle stays where it is when they are turned around
         for site in special:
             if not all(_same(first[site], other[site]) for other in again): raise InputError(f"{site} of the same images is another in every pass: {RANDOM}")
+        if self.trace and (limit := self.trace.limit) < 256:  # here the model, or PyTorch, takes another way
+            many = go(x[torch.arange(limit + 1) % 3], torch.arange(limit + 1) % 3)
+            if not all(_close(many[site][:3], first[site]) for site in first): raise InputError(f"the model does something else for more than {limit} images at a time; such a model has no effect of one image")
         for site, values in alone.items():
             if not _close(first[site][2:], values): raise InputError(f"{site} of an image depends on the other images in the batch; such a model has no effect of one image")
         def same():

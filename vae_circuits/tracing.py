@@ -198,7 +198,6 @@ def _tidy(program, names) -> Trace:
     symbol = rows.node.expr
     if symbol not in program.range_constraints: raise NotTraceable("the number of images became a constant in the trace; len(x) does that, x.shape[0] does not")
     upper = program.range_constraints[symbol].upper
-    if upper.is_finite and upper < 1024: raise InputError(f"the model does something else for more than {upper} images at a time; such a model has no effect of one image")
     weights = {inputs[n]: name.removeprefix("network.") for n, name in sources.items() if inputs[n] not in constants}
     found = Trace(nodes, dict(zip(names, outputs)), free[0], free[1] if len(free) > 1 else None, weights, constants, symbol,
                   int(upper) if upper.is_finite and upper < 2**31 else 2**31)
