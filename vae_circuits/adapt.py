@@ -12,6 +12,7 @@ import functools
 import math
 import random
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -374,8 +375,10 @@ def _verified(network, x, eps) -> tuple:
         found = trace(shadow, x, eps)
     except NotTraceable as e: return None, str(e)
     own = {_memory(w) for w in (*network.parameters(), *network.buffers())}
-    if _visited(network, x, eps) != set(found.names) or own.intersection(map(_memory, found.constants.values())):
+    visited = _visited(network, x, eps)
+    if not visited.issubset(found.names) or own.intersection(map(_memory, found.constants.values())):
         return None, "a copy of the model calls other modules than the model, as if a method of it were tied to the original"
+    found = replace(found, names={name: node for name, node in found.names.items() if name in visited})  # the tracer knows a shared module by each of its paths
     for rows in (1, 3):
         values = {}
         def visit(name, value):

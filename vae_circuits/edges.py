@@ -14,11 +14,11 @@ import torch
 import xarray as xr
 
 from .adapt import adapt, traced
-from .core import InputError, count, listed, one_of
+from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
 from .interventions import UNITS, Effects, image_pairs, unit_names
 from .patching import Target, differentiable, out, patch, patch_sweep, readout_names, readout_sites
-from .scm import Run, addresses, ancestors, descendants, read
+from .scm import Run, Subspace, addresses, ancestors, descendants, read
 
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()
@@ -193,8 +193,10 @@ def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     clean, donor = image_pairs(vae, clean, donor)
     if not isinstance(pairs, (list, tuple)) or not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs): raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
     found = [tuple(addresses(pair, vae.sites)) for pair in pairs]
-    labels = [" & ".join(sorted(f"{a.site}{sorted(a.units or ())}{a.position}{a.part}" for a in pair)) for pair in found]
-    listed(labels, labels, "pair of addresses")
+    labels = [" & ".join(sorted(map(str, pair))) for pair in found]
+    same = [frozenset((a.site, a.covers(vae.sites[a.site]).numpy().tobytes()) for a in pair) for pair in found]
+    if twice := next((label for i, label in enumerate(labels) if same[i] in same[:i] and not any(isinstance(a.part, Subspace) for a in found[i])), None):
+        raise InputError(f"the pair of addresses {twice!r} is named twice; name each once")
     for p, q in found:
         if p.site == q.site and (p.covers(vae.sites[p.site]) & q.covers(vae.sites[q.site])).any(): raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")
     ends = readout_sites(vae, readout, clean, eps)
