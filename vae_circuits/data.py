@@ -196,7 +196,7 @@ class Drawable:
     def render(self, factors) -> torch.Tensor:
         "Images `[n, 1, 64, 64]` for a mapping factor -> value or n values; factors left out take the middle of their values."
         if not isinstance(factors, (Mapping, pd.DataFrame)): raise InputError(f"expected a mapping from factors to values, such as {{{self.factor_names[0]!r}: ...}}; got {factors!r:.60}")
-        for name in factors: self.factor(name)
+        listed(factors, self.factor_names, "factor")
         middle = lambda f: sum(f.values) / 2 if f.kind == "continuous" else f.values[len(f.values) // 2]
         return self.draw(pd.DataFrame(_same_length({f.name: f.check(factors[f.name] if f.name in factors else middle(f)) for f in self.factors})))
 

@@ -182,7 +182,8 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
 
     continuous: squared correlations on `codes` and `factors` take the place of test accuracies. The solver works on the primal problem,
     which has the same solution as the dual one of the study, and always arrives there. NaN for a factor with one value.
-    Accuracies depend on the scale of the codes; `InputError` if their largest entry is not from 1e-6 to 1e6.
+    Accuracies depend on the scale of the codes; small ones are told apart less. `InputError` if
+    their largest entry is not 0, or from 1e-30 to 1e6.
     """
     train = codes, factors = check_codes(codes, factors)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
@@ -197,8 +198,8 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
     else:
         if codes_test is None or factors_test is None: raise InputError("accuracies need codes_test and factors_test; or pass continuous=True")
         codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
-        if (size := np.abs(codes).max()) and not 1e-6 <= size <= 1e6:
-            raise InputError("the classifiers of SAP depend on the scale of the codes; expected a largest entry from 1e-6 "
+        if (size := np.abs(codes).max()) and not 1e-30 <= size <= 1e6:
+            raise InputError("the classifiers of SAP depend on the scale of the codes; expected a largest entry from 1e-30 "
                              f"to 1e6, got {size:.3g}. Divide codes and codes_test by one number, or pass continuous=True")
         def fit(i, j):
             model = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)  # 0: it draws a seed even where it uses none
