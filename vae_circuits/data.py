@@ -54,7 +54,7 @@ class Factor:
         object.__setattr__(self, "labels", self._texts())
 
     def _texts(self) -> tuple:
-        labels = tuple(self.labels) if isinstance(self.labels, (tuple, list, np.ndarray)) else (None,)
+        labels = tuple(self.labels) if isinstance(self.labels, (tuple, list, np.ndarray, pd.Series, pd.Index)) else (None,)
         if not all(isinstance(text, str) and text for text in labels) or len(set(labels)) < len(labels):
             raise InputError(f"expected different texts as labels of {self.name}; got {self.labels!r:.60}")
         if labels and self.kind != "categorical":
@@ -73,9 +73,10 @@ class Factor:
         if (not values if isinstance(values, (list, tuple)) else getattr(values, "shape", None) == (0,)): return np.zeros(0)
         try: return table(values, self.name, finite=False)
         except InputError:
-            if not self.labels or isinstance(values, (np.ma.MaskedArray, torch.Tensor)): raise
+            mixed = self.labels or getattr(values, "dtype", None) == object  # which may be numbers
+            if not mixed or isinstance(values, (np.ma.MaskedArray, torch.Tensor)): raise
         number = dict(zip(self.labels, self.values))
-        plain = lambda v: number[one_of(v, self.labels, f"label of {self.name}")] if isinstance(v, str) else v
+        plain = lambda v: number[one_of(v, self.labels, f"label of {self.name}")] if isinstance(v, str) and self.labels else v
         return table(np.vectorize(plain, otypes=[object])(np.asarray(values, object)).tolist(), self.name, finite=False)
 
     def _list(self, values) -> np.ndarray:
@@ -100,11 +101,11 @@ class Factor:
 
     def redraw(self, present, rng) -> np.ndarray:
         "For each present value another one, uniform over the others. `InputError` if there is no other."
-        present = self._list(present)
+        present = self.check(self._list(present))
         if self.kind == "continuous": return self.draw(len(present), rng)  # the same again has probability 0
         if len(self.values) < 2: raise InputError(f"{self.name} has one value only, {self.values[0]:g}; there is no other to change it to")
         step = _dice(rng).integers(1, len(self.values), size=len(present))
-        return np.asarray(self.values)[(self.classes(self.check(present)) + step) % len(self.values)]
+        return np.asarray(self.values)[(self.classes(present) + step) % len(self.values)]
 
     def grid(self, k: int) -> np.ndarray:
         "k values spread evenly over the range, once around for a circular factor; of a categorical factor all values."
@@ -130,7 +131,8 @@ def _dice(rng) -> np.random.Generator:
 class Sample:
     """Images float32 `[n, 1, 64, 64]` in [0, 1], the `factors` behind them and the exogenous `noise`, one row an image.
 
-    `images` and `noise` are None where they are not known. `InputError` if the rows do not fit.
+    `images` and `noise` are None where they are not known. `InputError` if the rows do not fit, a column is named twice, or
+    the images are no floats with four axes (of whatever size).
     """
     images: torch.Tensor
     factors: pd.DataFrame
@@ -144,6 +146,10 @@ class Sample:
             if not isinstance(part, kind) or not part.ndim:
                 raise InputError(f"expected a {kind.__name__} as the {name} of a sample; got {type(part).__name__}")
             rows[name] = len(part)
+            if kind is pd.DataFrame: listed(part, part, f"column of the {name} of a sample")
+            elif part.ndim != 4 or not part.is_floating_point():
+                raise InputError("expected float images [n, channels, height, width] of a sample; got "
+                                 f"shape {list(part.shape)}, {str(part.dtype).removeprefix('torch.')}")
         if len(set(rows.values())) > 1: raise InputError(f"a sample has a row for each image; got {', '.join(f'{n} of {name}' for name, n in rows.items())}")
 
     def __len__(self): return len(self.factors)
@@ -168,6 +174,8 @@ def _columns(factors, known):
     names = [f.name for f in known]
     if not isinstance(factors, pd.DataFrame): raise InputError(f"expected a DataFrame with columns {', '.join(names)}; got {type(factors).__name__}")
     if missing := [name for name in names if name not in factors]: raise InputError(f"there is no column {missing[0]!r} among {', '.join(map(str, factors))}; expected {', '.join(names)}")
+    for name in names:
+        if (factors.columns == name).sum() > 1: raise InputError(f"there are two columns {name!r}; expected one of each of {', '.join(names)}")
     return [(f, factors[f.name]) for f in known]
 
 # %% ../nbs/01_data.ipynb #01-015
@@ -188,7 +196,7 @@ class Drawable:
     def render(self, factors) -> torch.Tensor:
         "Images `[n, 1, 64, 64]` for a mapping factor -> value or n values; factors left out take the middle of their values."
         if not isinstance(factors, (Mapping, pd.DataFrame)): raise InputError(f"expected a mapping from factors to values, such as {{{self.factor_names[0]!r}: ...}}; got {factors!r:.60}")
-        for name in factors: self.factor(name)
+        listed(factors, self.factor_names, "factor")
         middle = lambda f: sum(f.values) / 2 if f.kind == "continuous" else f.values[len(f.values) // 2]
         return self.draw(pd.DataFrame(_same_length({f.name: f.check(factors[f.name] if f.name in factors else middle(f)) for f in self.factors})))
 

@@ -7,7 +7,7 @@ __all__ = ['FLOOR', 'mediate', 'proportion', 'Mediation', 'site_summary', 'contr
            'value_names']
 
 # %% ../nbs/12_mediation.ipynb #12-003
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count
-from .data import Factor, Sample, check_sample, check_world
+from .data import Factor, Sample, check_factors, check_sample, check_world
 from .edges import path_patch
 from .interventions import Effects
 from .patching import out, patch_sweep
@@ -124,13 +124,14 @@ def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) 
 def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu", seed=0, **options) -> Mediation:
     """`mediate` for a change of one factor of `data` in the images of `sample`: to another value, drawn with `seed`, or to `value`.
 
-    With a `value`, images that have it already are left out.
+    With a `value`, images that have it already are left out. Factors are numbers or labels, there and in the sample.
     """
     sample = check_sample(sample, check_world(data))
     if value is None: return mediate(vae, sample.images, data.interventions(sample, factor, seed).images, sites, readout, **options)
     checked = data.factor(factor).check(value)
     if checked.ndim: raise InputError(f"expected one value of {factor}; got {value!r:.60}")
-    others = sample[~np.isclose(sample.factors[factor].to_numpy(float), checked)]
+    sample = replace(sample, factors=check_factors(sample.factors, data.factors))
+    others = sample[~np.isclose(sample.factors[factor], checked)]
     if not len(others): raise InputError(f"every image has {factor} = {value} already; expected some that do not")
     return mediate(vae, others.images, data.draw(others.factors.assign(**{factor: float(checked)})), sites, readout, **options)
 

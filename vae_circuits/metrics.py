@@ -80,7 +80,7 @@ def modularity(responses) -> Modularity:
     scaled = np.divide(R, loudest, out=np.zeros_like(R), where=loudest > 0)  # a correlation has no scale, but squares can underflow
     centered = scaled - scaled.mean(1, keepdims=True)
     norm = np.linalg.norm(centered, axis=1)
-    norm[~varies(R.T)] = np.nan  # a constant pattern
+    norm[~varies(R.T, responses)] = np.nan  # a constant pattern
     rho = (centered @ centered.T) / np.outer(norm, norm)
     upper = np.abs(rho[np.triu_indices(len(R), 1)])
     value = 1 - np.nanmean(upper) if np.isfinite(upper).any() else np.nan
@@ -93,10 +93,23 @@ def check_responses(responses) -> np.ndarray:
     if not ((R >= 0) & (R < 1e100)).all(): raise InputError("responses must be finite and not negative: they are mean absolute changes")
     return R
 
-def varies(values) -> np.ndarray:
-    "Whether each column of `values` `[n, k]` varies by more than rounding does: by more than 1e-12 of its largest entry."
+def varies(values, like=None) -> np.ndarray:
+    """Whether each column of `values` `[n, k]` varies by more than rounding does: by more than 1e-12 of
+    its largest entry, or by more than 8 units in the last place of less exact types, such as float32.
+
+    like: an array or tensor of the type that the values had before they were converted to doubles.
+    """
+    rounding = max(1e-12, 8 * _precision(values if like is None else like))
     values = table(values, "values", 2)
-    return np.ptp(values, axis=0) > 1e-12 * np.abs(values).max(0)
+    return np.ptp(values, axis=0) > rounding * np.abs(values).max(0)
+
+def _precision(values) -> float:
+    "The relative distance of neighbouring numbers of the type of `values`; 0 for whole numbers."
+    if isinstance(values, torch.Tensor):
+        return torch.finfo(values.dtype).eps if values.is_floating_point() else 0.0
+    try: kind = np.asarray(values).dtype
+    except (TypeError, ValueError, RuntimeError): return 0.0  # no table: `table` says so
+    return float(np.finfo(kind).eps) if kind.kind == "f" else 0.0
 
 # %% ../nbs/13_metrics.ipynb #13-027
 def polysemanticity(responses, literal: bool = False) -> np.ndarray:

@@ -22,7 +22,7 @@ from scipy import special
 
 from .adapt import adapt, batch, traced
 from .causal_graph import PALETTE
-from .circuits import encoder_circuits
+from .circuits import check_origin, encoder_circuits, weights_of
 from .core import InputError, count, listed, one_of, table, write_atomic
 from .data import Drawable, check_images, shown_range
 from .deltas import arguments
@@ -1025,18 +1025,20 @@ def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
 
 # %% ../nbs/20b_pages.ipynb #20b-077
 def shown_circuits(vae, data, circuits) -> list:
-    """`circuits` as a list, if each is one of the encoder of `vae`, and of another factor of
-    `data`; otherwise an `InputError`."""
+    """`circuits` as a list, if each was found in the encoder of `vae` with `data`, and is of
+    another factor than the others; otherwise an `InputError`."""
     if not isinstance(data, Drawable):
         raise InputError(f"expected a dataset with factors; got a {type(data).__name__}")
     circuits = encoder_circuits(circuits)
     listed([c.factor for c in circuits], data.factor_names, "factor")
+    weights = weights_of(vae)
     for c in circuits:
         for site, mask in c.members.items():
             units = vae.sites[one_of(site, vae.sites, "site")].units
             if len(mask) != units:
                 raise InputError(f"{site} has {units} units; the circuit of {c.factor} has "
                                  f"{len(mask)}")
+        check_origin(c, weights, data)
     return circuits
 
 def _members(plan, circuits) -> list:

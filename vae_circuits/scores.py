@@ -38,17 +38,17 @@ def check_codes(codes, *factors, least: int = 2, like=None):
     and have `least` rows.
 
     like: the codes and factors that these are a test of; they must have as many columns. A constant latent (see `varies`) and a
-    factor with one value are warned of by number; scores leave the latter out, as NaN. A latent that is constant up to rounding comes
-    back exactly constant.
+    factor with one value are warned of by number; scores leave the latter out, as NaN. A latent that is constant up to rounding in
+    the precision of `codes` comes back exactly constant.
     """
-    codes = table(codes, "codes [n, latents]", 2, finite=False)
+    given, codes = codes, table(codes, "codes [n, latents]", 2, finite=False)
     if not np.isfinite(codes).all(): raise InputError(f"codes contain NaN or infinity, first in latent {np.flatnonzero(~np.isfinite(codes).all(0))[0]}")
     if len(codes) < least: raise InputError(f"expected codes of at least {least} images; got {len(codes)}")
-    if constant := np.flatnonzero(~varies(codes)).tolist(): _warn(f"latent {_numbers(constant)} is constant, and knows nothing")
-    codes = _settled(codes)
+    if constant := np.flatnonzero(~varies(codes, given)).tolist(): _warn(f"latent {_numbers(constant)} is constant, and knows nothing")
+    codes = _settled(codes, given)
     if like is not None and codes.shape[1] != like[0].shape[1]: raise InputError(f"expected as many latents in the test as in the training, {like[0].shape[1]}; got {codes.shape[1]}")
     if not factors: return codes
-    factors = table(*factors, "factors [n, factors]", 2)
+    factors = table(_plain(*factors), "factors [n, factors]", 2)
     if len(factors) != len(codes): raise InputError(f"expected codes [n, latents] and factors [n, factors]; got {list(codes.shape)} and {list(factors.shape)}")
     if (factors % 1 != 0).any() or np.abs(factors).max() > 2**53: raise InputError("expected whole numbers as factors, such as data.classes gives")
     factors = factors.astype(np.int64)  # differences of small types, such as int8, run over
@@ -56,9 +56,27 @@ def check_codes(codes, *factors, least: int = 2, like=None):
     if single := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist(): _warn(f"factor {_numbers(single)} has one value, and nothing can be said about it")
     return codes, factors
 
-def _settled(values):
-    "The columns of `values`, those that vary by rounding only set to their first entry."
-    return np.where(varies(values), values, values[0])
+def _settled(values, like=None):
+    "The columns of `values`, those that vary by rounding only (see `varies`) set to their first entry."
+    return np.where(varies(values, like), values, values[0])
+
+def _plain(numbers):
+    "An array of Python objects as nested lists, so that whole numbers among them are seen as such."
+    if isinstance(numbers, pd.DataFrame): numbers = numbers.to_numpy()
+    return numbers.tolist() if isinstance(numbers, np.ndarray) and numbers.dtype == object else numbers
+
+def _sized(codes, test=None, axis=0) -> tuple:
+    """Very large and very small `codes` brought to about 1, column by column (or with axis=None all
+    alike), and a `test` along with them; then the powers of two by which all were divided.
+
+    Squares would run over or vanish, and trees take differences below 1e-7 for none. A power of two
+    changes no digit; codes between 1/1024 and 1024 stay as they are.
+    """
+    power = np.frexp(np.abs(codes).max(axis, keepdims=True))[1]
+    power = np.where(np.abs(power) > 10, power, 0)
+    with np.errstate(over="ignore"):
+        tested = None if test is None else np.ldexp(test, -power).clip(-1e30, 1e30)  # beyond is beyond
+    return np.ldexp(codes, -power), tested, power
 
 def _warn(text): warnings.warn(text, stacklevel=4)
 
@@ -76,7 +94,7 @@ def _mean(values): return float(np.nanmean(values)) if np.isfinite(values).any()
 # %% ../nbs/14_scores.ipynb #14-012
 def discretize(values, bins: int = 20) -> np.ndarray:
     "Each column of `values` `[n, k]` in `bins` bins of equal width, numbered from 1; a constant column is all in one."
-    values, bins = _settled(table(values, "values [n, k]", 2)), count(bins, "bins")
+    values, bins = _settled(table(values, "values [n, k]", 2), values), count(bins, "bins")
     if len(values) < bins: raise InputError(f"{bins} bins need at least {bins} images; got {len(values)}")
     try: return np.stack([np.digitize(c, np.histogram(c, bins)[1][:-1]) for c in values.T], 1)
     except ValueError: raise InputError(f"values from {values.min():g} to {values.max():g} cannot be cut into {bins} bins") from None
@@ -84,7 +102,7 @@ def discretize(values, bins: int = 20) -> np.ndarray:
 # %% ../nbs/14_scores.ipynb #14-014
 def mutual_information(a, b) -> np.ndarray:
     "Mutual information in nats of every column of integers `a` with every column of `b`: `[columns of a, columns of b]`."
-    a, b = table(a, "a [n, columns]", 2), table(b, "b [n, columns]", 2)
+    a, b = table(_plain(a), "a [n, columns]", 2), table(_plain(b), "b [n, columns]", 2)
     if len(a) != len(b): raise InputError(f"expected as many rows in a as in b; got {len(a)} and {len(b)}")
     a, b = [[np.unique(column, return_inverse=True)[1] for column in m.T] for m in (a, b)]
     with config_context(skip_parameter_validation=True):  # which would take ten times as long as the sums
@@ -132,6 +150,7 @@ def dci(codes, factors, codes_test, factors_test, trees: int = 100, jobs: int = 
     trees, jobs, seed = count(trees, "trees", 1, 10**5), None if jobs is None else count(jobs, "jobs", 1, 10**4), count(seed, "seed", 0, 2**32 - 1)
     train = codes, factors = check_codes(codes, factors)
     codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
+    codes, codes_test, _ = _sized(codes, codes_test)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     def fit(j):
         model = GradientBoostingClassifier(n_estimators=trees, random_state=seed).fit(codes, factors[:, j])
@@ -163,11 +182,14 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
 
     continuous: squared correlations on `codes` and `factors` take the place of test accuracies. The solver works on the primal problem,
     which has the same solution as the dual one of the study, and always arrives there. NaN for a factor with one value.
+    Accuracies depend on the scale of the codes; small ones are told apart less. `InputError` if
+    their largest entry is not 0, or from 1e-30 to 1e6.
     """
     train = codes, factors = check_codes(codes, factors)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     table = np.full((codes.shape[1], factors.shape[1]), np.nan)
     if continuous:
+        codes, *_ = _sized(codes)
         centered, targets = (v - v.mean(0) for v in (codes, factors))
         spread = (centered**2).sum(0)[:, None] * (targets**2).sum(0)
         known = varies(codes)[:, None] & (spread > 0)
@@ -176,6 +198,9 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
     else:
         if codes_test is None or factors_test is None: raise InputError("accuracies need codes_test and factors_test; or pass continuous=True")
         codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
+        if (size := np.abs(codes).max()) and not 1e-30 <= size <= 1e6:
+            raise InputError("the classifiers of SAP depend on the scale of the codes; expected a largest entry from 1e-30 "
+                             f"to 1e6, got {size:.3g}. Divide codes and codes_test by one number, or pass continuous=True")
         def fit(i, j):
             model = LinearSVC(C=0.01, class_weight="balanced", dual=False, random_state=0)  # 0: it draws a seed even where it uses none
             return model.fit(codes[:, [i]], factors[:, j]).score(codes_test[:, [i]], factors_test[:, j])
@@ -202,6 +227,7 @@ def modularity_explicitness(codes, factors, codes_test, factors_test, bins: int 
     """
     train = codes, factors = check_codes(codes, factors)
     codes_test, factors_test = check_codes(codes_test, factors_test, like=train)
+    codes, codes_test, _ = _sized(codes, codes_test)
     information = mutual_information(discretize(codes, bins), factors)
     square = information[:, np.ptp(factors, axis=0) > 0]**2  # a factor that never varies is not one that a latent could know
     if not square.size: square = np.zeros((len(information), 1))
@@ -245,7 +271,8 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
     quantile = number(quantile, "quantile", above=0, high=1)
     codes, factors = check_codes(codes, factors)
     varied, alive = np.flatnonzero(np.ptp(factors, axis=0) > 0), varies(codes)
-    z, strays = codes[:, alive], []
+    sized, _, power = _sized(codes, axis=None)
+    z, strays = sized[:, alive], []
     for f in discretize(factors, bins)[:, varied].T:
         groups = [z[f == v] for v in np.unique(f)]
         strays.append(np.mean([np.quantile(np.abs(g - g.mean(0)), quantile, axis=0) for g in groups], axis=0))
@@ -253,7 +280,7 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
     if strays: matrix[np.ix_(alive, varied)] = 1 - np.stack(strays, 1) / largest[:, None]
     each = matrix[:, varied].max(1) if strays else np.full(len(matrix), np.nan)
     score = float(np.average(each[alive], weights=largest)) if alive.any() else float("nan")
-    return IRS(score, each, matrix, int(alive.sum()), float(z.sum()))
+    return IRS(score, each, matrix, int(alive.sum()), float(np.ldexp(z.sum(), power.item())))
 
 # %% ../nbs/14_scores.ipynb #14-049
 class Unsupervised(NamedTuple):
@@ -266,12 +293,16 @@ class Unsupervised(NamedTuple):
 
 # %% ../nbs/14_scores.ipynb #14-051
 def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
-    "Gaussian total correlation and Wasserstein correlation, and the mean mutual information between latents. Total correlation is NaN with a constant latent."
+    """Gaussian total correlation and Wasserstein correlation, and the mean mutual information between latents. Total correlation is NaN with a constant latent.
+
+    `wasserstein` is in squares of the codes' units, and infinite or 0 if doubles hold no such number; the others have no units.
+    """
     bins = count(bins, "bins")
     codes = check_codes(codes, least=max(bins, 2))
     d = codes.shape[1]
     if d < 2: raise InputError("correlations between latents need at least 2 latents; got 1")
     moves = varies(codes)
+    codes, _, power = _sized(codes, axis=None)
     covariance = np.where(np.outer(moves, moves), np.cov(codes.T), 0)
     variance = np.diag(covariance)
     total = 0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]) if moves.all() else np.nan
@@ -279,16 +310,18 @@ def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
     eigenvalues = np.linalg.eigvalsh(root * covariance * root.T)
     wasserstein = 2 * variance.sum() - 2 * np.sqrt(eigenvalues.clip(min=0)).sum()
     information = mutual_information(binned := discretize(codes, bins), binned)
-    return Unsupervised(float(total), float(wasserstein), float(wasserstein / variance.sum()) if variance.sum() > 0 else float("nan"),
+    with np.errstate(over="ignore", under="ignore"): size = float(np.ldexp(wasserstein, 2 * power.item()))
+    return Unsupervised(float(total), size, float(wasserstein / variance.sum()) if variance.sum() > 0 else float("nan"),
                         float((information.sum() - np.trace(information)) / (d * d - d)), information)
 
 # %% ../nbs/14_scores.ipynb #14-054
 @torch.no_grad()
-def represent(encoder, images, chunk: int = 256) -> np.ndarray:
+def represent(encoder, images, chunk: int = 256, settle: bool = False) -> np.ndarray:
     """Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives.
 
     A module encodes in evaluation mode, in the precision of its weights, and its flags are afterwards what they were. `InputError`
-    unless there are finite codes, a row an image.
+    unless there are finite codes, a row an image. settle: give a latent that is constant, up to rounding in the encoder's precision
+    (see `varies`), as exactly constant; the codes are doubles, which no longer tell.
     """
     chunk = count(chunk, "chunk", 1, 2**31)
     encode = getattr(encoder, "encode", None)
@@ -301,10 +334,12 @@ def represent(encoder, images, chunk: int = 256) -> np.ndarray:
         for x in images.to(like).split(chunk):
             found = encode(x) if encode else encoder(x)
             if encode and not isinstance(found, (tuple, list)): raise InputError("encode gives no tuple (mu, logvar); wrap the model by adapt(model) first")
-            found = table(found[0] if encode else found, "codes [n, latents] of the encoder", 2)
+            given = found[0] if encode else found
+            found = table(given, "codes [n, latents] of the encoder", 2)
             if len(found) != len(x): raise InputError(f"expected a row of codes for each of {len(x)} images; got shape {list(found.shape)}")
             parts.append(found)
-    return np.concatenate(parts)
+    codes = np.concatenate(parts)
+    return _settled(codes, given) if settle else codes
 
 # %% ../nbs/14_scores.ipynb #14-056
 def _votes(data, train, test, rng) -> np.ndarray:
@@ -365,7 +400,7 @@ def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batc
     train, test, batch, seed = _sizes(data, train, test, batch, seed, least=2)
     variance, threshold = count(variance, "variance", 2, 10**7), number(threshold, "threshold", 0)
     rng = np.random.default_rng(seed)
-    codes = represent(encoder, data.sample(variance, int(rng.integers(2**31))).images)
+    codes = represent(encoder, data.sample(variance, int(rng.integers(2**31))).images, settle=True)
     whole = codes.var(0, ddof=1)
     active, labels = varies(codes) & (np.sqrt(whole) >= threshold), _votes(data, train, test, rng)
     if not active.any() or not len(labels): return Guess(float("nan"), float("nan"), int(active.sum()), np.zeros((len(data.factors), active.sum()), int))
@@ -507,7 +542,7 @@ def score_suite(data, encoder, suite: str = "fast", batches: bool = True, seed: 
     chosen = SUITES[one_of(suite, SUITES, "suite")]
     *_, seed = _sizes(data, chosen.train, chosen.test, chosen.batch, seed)
     train, test = (data.sample(n, (seed, i)) for i, n in enumerate((chosen.train, chosen.test)))
-    found = array_scores(*(v for s in (train, test) for v in (represent(encoder, s.images), data.classes(s.factors))), trees=chosen.trees)
+    found = array_scores(*(v for s in (train, test) for v in (represent(encoder, s.images, settle=True), data.classes(s.factors))), trees=chosen.trees)
     if batches:
         options = dict(train=chosen.votes, test=chosen.votes_test, batch=chosen.batch, seed=seed)
         found |= {"beta_vae_score": beta_vae_score(data, encoder, **options), "factor_vae_score": factor_vae_score(data, encoder, variance=chosen.train, **options)}
