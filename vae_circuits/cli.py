@@ -8,7 +8,6 @@ __all__ = ['app', 'OUT', 'OVERWRITE', 'CONTROLS', 'PRESET_HELP', 'UsageError', '
 
 # %% ../nbs/24_cli.ipynb #24-003
 import os, sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import List, Optional
 
@@ -80,8 +79,7 @@ def train_command(
 ):
     "Train a model; the defaults are the paper's. Killed at any moment, --resume goes on."
     config = TrainConfig(**{k: v for k, v in locals().items() if k not in ("out", "resume", "wandb")})
-    with wandb_log(config, dir=str(out.parent)) if wandb else nullcontext() as log:
-        train(config, out, resume, [log] if wandb else ())
+    train(config, out, resume, [wandb_log(config, dir=str(out.parent))] if wandb else ())
     print(f"The model is at {out/'model.safetensors'}")
 
 # %% ../nbs/24_cli.ipynb #24-016
