@@ -604,7 +604,8 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
 
 # %% ../nbs/21_paper_results.ipynb #21-138
 def models_for(preset: Preset, runs: Path):
-    "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked. `InputError`, before the first training, if any folder is not a run of ours."
+    """Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked.
+    `InputError`, before the first training, if any of the folders holds something else than that run."""
     names = [(d, m) for d in PAPER_DATASETS for m in PAPER_MODELS]
     if preset.training is None:
         for d, m in names: yield d, m, load_pretrained(m, d)
