@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['LISTED', 'OURS', 'MANIFEST', 'InputError', 'one_of', 'listed', 'count', 'number', 'seeded', 'table', 'fits',
-           'json_object', 'write_atomic', 'leftovers', 'place', 'held', 'contents', 'whole_folder', 'environment']
+           'json_object', 'write_atomic', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine', 'mark', 'keep',
+           'whole_folder', 'environment']
 
 # %% ../nbs/00_core.ipynb #00-003
 import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -127,16 +128,23 @@ def write_atomic(path, data):
         raise
     return path
 
-def _scratch(path: Path) -> Path: return path.parent/f"{OURS}{path.name}.{secrets.token_hex(8)}"
+def _hidden(path: Path, end: str) -> Path:
+    "A file of ours beside `path`, for `path`; a name too long to be made longer is there as its digest."
+    name = os.fsencode(path.name)
+    stem = path.name if len(name) <= 200 else hashlib.sha256(name).hexdigest()
+    return path.parent/f"{OURS}{stem}.{end}"
+
+def _scratch(path: Path) -> Path: return _hidden(path, secrets.token_hex(8))
 
 def leftovers(path: Path) -> list:
     "Scratch files and folders that were meant to become `path`, of runs that live or were killed."
-    mine = re.compile(re.escape(f"{OURS}{path.name}.") + "[0-9a-f]{16}")
+    mine = re.compile(re.escape(_hidden(path, "").name) + "[0-9a-f]{16}")
     return [p for p in path.parent.iterdir() if mine.fullmatch(p.name)] if path.parent.is_dir() else []
 
 # %% ../nbs/00_core.ipynb #00-023
 def place(path) -> Path:
     "The folder that `path` means: absolute, links followed. `InputError` where no folder can be."
+    if path == "": raise InputError("expected the path of a folder; got an empty text")
     try: path, found = Path(path).absolute(), Path(os.path.realpath(path))
     except (TypeError, ValueError):
         raise InputError(f"expected the path of a folder; got {path!r:.60}") from None
@@ -161,12 +169,21 @@ def held(path, wait: bool = False):
     wait: for another run to end. `InputError` if another run has it, or nothing can be written there.
     """
     path = place(path)
-    home = _home(path)
-    file = home/f"{OURS}{path.name}.lock"
+    made = [p for p in (_home(path), *_home(path).parents) if not os.path.lexists(p)]
     try:
-        made = [p for p in (home, *home.parents) if not p.exists()]
-        home.mkdir(parents=True, exist_ok=True)
-        file.touch()  # which says why, if it cannot be
+        with _locked(path, wait): yield path
+    finally:
+        for p in made:
+            try: p.rmdir()
+            except OSError: break  # it holds something now, or was never made
+
+@contextmanager
+def _locked(path: Path, wait: bool):
+    file = _hidden(_home(path)/path.name, "lock")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError): os.stat(path)  # which says if its name is too long,
+        file.touch()  # and this, if nothing can be written here
         lock = FileLock(file, timeout=-1 if wait else 0.2, poll_interval=0.05)
         lock.acquire()
         since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -177,13 +194,10 @@ def held(path, wait: bool = False):
                          "wait for it, or choose another folder") from None
     except (OSError, NotImplementedError) as e:
         raise InputError(f"cannot write to {path}: {getattr(e, 'strerror', None) or e}") from None
-    try: yield path
+    try: yield
     finally:
         file.unlink(missing_ok=True)  # while it is ours: who waits for it finds it gone, and makes one
         lock.release()
-        for p in made:
-            try: p.rmdir()
-            except OSError: break  # it holds something now
 
 def contents(path: Path) -> list:
     "The names in the folder `path`, sorted, without our own hidden files; none if it is not there."
@@ -200,7 +214,7 @@ def _digest(path: Path) -> str:
     return sums.hexdigest()
 
 def _manifest(folder: Path) -> dict:
-    "File -> checksum, of the result in `folder`; empty if there is none."
+    "File -> checksum (or several, of which it has one), of the result in `folder`; empty if there is none."
     if not (folder/MANIFEST).is_file(): return {}
     found = json_object((folder/MANIFEST).read_bytes(), folder/MANIFEST)
     for name, value in found.items():
@@ -213,8 +227,35 @@ def _changed(folder: Path, names, manifest: dict) -> list:
     "Those of the `names` in `folder` that are not as in `manifest`, or lie elsewhere through a link."
     def same(name):
         file = folder/name
-        return file.resolve() == file and file.is_file() and _digest(file) == manifest.get(name)
+        return file.resolve() == file and file.is_file() and _digest(file) in manifest.get(name, "").split()
     return [name for name in names if os.path.lexists(folder/name) and not same(name)]
+
+# %% ../nbs/00_core.ipynb #00-027b2
+def unchanged(folder: Path, *names):
+    "`InputError` if any of the `names` is in `folder` otherwise than as we wrote it."
+    if changed := _changed(folder, names, _manifest(folder)):
+        raise InputError(f"{folder/changed[0]} was changed after it was written, or is not ours; "
+                         "move it away, or choose another folder")
+
+def mine(folder: Path, what: str, *names):
+    "`InputError` unless `folder` holds nothing, or a list of ours and those of the `names` that are there unchanged."
+    if (there := contents(folder)) and not (folder/MANIFEST).is_file():
+        raise InputError(f"{folder} holds something else than {what} of this version "
+                         f"({', '.join(there[:5])}); it is left as it is, choose another folder")
+    unchanged(folder, *names)
+
+def mark(folder: Path):
+    "Begin the list of our files in `folder`, which is made if need be."
+    folder.mkdir(exist_ok=True)
+    if not (folder/MANIFEST).is_file(): write_atomic(folder/MANIFEST, "{}")
+
+def keep(file: Path, data) -> Path:
+    "`write_atomic`, and the list of our files in its folder names the `file` from before it is there."
+    data = data.encode() if isinstance(data, str) else data
+    sums = [hashlib.sha256(data).hexdigest(), *([_digest(file)] if file.is_file() else [])]
+    found = {**_manifest(file.parent), file.name: " ".join(dict.fromkeys(sums))}
+    write_atomic(file.parent/MANIFEST, json.dumps(found, indent=1))
+    return write_atomic(file, data)
 
 # %% ../nbs/00_core.ipynb #00-027d
 def _check_free(path: Path, marker: str, overwrite: bool):
@@ -229,9 +270,7 @@ def _check_free(path: Path, marker: str, overwrite: bool):
                                  "it is left as it is, choose another folder")
     if not overwrite: raise InputError(f"{path} already holds results; choose another folder, "
                                        "or say overwrite to replace them")
-    if changed := _changed(path, old, old):
-        raise InputError(f"{path/changed[0]} was changed after it was written; "
-                         "move it away, or choose another folder")
+    unchanged(path, *old)
 
 # %% ../nbs/00_core.ipynb #00-027f
 def _publish(scratch: Path, path: Path, marker: str):
@@ -263,6 +302,12 @@ def _publish(scratch: Path, path: Path, marker: str):
         raise InputError(f"cannot write to {path}: {e.strerror or e}; "
                          f"the finished results are in {scratch}") from e
 
+def _finished(scratch: Path, path: Path) -> bool:
+    "Are all files on the list in `scratch` there, or already in `path`?"
+    new = _manifest(scratch)
+    missing = [name for name in new if not (scratch/name).is_file()]
+    return bool(new) and all((path/n).is_file() for n in missing) and not _changed(path, missing, new)
+
 def _move(file: Path, to: Path):
     try: os.replace(file, to)
     except OSError:  # from one file system to another
@@ -282,7 +327,7 @@ def whole_folder(path, marker: str, overwrite: bool = False, wait: bool = False)
     with held(path, wait) as path:
         beside = _home(path)/path.name
         for left in leftovers(beside):  # the folder is ours: whoever made them is dead
-            if (left/MANIFEST).is_file(): _publish(left, path, marker)
+            if _finished(left, path): _publish(left, path, marker)
             else: shutil.rmtree(left)
         _check_free(path, marker, overwrite)
         scratch = _scratch(beside)

@@ -36,7 +36,7 @@ from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import SUITES, mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, card_config, evaluate, load_checkpoint, load_pretrained, trained
+from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, card_config, evaluate, finished, load_checkpoint, load_pretrained, trained
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)
@@ -604,11 +604,16 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
 
 # %% ../nbs/21_paper_results.ipynb #21-138
 def models_for(preset: Preset, runs: Path):
-    "Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked."
-    for d in PAPER_DATASETS:
-        for m in PAPER_MODELS:
-            if preset.training is None: yield d, m, load_pretrained(m, d)
-            else: yield d, m, trained(TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training), runs/f"{m}_{d}")
+    """Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked.
+    `InputError`, before the first training, if any of the folders holds something else than that run."""
+    names = [(d, m) for d in PAPER_DATASETS for m in PAPER_MODELS]
+    if preset.training is None:
+        for d, m in names: yield d, m, load_pretrained(m, d)
+        return
+    configs = [TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training) for d, m in names]
+    folders = [runs/f"{m}_{d}" for d, m in names]
+    for config, folder in zip(configs, folders): finished(config, folder)  # all of them, before the first is trained
+    for (d, m), config, folder in zip(names, configs, folders): yield d, m, trained(config, folder)
 
 # %% ../nbs/21_paper_results.ipynb #21-140
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:

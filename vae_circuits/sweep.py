@@ -10,7 +10,7 @@ __all__ = ['AXES', 'FIVE', 'UNTRAINED', 'OTHERS', 'SHIPPED', 'STUDIES', 'COLUMNS
 # %% ../nbs/22_sweep.ipynb #22-003
 import html, importlib, io, itertools, json, os, re, threading, time, traceback
 from collections import Counter
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from tqdm.auto import tqdm
 
 from .archives import WORLDS, world
 from .codes import code_effects
-from .core import InputError, contents, count, environment, held, leftovers, listed, one_of, place, write_atomic
+from .core import (MANIFEST, InputError, contents, count, environment, held, keep, leftovers, listed, mark, mine, one_of, place,
+                               unchanged)
 from .paper_results import ENCODER, NAMES, PALETTE, Settings, analyze, report
 from .scores import score_suite
 from .training import MODELS, PAPER_DATASETS, PAPER_MODELS, TrainConfig, best_device, evaluate, trained
@@ -61,7 +62,12 @@ class Grid:
                 raise InputError(f"a setting is labelled with at most 100 letters, digits, '_', '.', ',', '+', '-' and '='; got {label!r:.60}")
             _changes(f"the setting {label!r}", changes)
         every = itertools.product(listed(self.datasets, WORLDS, "dataset"), listed(self.models, MODELS, "model"), self.settings.items(), self.seeds)
-        return [Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label) for d, m, (label, changes), s in every]
+        runs = [Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label) for d, m, (label, changes), s in every]
+        labels = {}
+        for run in runs:
+            if (first := labels.setdefault(run.config, run.setting)) != run.setting:
+                raise InputError(f"the settings {first!r} and {run.setting!r} are one and the same training; name it once")
+        return runs
 
 AXES = "model", "dataset", "seed"
 
@@ -111,7 +117,7 @@ def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> S
 # %% ../nbs/22_sweep.ipynb #22-019
 def setting(text: str) -> tuple:
     "Label and changes of a setting such as 'beta=8' or 'beta=8,epochs=2'; `InputError` for what is no setting of a training."
-    kinds, changes = {f.name: type(f.default) for f in fields(TrainConfig)} | {"epoch_images": int}, {}
+    kinds, changes = {f.name: f.type for f in fields(TrainConfig)}, {}
     for part in text.split(","):
         name, _, value = part.partition("=")
         if one_of(name, kinds, "setting") in changes:
@@ -193,13 +199,14 @@ def work(run: Run, folder: Path, settings: Settings) -> "str | None":
     Returns what is wrong if nothing can be written there."""
     try:
         with held(folder, wait=True) as folder:
-            folder.mkdir(exist_ok=True)
+            mine(folder, "a run", DONE, FAILED)
+            mark(folder)
             with open(folder/"log.txt", "a", encoding="utf-8") as log, redirect_stderr(log), _one_thread():
                 _work(run, folder, settings)
     except (InputError, OSError) as e: return str(e)
 
 def _work(run, folder, settings):
-    for name in (DONE, FAILED):
+    for name in (DONE, FAILED, MANIFEST):
         for leftover in leftovers(folder/name):
             leftover.unlink()  # of a kill in the middle of `write_atomic`
     if (folder/DONE).is_file(): return
@@ -209,7 +216,7 @@ def _work(run, folder, settings):
         table.attrs = {"config": asdict(run.config), "settings": asdict(settings), "environment": environment()}
         _write_table(folder/DONE, table)
         (folder/FAILED).unlink(missing_ok=True)
-    except Exception: write_atomic(folder/FAILED, traceback.format_exc())
+    except Exception: keep(folder/FAILED, traceback.format_exc())
     (folder/STARTED).unlink(missing_ok=True)
 
 # %% ../nbs/22_sweep.ipynb #22-046
@@ -224,7 +231,7 @@ def _one_thread():
 def _write_table(path: Path, table: pd.DataFrame) -> Path:
     buffer = io.BytesIO()
     table.to_parquet(buffer, compression="zstd", index=False)
-    return write_atomic(path, buffer.getvalue())
+    return keep(path, buffer.getvalue())
 
 # %% ../nbs/22_sweep.ipynb #22-055
 ENGINES = ("loky", "dask", "slurm", "ray")
@@ -265,7 +272,9 @@ def _dask(engine, jobs, address):
         except (OSError, ValueError) as e: raise InputError(f"no Dask scheduler answers at {address} ({type(e).__name__})") from None
         with cluster: yield
         return
-    if engine == "slurm": cluster = _import("dask_jobqueue").SLURMCluster(cores=1, processes=1)
+    if engine == "slurm":
+        try: cluster = _import("dask_jobqueue").SLURMCluster(cores=1, processes=1)
+        except (ValueError, OSError) as e: raise InputError(f"SLURM cannot be used: {str(e):.200}; see the file jobqueue.yaml of dask-jobqueue") from None
     else: cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
     with cluster, distributed.Client(cluster):
         if engine == "slurm": cluster.scale(jobs=jobs)
@@ -305,15 +314,19 @@ def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", job
     jobs = _check_engine(engine, jobs, address)
     folders = {run.name: place(home)/run.name for run in runs}
     _check(runs, folders, settings)
+    mine(place(home), "the runs of a sweep")
+    for f in folders.values(): mine(f, "a run", DONE, FAILED)
     if engine == "loky":
         for run in runs: best_device(run.config.device), run.config.affordable()
-    with held(home):
-        for f in folders.values():
-            for stale in (FAILED, STARTED): (f/stale).unlink(missing_ok=True)
-        place(home).mkdir(exist_ok=True)
-        if todo := [r for r in runs if not _over(folders[r.name])]:
-            jobs = min(jobs, max(2, len(todo)))  # joblib would do a single one in this process, which its end would take along
-            with workers(engine, jobs, address), _progress(folders.values()): _until_over(todo, folders, settings)
+    with held(home) as home:
+        todo = [r for r in runs if not (folders[r.name]/DONE).is_file()]
+        jobs = min(jobs, max(2, len(todo)))  # joblib would do a single one in this process, which its end would take along
+        with workers(engine, jobs, address) if todo else nullcontext():
+            mark(home)
+            for f in folders.values():
+                for stale in (FAILED, STARTED): (f/stale).unlink(missing_ok=True)
+            if todo:
+                with _progress(folders.values()): _until_over(todo, folders, settings)
     done = [folders[r.name]/DONE for r in runs if (folders[r.name]/DONE).is_file()]
     table = pd.concat([_read_table(f) for f in done], ignore_index=True) if done else pd.DataFrame(columns=COLUMNS)
     table.attrs = {}
@@ -334,21 +347,15 @@ def _until_over(runs, folders, settings):
             if in_vain == DEATHS: raise  # workers die before they begin anything
             for r in begun:
                 deaths[r.name] += 1
-                if deaths[r.name] == DEATHS: write_atomic(folders[r.name]/FAILED, f"its worker died {DEATHS} times ({type(e).__name__})\n")
+                if deaths[r.name] == DEATHS: keep(folders[r.name]/FAILED, f"its worker died {DEATHS} times ({type(e).__name__})\n")
             continue
         if any(lost): raise InputError(next(filter(None, lost)))
 
 # %% ../nbs/22_sweep.ipynb #22-072
 def _read_table(file: Path, columns=None) -> pd.DataFrame:
-    "The table of a run; `InputError` if it is none."
-    try: table = pd.read_parquet(file, columns=columns)
-    except (OSError, ValueError, RuntimeError) as e:
-        raise InputError(f"{file} is cut short or no table of a run "
-                         f"({(str(e).splitlines() or [''])[0]:.60}); move it away") from None
-    for kind in ("config", "settings", "environment"):
-        if not isinstance(table.attrs.get(kind), dict):
-            raise InputError(f"{file} does not say with which {kind} it was made; move it away")
-    return table
+    "The table of a run; `InputError` if it is not as it was written."
+    mine(file.parent, "a run", file.name)
+    return pd.read_parquet(file, columns=columns)
 
 def _check(runs, folders, settings):
     "`InputError` for two runs with one name, data or a factor that are not there, or results that were made with other settings."
@@ -448,10 +455,10 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
     if not isinstance(what, Study): raise InputError(f"expected a Study; got {what!r:.60}")
     runs = what.runs()
     with held(out) as out:
-        there, begun = contents(out), any(out.glob("runs/*/log.txt"))
-        if there and not (begun or there == ["runs"] and not contents(out/"runs")):
-            raise InputError(f"{out} holds something else than a sweep; it is left as it is")
-        for name in ("table.parquet", "report.html"):
+        if contents(out) not in ([], ["runs"]) and not (out/"runs"/MANIFEST).is_file():
+            raise InputError(f"{out} holds something else than a sweep of this version; it is left as it is")
+        unchanged(out, "table.parquet", "report.html")
+        for name in ("table.parquet", "report.html", MANIFEST):
             for leftover in leftovers(out/name): leftover.unlink()
         table, failed = sweep(runs, out/"runs", what.settings, engine, jobs, address)
         if table.empty:
@@ -463,7 +470,7 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
         _write_table(out/"table.parquet", table)
         tables, figures = more(table)
         page = report("A sweep over models, datasets and seeds", _intro(table, failed), {"headlines": headline_table(table)} | tables, {"headlines": headline_figure(table)} | figures, table.attrs)
-        write_atomic(out/"report.html", page)
+        keep(out/"report.html", page)
         return out/"report.html", failed
 
 # %% ../nbs/22_sweep.ipynb #22-098

@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['OBJECTIVES', 'MODELS', 'PAPER_MODELS', 'PAPER_DATASETS', 'BLOCK', 'DEVICES', 'COUNTS', 'QUANTITIES', 'FORMAT',
-           'STATE', 'CHECKPOINTS', 'YARDSTICK', 'TrainConfig', 'build', 'batches', 'Trainer', 'best_device',
-           'keep_memory', 'cosine', 'save_checkpoint', 'load_checkpoint', 'evaluate', 'train', 'trained', 'card_config',
-           'command', 'wandb_log', 'load_pretrained', 'write_card']
+           'LATER', 'FILES', 'STATE', 'CHECKPOINTS', 'YARDSTICK', 'TrainConfig', 'build', 'batches', 'Trainer',
+           'best_device', 'keep_memory', 'cosine', 'save_checkpoint', 'load_checkpoint', 'evaluate', 'train',
+           'finished', 'trained', 'card_config', 'command', 'wandb_log', 'load_pretrained', 'write_card']
 
 # %% ../nbs/05_training.ipynb #05-003
 import ctypes, hashlib, json, math, os, re, sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -280,20 +280,35 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
     """Train as `config` says in the folder `out` and return the finished model.
 
-    resume: go on from the last state in `out`. callbacks: functions called with every logged row (a dict).
+    resume: go on from the last state in `out`. callbacks: functions called with every logged row (a dict),
+    or context managers that give one (`wandb_log`), which are entered when nothing stands in the way of the run.
     Raises `InputError` for a folder that another run has, that holds anything or, when resuming, was made with other settings;
     `FloatingPointError` for a loss that is not finite, naming the term.
     """
-    if not all(map(callable, callbacks)):
+    if not all(callable(c) or hasattr(c, "__enter__") for c in callbacks):
         raise InputError(f"expected a list of functions as callbacks; got {callbacks!r:.60}")
     trainer = Trainer(config)
     world(config.dataset)  # a dataset that is not there is found out before the folder is made
-    with held(out) as out: return _train(trainer, out, resume, callbacks)
+    with held(out) as out:
+        old, there = contents(out), out.is_dir()
+        try: return _train(trainer, out, resume, callbacks)
+        except OSError:  # such as a full disk: a run that has not come to its first state leaves nothing
+            if not old and contents(out) in ([], ["config.json"]):
+                (out/"config.json").unlink(missing_ok=True)
+                if not there and out.is_dir(): out.rmdir()
+            raise
 
 def _train(trainer: Trainer, out: Path, resume: bool, callbacks) -> ConvVAE:
-    config = trainer.config
-    done, rows = _resume(out, trainer) if resume else (0, _start(out, config))
-    window = []
+    if not resume: _check_unused(out)
+    done, rows = _resume(out, trainer) if resume else (0, [])
+    with ExitStack() as stack:
+        callbacks = [stack.enter_context(c) if hasattr(c, "__enter__") else c for c in callbacks]
+        if not resume: _start(out, trainer.config)
+        _steps(trainer, out, done, rows, callbacks)
+    return _finish(out, trainer, rows)
+
+def _steps(trainer: Trainer, out: Path, done: int, rows: list, callbacks):
+    config, window = trainer.config, []
     todo = batches(config, trainer.objective.draws, done, trainer.device)
     progress = tqdm(todo, total=config.steps, initial=done, desc=f"{config.model} on {config.dataset}", mininterval=1)
     for step, images, generator in progress:
@@ -304,27 +319,40 @@ def _train(trainer: Trainer, out: Path, resume: bool, callbacks) -> ConvVAE:
         progress.set_postfix({k: f"{v:.1f}" for k, v in rows[-1].items() if k in window[0]})
         window = []
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps: _save_state(out, trainer, step + 1, rows)
-    return _finish(out, trainer, rows)
 
 # %% ../nbs/05_training.ipynb #05-047
-def trained(config: TrainConfig, out) -> ConvVAE:
-    "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
+def finished(config: TrainConfig, out) -> "ConvVAE | None":
+    "The finished model in the folder `out`, if there is one; `InputError` where `trained` could not work."
     out = place(out)
-    if not (out/"model.safetensors").is_file(): return train(config, out, resume=out.is_dir())
+    if not (out/"model.safetensors").is_file(): return _check_begun(out, config) if contents(out) else None
     model = load_checkpoint(out/"model.safetensors")
     if card_config(model.card, out/"model.safetensors") != config:
         raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
+def trained(config: TrainConfig, out) -> ConvVAE:
+    "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
+    return finished(config, out) or train(config, out, resume=place(out).is_dir())
+
 # %% ../nbs/05_training.ipynb #05-047b
+LATER = ("dip", "mmd", "alpha", "capacity", "hold", "codes", "commitment", "codebook_lr", "evaluation_images")
+
+def _config(found: dict, path) -> TrainConfig:
+    "The settings `found` in the file `path`, where those that are `LATER` than the first files may be missing."
+    default = asdict(TrainConfig())
+    for key in found: one_of(key, default, f"setting in {path}:")
+    for key in default:
+        if key not in found and key not in LATER:
+            raise InputError(f"the settings in {path} lack {key!r}; expected those that vae-circuits train writes")
+    return TrainConfig(**found)
+
 def card_config(card: dict, path) -> TrainConfig:
     "The settings on a `card` of the file `path`; `InputError` if it lacks anything that `train` writes on one."
     for key, kind in {"config": dict, "command": str, "images": int, "evaluation": dict}.items():
         if not isinstance(card.get(key), kind):
             raise InputError(f"the card of {path} has no {key!r}; expected a model written by "
                              "vae-circuits train")
-    for key in card["config"]: one_of(key, asdict(TrainConfig()), f"setting on the card of {path}:")
-    return TrainConfig(**card["config"])
+    return _config(card["config"], path)
 
 # %% ../nbs/05_training.ipynb #05-049
 def _check_unused(out: Path):
@@ -342,6 +370,8 @@ def _start(out: Path, config: TrainConfig) -> list:
     return []
 
 # %% ../nbs/05_training.ipynb #05-051
+FILES = "config.json", "state.safetensors", "metrics.jsonl", "model.safetensors"
+
 def _settings(out: Path) -> dict:
     "What `_start` wrote into the folder `out`: config and environment."
     found = json_object((out/"config.json").read_bytes(), out/"config.json")
@@ -350,22 +380,29 @@ def _settings(out: Path) -> dict:
             raise InputError(f"{out/'config.json'} is not the settings of a run: it has no {key!r}")
     return found
 
+def _check_begun(out: Path, config: TrainConfig):
+    "`InputError` unless `out` holds a run of this `config` to go on with."
+    for name in FILES:
+        if (out/name).is_dir(): raise InputError(f"{out/name} is a folder; expected a file of a run")
+    if not (out/"config.json").is_file():
+        raise InputError(f"{out} holds no run to resume; expected a config.json in it")
+    began = asdict(_config(_settings(out)["config"], out/"config.json"))
+    for name, value in asdict(config).items():
+        if began[name] != value:
+            raise InputError(f"{out} was started with {name}={began[name]!r:.60}; cannot resume it "
+                             f"with {value!r}")
+
 def _resume(out: Path, trainer):
-    "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there."
-    for name in ("config.json", "state.safetensors", "metrics.jsonl", "model.safetensors"):
+    "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there, which are in the log then."
+    for name in FILES:
         for leftover in leftovers(out/name):
             leftover.unlink()  # of a kill in the middle of `write_atomic`
     if out.is_dir() and not contents(out): return 0, _start(out, trainer.config)  # killed before the first file
-    if not (out/"config.json").is_file():
-        raise InputError(f"{out} holds no run to resume; expected a config.json in it")
-    config = _settings(out)["config"]
-    for name, value in asdict(trainer.config).items():
-        began = config.get(name, asdict(TrainConfig())[name])  # a setting younger than the run has its default
-        if began != value:
-            raise InputError(f"{out} was started with {name}={began!r:.60}; cannot resume it "
-                             f"with {value!r}")
+    _check_begun(out, trainer.config)
     if not (out/"state.safetensors").is_file(): return 0, []
-    return _load_state(out/"state.safetensors", trainer)
+    done, rows = _load_state(out/"state.safetensors", trainer)
+    _write_log(out, rows)  # a kill may have come between the state and the log
+    return done, rows
 
 # %% ../nbs/05_training.ipynb #05-053
 def _row(step: int, window: list, config: TrainConfig) -> dict:
@@ -387,6 +424,9 @@ def _save_state(out: Path, trainer, step: int, rows: list):
     for term, (_, adam) in trainer.players.items():
         tensors |= {f"adam.{term}.{i}.{k}": v for i, s in adam.state_dict()["state"].items() for k, v in s.items()}
     _write_tensors(out/"state.safetensors", tensors, {"format": STATE, "step": step, "rows": rows})
+    _write_log(out, rows)
+
+def _write_log(out: Path, rows: list):
     write_atomic(out/"metrics.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
 
 # %% ../nbs/05_training.ipynb #05-058
