@@ -214,7 +214,7 @@ def addresses(texts, sites: Sites) -> list:
     try: found = [Address.parse(text, sites) for text in texts]
     except TypeError: raise InputError(f"expected a list of addresses; got {texts!r:.60}") from None
     if not found: raise InputError("expected at least one address; got an empty list")
-    same = [(a.site, a.part if isinstance(a.part, Subspace) else a.covers(sites[a.site]).numpy().tobytes()) for a in found]
+    same = [(a.site, a.part or a.covers(sites[a.site]).numpy().tobytes()) for a in found]  # masks may be drawn at random, and meet
     twice = next((a for i, a in enumerate(found) if same[i] in same[:i]), None)
     if twice is not None: raise InputError(f"address {twice} is named twice; name each once")
     return found
