@@ -147,8 +147,8 @@ class Sample:
                 raise InputError(f"expected a {kind.__name__} as the {name} of a sample; got {type(part).__name__}")
             rows[name] = len(part)
             if kind is pd.DataFrame: listed(part, part, f"column of the {name} of a sample")
-            elif part.ndim != 4 or not part.is_floating_point():
-                raise InputError("expected float images [n, channels, height, width] of a sample; got "
+            elif part.ndim < 2 or not part.is_floating_point():
+                raise InputError("expected float images [n, ...] of a sample; got "
                                  f"shape {list(part.shape)}, {str(part.dtype).removeprefix('torch.')}")
         if len(set(rows.values())) > 1: raise InputError(f"a sample has a row for each image; got {', '.join(f'{n} of {name}' for name, n in rows.items())}")
 
