@@ -217,9 +217,9 @@ def members_of(circuit, trial: Trial, one: bool = True) -> dict:
 
 def weights_of(vae) -> str:
     "Sixteen letters and digits that are others for other weights; a copy in higher precision has the same."
-    found = hashlib.sha256()
-    for value in adapt(vae).state_dict().values():
-        if isinstance(value, torch.Tensor): found.update(value.detach().cpu().float().numpy().tobytes())
+    vae, found = adapt(vae), hashlib.sha256()
+    for weight in getattr(vae, "network", vae).parameters():
+        found.update(weight.detach().cpu().float().numpy().tobytes())
     return found.hexdigest()[:16]
 
 def check_origin(circuit, weights: str, data=None):
