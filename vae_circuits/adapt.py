@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from .core import InputError, count, one_of
 from .quantized import nearest
-from .scm import SCM, Run, Site, Sites, descendants, edited
+from .scm import SCM, Run, Site, Sites, descendants, edited, memory
 from .snapshot import TRACED, Snapshot
 from .tracing import PASSES, NotTraceable, Trace, batch, drawn, evaluation, first_line, hooked, hooks, is_tensor, trace
 
@@ -374,9 +374,9 @@ def _verified(network, x, eps) -> tuple:
         shadow = _shadow(network)
         found = trace(shadow, x, eps)
     except NotTraceable as e: return None, str(e)
-    own = {_memory(w) for w in (*network.parameters(), *network.buffers())}
+    own = {memory(w) for w in (*network.parameters(), *network.buffers())}
     visited = _visited(network, x, eps)
-    if not visited.issubset(found.names) or own.intersection(map(_memory, found.constants.values())):
+    if not visited.issubset(found.names) or own.intersection(map(memory, found.constants.values())):
         return None, "a copy of the model calls other modules than the model, as if a method of it were tied to the original"
     found = replace(found, names={name: node for name, node in found.names.items() if name in visited})  # the tracer knows a shared module by each of its paths
     for rows in (1, 3):
@@ -399,8 +399,6 @@ def _visited(network, x, eps) -> set:
         return value
     with evaluation(network), hooks(network, visit): network(x, eps, visit)
     return names
-
-def _memory(tensor): return tensor.untyped_storage().data_ptr()
 
 # %% ../nbs/06_adapt.ipynb #06-049
 def _shadow(network):

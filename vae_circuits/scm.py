@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Site', 'Sites', 'descendants', 'ancestors', 'Mask', 'Subspace', 'Address', 'addresses', 'Run', 'read',
-           'check_readout', 'as_value', 'edited', 'SCM']
+           'check_readout', 'as_value', 'edited', 'memory', 'SCM']
 
 # %% ../nbs/02_scm.ipynb #02-003
 import re
@@ -288,14 +288,16 @@ def edited(activation, address: Address, site: Site, new):
 # %% ../nbs/02_scm.ipynb #02-038b
 class _Owner:
     "Gives back a tensor, or a copy if its memory belongs to one of `others` or to a tensor that was asked about before."
-    def __init__(self, *others): self.seen = {_memory(t) for t in others if t is not None}
+    def __init__(self, *others): self.seen = {memory(t) for t in others if t is not None}
 
     def __call__(self, value):
-        if _memory(value) in self.seen or 0 in value.stride(): value = value.clone(memory_format=torch.contiguous_format)
-        self.seen.add(_memory(value))
+        if memory(value) in self.seen or 0 in value.stride(): value = value.clone(memory_format=torch.contiguous_format)
+        self.seen.add(memory(value))
         return value
 
-def _memory(tensor): return tensor.untyped_storage().data_ptr()
+def memory(tensor) -> int:
+    "Where the memory of a tensor begins: tensors that share it have the same."
+    return tensor.untyped_storage().data_ptr()
 
 # %% ../nbs/02_scm.ipynb #02-040
 class SCM:

@@ -83,8 +83,6 @@ class Trace:
     symbol: object  # the number of rows
     limit: int  # the most rows the operations were traced for
 
-    def __deepcopy__(self, memo): return self  # the copy of a model may share it: weights are bound when it runs
-
     def bind(self, network) -> dict:
         "The nodes that do not depend on an image, with their present tensors."
         lookup = operator.attrgetter
