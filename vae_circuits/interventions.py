@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'RANGE', 'Effects', 'unit_names', 'unit_coords', 'activation_changes', 'check_pairs', 'image_pairs', 'out',
-           'latent_changes', 'latent_names', 'responses', 'mean_over', 'noised', 'traverse', 'check_latents',
-           'latent_differences']
+           'latent_changes', 'latent_names', 'responses', 'mean_over', 'noised', 'traverse', 'own_range',
+           'check_latents', 'latent_differences']
 
 # %% ../nbs/07_interventions.ipynb #07-003
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 
 from .adapt import adapt
-from .core import InputError, count, listed, number, one_of, seeded
+from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
 from .scm import Run, Site, Sites
 
@@ -176,12 +176,19 @@ RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
 def traverse(vae, z, latents=None, values=RANGE):
-    "Reconstructions with latent i set to each value: tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`."
+    "Reconstructions with latent i set to each value, a list for all or `[latents, values]`: tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`."
     vae = adapt(vae)
     z, (latents, values) = check_latents(vae, z), _grid(vae, latents, values)
-    grid = z[:, None, None].repeat(1, len(latents), len(values), *[1] * (z.ndim - 1))
-    for j, i in enumerate(latents): grid[:, j, :, i] = values.to(z).view(-1, *[1] * (z.ndim - 2))
+    grid = z[:, None, None].repeat(1, *values.shape, *[1] * (z.ndim - 1))
+    for j, i in enumerate(latents): grid[:, j, :, i] = values[j].to(z).view(-1, *[1] * (z.ndim - 2))
     return vae.decode(grid.flatten(0, 2)).unflatten(0, grid.shape[:3])
+
+# %% ../nbs/07_interventions.ipynb #07-051b
+def own_range(codes, n: int = 11, level: float = 0.95) -> np.ndarray:
+    "n values for each latent, evenly spread over the middle `level` of its `codes` `[images, latents]`: `[latents, n]`."
+    codes, level, n = table(codes, "codes", 2), number(level, "level", 0, 1), count(n, "n")
+    ends = np.quantile(codes, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return np.linspace(*ends, n, axis=1)
 
 # %% ../nbs/07_interventions.ipynb #07-052
 def check_latents(vae, z) -> torch.Tensor:
@@ -194,34 +201,39 @@ def check_latents(vae, z) -> torch.Tensor:
     return found
 
 def _grid(vae, latents, values):
-    "Numbers of latents, each once, and the values they are to take, as a tensor; `InputError` for others."
+    "Numbers of latents, each once, and the values that each is to take `[latents, values]`; `InputError` for others."
     most = vae.sites["z"].units - 1
     try: latents = [count(i, "a latent's number", 0, most) for i in (range(most + 1) if latents is None else latents)]
     except TypeError: raise InputError(f"expected a list of latents' numbers; got {latents!r:.60}") from None
     listed(latents, latents, "latent")
     try: values = torch.as_tensor(values, dtype=torch.float32)
     except (TypeError, ValueError, RuntimeError): values = torch.empty(0)
-    if values.ndim != 1 or not len(values) or not values.isfinite().all(): raise InputError("values must be a list of finite numbers, at least one")
-    return latents, values
+    if values.ndim not in (1, 2) or not values.numel() or not values.isfinite().all():
+        raise InputError("values must be a list of finite numbers, at least one, or such a list for each latent")
+    if values.ndim == 2 and len(values) != len(latents):
+        raise InputError(f"expected values for each of {len(latents)} latents; got {len(values)} lists")
+    return latents, values.expand(len(latents), -1)
 
 # %% ../nbs/07_interventions.ipynb #07-057
 @torch.no_grad()
 def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
     """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].
 
-    measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`. chunk: pictures at a time.
+    measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`. chunk: pictures at a time. values: one list for all latents, or `[latents, values]`; the coordinate
+    `set_to` `[latent, value]` holds them.
     """
     vae = adapt(vae)
     if not isinstance(measures, dict) or not measures or not all(map(callable, measures.values())):
         raise InputError(f"expected measures as a dictionary, name -> function of differences; got {measures!r:.60}")
     z, chunk, (latents, values) = check_latents(vae, z), count(chunk, "chunk"), _grid(vae, None, values)
-    base, rows = vae.decode(z), torch.cartesian_prod(torch.arange(len(z)), torch.tensor(latents), torch.arange(len(values)))
+    base, rows = vae.decode(z), torch.cartesian_prod(torch.arange(len(z)), torch.tensor(latents), torch.arange(values.shape[1]))
     parts = []
     for image, latent, value in (r.unbind(1) for r in rows.split(chunk)):
         changed = z[image].clone()
-        changed[torch.arange(len(image)), latent] = values[value].to(z)
+        changed[torch.arange(len(image)), latent] = values[latent, value].to(z)
         difference = base[image] - vae.decode(changed)
         parts.append(torch.stack([measure(difference) for measure in measures.values()]))
-    table = out(torch.cat(parts, 1)).reshape(len(measures), len(z), len(latents), len(values))
-    coords = {"measure": list(measures), "latent": latent_names(vae), "value": values.numpy()}
-    return Effects(xr.DataArray(table.numpy(), dims=("measure", "image", "latent", "value"), name="latent effect", coords=coords))
+    found = out(torch.cat(parts, 1)).reshape(len(measures), len(z), *values.shape)
+    coords = {"measure": list(measures), "latent": latent_names(vae), "set_to": (("latent", "value"), values.numpy())}
+    if (values == values[0]).all(): coords["value"] = values[0].numpy()
+    return Effects(xr.DataArray(found.numpy(), dims=("measure", "image", "latent", "value"), name="latent effect", coords=coords))

@@ -44,11 +44,11 @@ def specificity(difference, eps: float = 1e-8):
 def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> xr.DataArray:
     """Effect strength and specificity of every latent in every image, means over the values it is set to: `[measure, image, latent]` (paper Eq. 7, 8).
 
-    z: latents `[n, d]` of the images. The coordinate `undefined` `[latent]` counts the interventions that changed no pixel; they are left
+    z: latents `[n, d]` of the images. values: one list for all latents, or `[latents, values]` (`own_range`). The coordinate `undefined` `[latent]` counts the interventions that changed no pixel; they are left
     out of the specificity. z and values are taken in the precision of the model.
     """
     vae, eps, chunk = adapt(vae), number(eps, "eps", 0), count(chunk, "chunk", 1, 2**31)
-    z, values = torch.from_numpy(table(z, "latents z")).to(vae.like), table(values, "values", 1)
+    z, values = torch.from_numpy(table(z, "latents z")).to(vae.like), table(values, "values")
     if z.shape[1:] != (shape := vae.sites["z"].shape): raise InputError(f"expected latents z [n, {', '.join(map(str, shape))}]; got shape {list(z.shape)}")
     measures = {"effect_strength": distance, "specificity": lambda d: specificity(d, eps)}
     found = latent_differences(vae, z, measures, values, chunk).array

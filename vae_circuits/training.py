@@ -6,7 +6,7 @@
 __all__ = ['OBJECTIVES', 'MODELS', 'PAPER_MODELS', 'PAPER_DATASETS', 'BLOCK', 'DEVICES', 'COUNTS', 'QUANTITIES', 'FORMAT',
            'LATER', 'FILES', 'STATE', 'CHECKPOINTS', 'YARDSTICK', 'TrainConfig', 'build', 'batches', 'Trainer',
            'best_device', 'keep_memory', 'cosine', 'save_checkpoint', 'load_checkpoint', 'evaluate', 'train',
-           'finished', 'trained', 'card_config', 'command', 'wandb_log', 'load_pretrained', 'write_card']
+           'finished', 'trained', 'card_config', 'curve', 'command', 'wandb_log', 'load_pretrained', 'write_card']
 
 # %% ../nbs/05_training.ipynb #05-003
 import ctypes, hashlib, json, math, os, re, sys
@@ -448,11 +448,20 @@ def _load_state(path: Path, trainer):
         raise InputError(f"{path} is not the state of this run; move it away to begin anew") from None
     return step, rows
 
+# %% ../nbs/05_training.ipynb #05-058b
+def curve(rows: list, config: TrainConfig, points: int = 60) -> dict:
+    "At most `points` of the logged `rows`, evenly spread, as lists: `images` seen, and every term."
+    some = rows[::max(1, math.ceil(len(rows) / points))]
+    terms = [k for k in (some[0] if some else {}) if k not in ("step", "epoch", "lr")]
+    found = {"images": [row["step"] * config.batch_size for row in some]}
+    return found | {k: [round(row[k], 3) for row in some] for k in terms}
+
 # %% ../nbs/05_training.ipynb #05-060
 def _finish(out: Path, trainer, rows: list) -> ConvVAE:
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1] if rows else {}, "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images), "device": trainer.device.type,
+            "final": rows[-1] if rows else {}, "curve": curve(rows, config),
+            "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images), "device": trainer.device.type,
             "environment": _settings(out)["environment"]}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
