@@ -13,7 +13,7 @@ help:
 	@echo "make readme       write README.md from nbs/index.ipynb"
 	@echo "make site         render the site (needs Quarto)"
 	@echo "make study        the reference study: train and analyze 60 models (hours), or what is missing of them"
-	@echo "make checkpoints  put the study's longer runs into the package"
+	@echo "make checkpoints  put the study's trained models into the package"
 	@echo "make benchmarks   print the measured rates"
 	@echo "make lock         resolve requirements.lock anew"
 	@echo "make clean        remove what was made, the environment included"

@@ -25,7 +25,7 @@ setup(
     keywords=settings["keywords"],
     classifiers=["Programming Language :: Python :: 3", *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
-    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "results/*.csv", "results/*.parquet"]},
+    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "checkpoints/*.png", "results/*.csv", "results/*.parquet"]},
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require=extras,

@@ -1,29 +1,74 @@
-"""Put the longer runs of the reference study into the package and write their cards: `make checkpoints`.
+"""Put the trained models of the reference study into the package and write their cards: `make checkpoints`.
 
-Runs in runs/study are used, gone on with, or begun. One longer run of each model is in the study, of seed 0: there is nothing to choose from.
+Of the seeds of each model and dataset the one in the middle ships, by reconstruction + KL; a collapsed one is passed over.
+Runs in runs/study are used, gone on with, or begun.
 
-    python tools/checkpoints.py renew
-
-writes the shipped files anew in the present format, with the checksum that those of the first format lack; weights and cards stay as they are.
+    python tools/checkpoints.py renew     the shipped files anew in the present format; weights and cards stay as they are
+    python tools/checkpoints.py cards     the cards and their pictures anew, from the shipped files and the study's table
 """
-import shutil
 import sys
 from pathlib import Path
 
-from vae_circuits.sweep import SHIPPED, STUDIES
-from vae_circuits.training import FORMAT, _read_tensors, _write_tensors, trained, write_card
+import pandas as pd
+from matplotlib.figure import Figure
+
+from vae_circuits.claims import load_study
+from vae_circuits.paper_results import NAMES
+from vae_circuits.sweep import STUDIES, TRAINED
+from vae_circuits.training import FORMAT, _read_tensors, _write_tensors, load_checkpoint, save_checkpoint, trained, write_card
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT/"vae_circuits"/"checkpoints"
+LENGTHS = "untrained", "brief", "short", "default"
 
 
 def make():
-    for run in [run for grid in SHIPPED for run in grid.runs(**STUDIES["study"].training)]:
-        folder = ROOT/"runs"/"study"/"runs"/run.name/"training"
-        trained(run.config, folder)
-        shipped = CHECKPOINTS/f"{run.config.model}_{run.config.dataset}.safetensors"
-        shutil.copyfile(folder/"model.safetensors", shipped)
-        write_card(shipped)
+    runs = [run for grid in TRAINED for run in grid.runs(**STUDIES["study"].training)]
+    for model, dataset in dict.fromkeys((r.config.model, r.config.dataset) for r in runs):
+        found = [trained(r.config, ROOT/"runs"/"study"/"runs"/r.name/"training") for r in runs
+                 if (r.config.model, r.config.dataset) == (model, dataset)]
+        vae, words = middle(found)
+        shipped = CHECKPOINTS/f"{model}_{dataset}.safetensors"
+        card = {k: v for k, v in vae.card.items() if k != "architecture"}
+        save_checkpoint(shipped, vae, card | {"chosen": words})
+        print(shipped.name, words)
+    cards()
+
+
+def middle(found: list) -> tuple:
+    "The model in the middle of those that did not collapse, and a sentence about the choice."
+    total = lambda vae: sum(vae.card["evaluation"][k] for k in ("recon", "kl")) - vae.card["evaluation"]["floor"]
+    alive = sorted((v for v in found if len(v.card["evaluation"]["active"])), key=total)
+    lost = len(found) - len(alive)
+    return alive[(len(alive) - 1) // 2], (
+        f"Of {len(found)} seeds it is the one in the middle by reconstruction above the floor + KL "
+        f"({total(alive[0]):.1f} to {total(alive[-1]):.1f} nats); {lost or 'none'} collapsed.")
+
+
+def cards():
+    study = load_study()
+    for path in sorted(CHECKPOINTS.glob("*.safetensors")):
+        write_card(path)
+        picture(load_checkpoint(path).card, study).savefig(path.with_suffix(".png"), dpi=80, metadata={"Software": None})
+
+
+def picture(card: dict, study: pd.DataFrame) -> Figure:
+    "Left: the losses of this training. Right: scores of every seed after trainings of different lengths."
+    model, dataset, curve = card["config"]["model"], card["config"]["dataset"], card["curve"]
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for term, values in curve.items():
+        if term in ("recon", "kl"): left.plot(curve["images"], pd.Series(values) - card["evaluation"]["floor"] * (term == "recon"), label=term)
+    left.set(xscale="log", yscale="log", xlabel="images", ylabel="nats (reconstruction above its floor)", title=f"{NAMES.get(model, model)}, {dataset}, seed {card['config']['seed']}")
+    left.legend()
+    rows = study[(study.dataset == dataset) & (study.place == "all") & study.setting.isin(LENGTHS) & ((study.model == model) | (study.setting == "untrained"))]
+    wide = rows.pivot(index=["setting", "seed"], columns="number", values="value")
+    seen = wide["images seen"].clip(lower=wide["images seen"][wide["images seen"] > 0].min() / 10)
+    for i, (score, label) in enumerate({"mig": "MIG", "dci disentanglement": "DCI disentanglement", "factor_vae_score score": "FactorVAE score"}.items()):
+        right.plot(seen * 1.07 ** i, wide[score], "o", ms=4, alpha=0.7, label=label)
+    right.set(xscale="log", xlabel="images (leftmost: not trained)", ylim=(0, 1), title="scores, a dot a seed")
+    right.legend(fontsize=8)
+    return figure
 
 
 def renew():
@@ -40,4 +85,4 @@ def weights(path: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    renew() if sys.argv[1:] == ["renew"] else make()
+    {"renew": renew, "cards": cards}.get(" ".join(sys.argv[1:]), make)()
