@@ -355,6 +355,7 @@ def _face(data: bytes) -> np.ndarray:
 class CelebA(ImageFiles, CausalDataset):
     "CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only. Cut to the central 148 pixels, scaled to 64. The sums are TensorFlow Datasets'."
     name, title, page, size = "celeba", "CelebA", "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial research)", 202_599
+    drawn = False
     factors = tuple(_names(name, "no", "yes") for name in ATTRIBUTES)
     sources = {"img_align_celeba.zip": (None, "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74"),
                "list_attr_celeba.txt": (None, "sha256:f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0")}

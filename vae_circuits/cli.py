@@ -18,7 +18,7 @@ from .archives import WORLDS
 from .claims import claims_report
 from .core import InputError
 from .paper_results import Settings, write_analysis, write_paper
-from .sweep import ENGINES, seed_list, setting as parse_setting, study, write_sweep
+from .sweep import ENGINES, outlook, seed_list, setting as parse_setting, study, write_sweep
 from .training import MODELS, TrainConfig, train, wandb_log
 
 # %% ../nbs/24_cli.ipynb #24-006
@@ -110,7 +110,7 @@ def _list(text): return None if text is None else tuple(part.strip() for part in
 
 @app.command(name="sweep")
 def sweep_command(
-    preset: str = option("quick", help="quick: twelve short runs, minutes. study: the reference study, hours on two cores. full: the paper's length, for a GPU."),
+    preset: str = option("quick", help="quick: twelve short runs, minutes. study: the reference study, hours on two cores. full: the paper's length, for a GPU. v3: the later version's six models on five datasets."),
     out: Path = folder("Folder of the sweep; given again, it goes on where it was."),
     models: Optional[str] = option(None, help=f"Instead of the preset's, as in vae,beta_vae. One or more of {', '.join(MODELS)}."),
     datasets: Optional[str] = option(None, help="Instead of the preset's, as in dsprites,synthetic."),
@@ -122,10 +122,11 @@ def sweep_command(
 ):
     "Train and analyze a grid of models: table.parquet and report.html, with the paper's claims."
     what = study(preset, _list(models), _list(datasets), seed_list(seeds) if seeds is not None else None, [parse_setting(s) for s in setting or ()])
+    print(outlook(what.possible(), out/"runs", jobs or os.cpu_count()))
     page, failed = write_sweep(what, out, engine, jobs, address, claims_report)
     print(f"The report is at {page}")
     if failed:
-        print(f"vae-circuits: {len(failed)} of {len(what.runs())} runs failed; the report names them", file=sys.stderr)
+        print(f"vae-circuits: {len(failed)} of {len(what.possible())} runs failed; the report names them", file=sys.stderr)
         sys.exit(1)
 
 # %% ../nbs/24_cli.ipynb #24-020

@@ -182,6 +182,7 @@ def _columns(factors, known):
 class Drawable:
     "Factors and a way to draw them. Subclasses give `name`, `factors`, and `draw(DataFrame of factors) -> images`."
     image_shape = (1, 64, 64)
+    drawn = True  # an image for any values of the factors; False for a world that can only be observed
 
     @property
     def factor_names(self) -> list:

@@ -47,7 +47,7 @@ class Settings:
     circuit_pairs: int = 16  # to find a circuit in, and half as many fresh ones to score it on
     tolerance: float = 0.2  # a circuit's error
     points: int = 10_000  # for the mutual information gap
-    factor: str = "shape"  # whose mediation is measured
+    factor: str = "shape"  # whose mediation is measured; in a sweep, None is the dataset's first
     top: int = 10  # channels in a layer's mean share
     clusters: int = 3
     threshold: float = 0.5  # of a monosemantic unit
@@ -67,7 +67,7 @@ class Settings:
         number(self.tolerance, "tolerance", 0, 0.999)
         number(self.threshold, "threshold", 0, 1)
         one_of(self.suite, SUITES, "suite")
-        if not isinstance(self.factor, str):
+        if not isinstance(self.factor, str | None):
             raise InputError(f"expected the name of a factor; got {self.factor!r:.60}")
 
 # %% ../nbs/21_paper_results.ipynb #21-008

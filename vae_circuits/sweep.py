@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['AXES', 'FIVE', 'SHORTER', 'TRAINED', 'SHORT', 'STRENGTHS', 'UNTRAINED', 'BEGUN', 'OTHERS', 'BRIEF', 'WANTED',
-           'STUDIES', 'COLUMNS', 'DONE', 'FAILED', 'STARTED', 'ENGINES', 'DEATHS', 'HEADLINES', 'Run', 'Grid', 'Study',
-           'study', 'setting', 'seed_list', 'measure', 'fell', 'work', 'workers', 'sweep', 'over_seeds', 'interval',
-           'difference', 'headline_table', 'headline_figure', 'write_sweep']
+           'STUDIES', 'COLUMNS', 'DONE', 'FAILED', 'STARTED', 'ENGINES', 'DEATHS', 'IMAGES', 'ANALYSIS', 'HEADLINES',
+           'Run', 'Grid', 'Study', 'study', 'setting', 'seed_list', 'measure', 'fell', 'work', 'workers', 'sweep',
+           'outlook', 'over_seeds', 'interval', 'difference', 'headline_table', 'headline_figure', 'write_sweep']
 
 # %% ../nbs/22_sweep.ipynb #22-003
 import html, importlib, io, itertools, json, os, re, threading, time, traceback
@@ -83,12 +83,26 @@ def _changes(what: str, changes: dict):
 # %% ../nbs/22_sweep.ipynb #22-011
 @dataclass(frozen=True)
 class Study:
-    "Grids, what all trainings in them have in common, and how models are analyzed."
+    "Grids, what all trainings in them have in common, and how models are analyzed. partial: leave out datasets that are not at hand."
     grids: tuple
     training: dict
     settings: Settings = Settings()
+    partial: bool = False
 
     def runs(self) -> list: return [run for grid in self.grids for run in grid.runs(**self.training)]
+
+    def missing(self) -> dict:
+        "Dataset -> what is said of where to get it, for those of a partial study that are not at hand."
+        lost = {}
+        for name in dict.fromkeys(r.config.dataset for r in self.runs()) if self.partial else ():
+            try: world(name)
+            except InputError as e: lost[name] = str(e)
+        return lost
+
+    def possible(self) -> list:
+        "The runs on datasets that are at hand."
+        lost = self.missing()
+        return [r for r in self.runs() if r.config.dataset not in lost]
 
 # %% ../nbs/22_sweep.ipynb #22-013
 FIVE = tuple(range(5))
@@ -115,6 +129,8 @@ STUDIES = {
                    Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
     "study": Study((*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF), dict(precision="bfloat16"), Settings(images=128, resamples=200)),
     "full": Study((*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF, *WANTED), dict(precision="bfloat16"), Settings(images=128, resamples=200)),
+    "v3": Study((Grid((*PAPER_MODELS, "beta_tcvae", "dip_vae", "vq_vae"), ("dsprites", "shapes3d", "mpi3d_toy", "celeba", "smallnorb"), (0, 1, 2)),),
+                dict(precision="bfloat16"), Settings(images=128, resamples=200, factor=None), partial=True),
 }
 
 # %% ../nbs/22_sweep.ipynb #22-017
@@ -168,17 +184,27 @@ COLUMNS = ["dataset", "model", "setting", "seed", "place", "number", "value", "l
 def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
     "All numbers of one trained model: columns `COLUMNS`; numbers without an interval have NaN there."
     data = world(run.config.dataset)
-    parts = _of_codes(vae, data, settings) if "codes" in vae.sites else _of_latents(vae, data, settings)
-    parts.append(_rows("all", {"images seen": vae.card["images"]}))
+    settings = _asking(data, settings)
+    if "codes" in vae.sites: parts = _of_codes(vae, data, settings)
+    else: parts = [*(_of_latents(vae, data, settings) if data.drawn else _observed(vae, data, settings)), *_of_own_range(vae, data, settings)]
+    parts.append(_rows("all", {"images seen": vae.card["images"], "fell": fell(vae.card.get("curve", {}))}))
     return pd.concat(parts, ignore_index=True).assign(**run.key)[COLUMNS].astype({c: float for c in COLUMNS[-4:]})
+
+def _asking(data, settings: Settings) -> Settings:
+    "`settings` that name a factor: the first of `data` in place of None."
+    return settings if settings.factor else replace(settings, factor=data.factor_names[0])
+
+def _observed(vae, data, settings) -> list:
+    "How well a model with a posterior fits."
+    found = evaluate(vae, data, n=min(settings.points, 4096))
+    return [_rows("all", {k: found[k] for k in ("recon", "floor", "kl", "elbo")} | {"active": len(found["active"])})]
 
 # %% ../nbs/22_sweep.ipynb #22-029
 def _of_latents(vae, data, settings) -> list:
     "The tables of a model with a posterior."
     found = analyze(vae, data, settings)
     scores = score_suite(data, vae, settings.suite, seed=settings.seed).value
-    parts = [*_of_own_range(vae, data, settings), _rows("all", {"fell": fell(vae.card.get("curve", {}))}), found.numbers.reset_index(),
-             _rows("all", {f"{score} {part}": v for (score, part), v in scores.items()}),
+    parts = [found.numbers.reset_index(), _rows("all", {f"{score} {part}": v for (score, part), v in scores.items()}),
              _rows("all", {k: found.evaluation[k] for k in ("recon", "floor", "kl", "elbo")} | {"active": len(found.evaluation["active"])})]
     R, members = found.responses.array.transpose("factor", "unit"), found.circuit.units
     parts += [_rows(R.unit.values, R.sel(factor=f).values, f"response to {f}") for f in R.factor.values]
@@ -398,7 +424,7 @@ def _check(runs, folders, settings):
     if len(folders) < len(runs): raise InputError(f"the run {Counter(r.name for r in runs).most_common(1)[0][0]} is in the study more than once")
     for name, coded in dict.fromkeys((r.config.dataset, r.config.model == "vq_vae") for r in runs):
         data = world(name)
-        if not coded: data.factor(settings.factor)
+        if not coded: data.factor(_asking(data, settings).factor)
     for run in runs:
         if not (folders[run.name]/DONE).is_file(): continue
         made = _read_table(folders[run.name]/DONE, ["seed"]).attrs
@@ -424,6 +450,19 @@ def _progress(folders):
     finally:
         stop.set(), thread.join()
         show(), bar.close()
+
+# %% ../nbs/22_sweep.ipynb #22-074b
+IMAGES, ANALYSIS = 400, 60  # images a second that a thread trains a VAE on in bfloat16; seconds it needs to analyze one
+
+def outlook(runs, home, jobs: int) -> str:
+    "One line: how many of `runs` are done in the folder `home`, and about how long the others take with `jobs` at a time."
+    runs, folders = list(runs), {run.name: place(home)/run.name for run in runs}
+    todo = [r for r in runs if not (folders[r.name]/DONE).is_file()]
+    training = [r.config for r in todo if not (folders[r.name]/"training"/"model.safetensors").is_file()]
+    images = sum(c.steps * c.batch_size * (2 if c.model == "factor_vae" else 1) for c in training)
+    hours = (images / IMAGES + ANALYSIS * len(todo)) / count(jobs, "jobs") / 3600
+    return (f"{len(runs) - len(todo)} of {len(runs)} runs are done, {len(training)} are to be trained; with {jobs} at a time "
+            f"this takes about {f'{hours:,.1f} hours' if hours >= 1 else f'{60 * hours:.0f} minutes'}")
 
 # %% ../nbs/22_sweep.ipynb #22-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -487,7 +526,9 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
     more: from the table, further tables and figures for the report.
     """
     if not isinstance(what, Study): raise InputError(f"expected a Study; got {what!r:.60}")
-    runs = what.runs()
+    runs, missing = what.possible(), what.missing()
+    if not runs: raise InputError(f"none of the datasets is at hand: {'; '.join(missing.values())}")
+    for words in missing.values(): print(f"left out: {words}")
     with held(out) as out:
         if contents(out) not in ([], ["runs"]) and not (out/"runs"/MANIFEST).is_file():
             raise InputError(f"{out} holds something else than a sweep of this version; it is left as it is")
@@ -503,14 +544,15 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
         table.attrs = {"settings": asdict(what.settings), "training": what.training, "grids": [asdict(g) for g in what.grids], "environments": [json.loads(e) for e in environments]}
         _write_table(out/"table.parquet", table)
         tables, figures = more(table)
-        page = report("A sweep over models, datasets and seeds", _intro(table, failed), {"headlines": headline_table(table)} | tables, {"headlines": headline_figure(table)} | figures, table.attrs)
+        page = report("A sweep over models, datasets and seeds", _intro(table, failed, missing), {"headlines": headline_table(table)} | tables, {"headlines": headline_figure(table)} | figures, table.attrs)
         keep(out/"report.html", page)
         return out/"report.html", failed
 
 # %% ../nbs/22_sweep.ipynb #22-098
-def _intro(table, failed) -> str:
+def _intro(table, failed, missing) -> str:
     runs = table.groupby(["dataset", "model", "setting"], sort=False).seed.nunique().rename("seeds")
     seen = table[table.number == "images seen"].groupby(["dataset", "model", "setting"], sort=False).value.max().rename("images seen")
     words = "Numbers are means over seeds with 95% intervals by Student's t, which are about another training of the same model; a dash where there is one seed. The table behind them is table.parquet."
     lost = f"<p>{len(failed)} runs failed:</p><pre>{html.escape(chr(10).join(f'{n}: {e}' for n, e in failed.items()))}</pre>" if failed else ""
+    lost += "".join(f"<p>Left out: {html.escape(text)}</p>" for text in missing.values())
     return f"<p>{words}</p>{lost}{pd.concat([runs, seen], axis=1).reset_index().to_html(index=False, border=0, float_format='{:,.0f}'.format)}"
