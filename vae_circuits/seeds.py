@@ -70,7 +70,9 @@ def _player(term: str, trainers: list, weights: list, record: bool):
     "The stacked `weights` of one player and one Adam for them, which goes on from the moments of the trainers' own."
     own = [t.players[term] for t in trainers]  # of each seed: parameters, Adam
     group = {**own[0][1].param_groups[0], "params": weights}
-    if record: group |= {"capturable": True, "lr": torch.tensor(group["lr"], device=weights[0].device)}  # numbers that a graph can read anew
+    if record:  # numbers that a graph can read anew, and one kernel for all weights
+        rate = torch.tensor(group["lr"], device=weights[0].device)
+        group |= {"capturable": True, "fused": True, "lr": rate}
     adam = torch.optim.Adam([group])
     for w, *parts in zip(weights, *(params for params, _ in own)):
         states = [a.state.get(p, {}) for p, (_, a) in zip(parts, own)]
@@ -123,7 +125,12 @@ class SeedTrainer(Trainer):
 
     def terms(self, images, noise, done):
         with Bfloat16() if self.config.precision == "bfloat16" else nullcontext():
-            return vmap(lambda w, x, e: functional_call(self.equations, w, (x, e, done)))(self.weights, images, noise)
+            return self.mapped(images, noise, done)
+
+    def mapped(self, images, noise, done):
+        "What the objective measures, for all seeds."
+        call = lambda w, x, e: functional_call(self.equations, w, (x, e, done))
+        return vmap(call)(self.weights, images, noise)
 
     def update(self, images, noise, done): return (self.recorded or super().update)(images, noise, done)
 

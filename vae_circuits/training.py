@@ -457,12 +457,13 @@ def curve(rows: list, config: TrainConfig, points: int = 60) -> dict:
     return found | {k: [round(row[k], 3) for row in some] for k in terms}
 
 # %% ../nbs/05_training.ipynb #05-060
-def _finish(out: Path, trainer, rows: list) -> ConvVAE:
+def _finish(out: Path, trainer, rows: list, **more) -> ConvVAE:
+    "Write the model with its card, on which `more` stands, too; returns it."
     config = trainer.config
     card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
             "final": rows[-1] if rows else {}, "curve": curve(rows, config),
             "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images), "device": trainer.device.type,
-            "environment": _settings(out)["environment"]}
+            "environment": _settings(out)["environment"], **more}
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
 # %% ../nbs/05_training.ipynb #05-062
