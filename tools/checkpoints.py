@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from vae_circuits.archives import world
 from vae_circuits.claims import load_study
 from vae_circuits.paper_results import NAMES
 from vae_circuits.sweep import STUDIES, TRAINED
@@ -19,6 +20,7 @@ from vae_circuits.training import FORMAT, _read_tensors, _write_tensors, load_ch
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT/"vae_circuits"/"checkpoints"
+SITES = "encoder_conv_0", "encoder_conv_1", "encoder_conv_2", "decoder_linear", "decoder_conv_0", "decoder_conv_1"
 LENGTHS = "untrained", "brief", "short", "default"
 
 
@@ -30,7 +32,7 @@ def make():
         vae, words = middle(found)
         shipped = CHECKPOINTS/f"{model}_{dataset}.safetensors"
         card = {k: v for k, v in vae.card.items() if k != "architecture"}
-        save_checkpoint(shipped, vae, card | {"chosen": words})
+        save_checkpoint(shipped, vae, card | {"chosen": f"{words} {silent(vae, dataset)}"})
         print(shipped.name, words)
     cards()
 
@@ -43,6 +45,13 @@ def middle(found: list) -> tuple:
     return alive[(len(alive) - 1) // 2], (
         f"Of {len(found)} seeds it is the one in the middle by reconstruction above the floor + KL "
         f"({total(alive[0]):.1f} to {total(alive[-1]):.1f} nats); {lost or 'none'} collapsed.")
+
+
+def silent(vae, dataset: str) -> str:
+    "A sentence about channels that no image turns on: trainings at this rate lose many in their first steps."
+    run = vae.run(world(dataset).sample(2048, seed=0).images, record=SITES)
+    dead = {s: (int((run[s].amax((0, 2, 3)) <= 0).sum()), run[s].shape[1]) for s in SITES}
+    return f"Channels that none of 2,048 images turns on: {', '.join(f'{n} of {of} in {s}' for s, (n, of) in dead.items())}."
 
 
 def cards():
