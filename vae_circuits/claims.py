@@ -442,7 +442,7 @@ def predictors(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(rows).rename_axis("row") if rows else pd.DataFrame()
 
 # %% ../nbs/23_claims.ipynb #23-119b
-CHANGED = {"mutual information gap": SCORE, "DCI disentanglement": DCI, "effect strength": STRENGTH, "effect strength within own codes": OWN, "specificity": FOCUS, "modularity of mu": MODULAR, "polysemanticity of mu": POLY, "monosemantic units, %": MONO,
+CHANGED = {"mutual information gap": SCORE, "DCI disentanglement": DCI, "effect strength": STRENGTH, "strength within own codes": OWN, "specificity": FOCUS, "modularity of mu": MODULAR, "polysemanticity of mu": POLY, "monosemantic units, %": MONO,
            **{f"mediation, {site}": q for site, q in TOP.items()}}
 
 # %% ../nbs/23_claims.ipynb #23-120
@@ -537,11 +537,13 @@ def predictors_figure(table: pd.DataFrame) -> Figure:
 
 # %% ../nbs/23_claims.ipynb #23-145
 def changes_figure(changes: pd.DataFrame) -> Figure:
-    "`against_vae` as dots with intervals, a panel a number, in units of the largest difference there."
+    "`against_vae` as dots with intervals: a panel a number, each with its own scale."
     names = list(dict.fromkeys(i.split(": ")[1] for i in changes.index))
     models, data = [c for c in changes if " " not in c], list(dict.fromkeys(i.split(": ")[0] for i in changes.index))
     figure = Figure(figsize=(12, 5), layout="constrained")
-    for ax, name in zip(figure.subplots(2, -(-len(names) // 2), sharey=True, squeeze=False).flat, names):
+    axes = figure.subplots(2, -(-len(names) // 2), sharey=True, squeeze=False).flat
+    for ax in axes[len(names):]: ax.set_axis_off()
+    for ax, name in zip(axes, names):
         for k, d in enumerate(data):
             r = changes.loc[f"{d}: {name}"] if f"{d}: {name}" in changes.index else pd.Series(np.nan, changes.columns)
             x, y = np.array([r[m] for m in models]), np.arange(len(models)) + .25 * (k - .5)

@@ -51,13 +51,17 @@ def gate(table: pd.DataFrame) -> pd.DataFrame:
 
 # %% ../nbs/22b_verdicts.ipynb #22b-009g
 def gate_table(table: pd.DataFrame) -> pd.DataFrame:
-    "`gate` in short: a row a dataset, model and setting; columns runs, one for each state there is, and means of images, reached and level."
+    """`gate` in short: a row a dataset, model and setting; columns runs, one for each state there is, means of images,
+    reached and level, and trained ('4 of 5')."""
     found, by = gate(table), ["dataset", "model", "setting"]
     counts = found.groupby([*by, "state"], sort=False).size().unstack(fill_value=0)
     counts = counts.reindex(columns=[s for s in STATES if s in counts])
     means = found.groupby(by, sort=False)[["images", "reached", "level"]].mean()
     both = pd.concat([counts.sum(axis=1).rename("runs"), counts, means], axis=1)
-    return both.set_axis([", ".join(run) for run in both.index]).rename(columns=lambda c: c.replace(" ", "_")).rename_axis("row")
+    good = found.groupby(by, sort=False).trained.sum()
+    both["trained"] = [f"{n} of {m}" for n, m in zip(good.reindex(both.index), both.runs)]
+    names = [", ".join(NAMES.get(part, part) for part in run) for run in both.index]
+    return both.set_axis(names).rename(columns=lambda c: c.replace(" ", "_")).rename_axis("row")
 
 # %% ../nbs/22b_verdicts.ipynb #22b-009j
 @dataclass(frozen=True)
@@ -367,4 +371,4 @@ def _more(found: Finding, word: str) -> str:
         return f"{word}: {found.lacks}"
     if word != "undecided" or np.isnan(found.seeds): return word
     if found.p < .05: return f"{word} (not after the correction for many)"
-    return f"{word} (would take at least {found.seeds:.0f} seeds)" if found.seeds <= MOST else f"{word} (would take more than {MOST} seeds)"
+    return f"{word} (needs {min(found.seeds, MOST + 1):.0f}+ seeds)"
