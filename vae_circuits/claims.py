@@ -27,7 +27,7 @@ from .paper_results import ENCODER, NAMES, PAPER
 from .sweep import difference, interval
 from .training import PAPER_MODELS
 from .uncertainty import interval_text
-from .verdicts import (ENOUGH, NOT_TESTED, Claim, Finding, Part, Runs, counts_of, gap_of, mean_of, only_length, part_of, above, all_of, answers,
+from .verdicts import (ENOUGH, MARGIN, NOT_TESTED, Claim, Finding, Part, Runs, counts_of, gap_of, mean_of, only_length, part_of, above, all_of, answers,
                                    at, below, chance, draws_of, exactly, gate, gate_table, judged, like, more_than_untrained, of_answers, ordered,
                                    over_latents, passed, positive, runs_of, split_latents, verdict)
 
@@ -310,6 +310,7 @@ def none_best(known: dict) -> Finding:
                   for d, r in known.items() for o in PAPER_MODELS if o != m] for m in PAPER_MODELS}
     best = {m: max(parts, key=lambda p: p.gap if np.isfinite(p.gap) else -np.inf) for m, parts in beaten.items()}
     every = [p for parts in beaten.values() for p in parts]
+    if len(known) < 2: return Finding(tuple(every), "", lacks="one dataset")
     given = None if any(p.given is None for p in every) else all(any(p.given for p in parts) for parts in beaten.values())
     found = Finding(tuple(every), "; ".join(p.text for p in best.values()), given=given)
     if any(np.isnan(p.p) for p in every): return found
@@ -337,7 +338,7 @@ LATER = [
           why="correlation of the means of settings, the KL taken out; latents set within their own codes"),
     Claim(V3, "(ii) β's weight is a bottleneck when factors come near the number of latents", testable=False,
           why="it would take a dataset with about as many factors as latents (dSprites has 5, the synthetic "
-              "pictures 5, for 10 latents), or β-VAEs with 5 and 10 latents at several β, five seeds each"),
+              "pictures 6, for 10 latents), or β-VAEs with 5 and 10 latents at several β, five seeds each"),
     Claim(V3, "(iii) No model is best on all datasets", none_best, datasets=("both",),
           why="of the paper's three models on the datasets here, by DCI; shown is each model's strongest rival"),
     Claim(V3, "(iv) Effect strength is near zero on VQ-VAE", channels_still,
