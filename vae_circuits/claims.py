@@ -299,9 +299,12 @@ def between_settings(runs) -> Finding:
     return _over(parts, data, np.zeros(len(data), int), len(data) - 3, runs)
 
 def _over(parts, data, groups, freedom, runs) -> Finding:
-    part = _partial(data, groups, freedom, counts_of(runs, *parts), len(data) / len(parts)) if parts else Part("r", np.nan, counts=counts_of(runs, V))
-    found = all_of([part])
-    return replace(found, lacks="too few settings or runs", text=f"{found.text} over {sum(map(len, parts.values()))} runs of {len(parts)} settings")
+    of = len({g for g in runs.total if g[1] != "untrained"} | set(parts))
+    if not parts: return Finding((Part("r", np.nan, counts=counts_of(runs, V)),), "–")
+    part = _partial(data, groups, freedom, counts_of(runs, *parts), len(data) / len(parts))
+    settings = f"{len(parts)} of {of} models and settings"
+    return replace(all_of([part]), lacks=f"enough trained runs of {settings} only",
+                   text=f"{part.text} over {sum(map(len, parts.values()))} runs of {settings}")
 
 # %% ../nbs/23_claims.ipynb #23-103
 def none_best(known: dict) -> Finding:

@@ -52,11 +52,11 @@ def gate(table: pd.DataFrame) -> pd.DataFrame:
 # %% ../nbs/22b_verdicts.ipynb #22b-009g
 def gate_table(table: pd.DataFrame) -> pd.DataFrame:
     """`gate` in short: a row a dataset, model and setting; columns runs, one for each state there is, means of images,
-    reached and level, and trained ('4 of 5')."""
+    reached, level and moved, and trained ('4 of 5')."""
     found, by = gate(table), ["dataset", "model", "setting"]
     counts = found.groupby([*by, "state"], sort=False).size().unstack(fill_value=0)
     counts = counts.reindex(columns=[s for s in STATES if s in counts])
-    means = found.groupby(by, sort=False)[["images", "reached", "level"]].mean()
+    means = found.groupby(by, sort=False)[["images", "reached", "level", "moved"]].mean()
     both = pd.concat([counts.sum(axis=1).rename("runs"), counts, means], axis=1)
     good = found.groupby(by, sort=False).trained.sum()
     both["trained"] = [f"{n} of {m}" for n, m in zip(good.reindex(both.index), both.runs)]
