@@ -221,7 +221,7 @@ class Finding:
     p_against: float = np.nan
     fact: "bool | None" = None
     given: "bool | None" = None
-    lacks: str = "undefined in these runs"
+    lacks: str = "defined in too few of these runs"
 
     @property
     def p(self) -> float: return np.fmin(self.p_for, self.p_against)
