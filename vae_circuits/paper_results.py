@@ -530,13 +530,13 @@ img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflo
 # %% ../nbs/21_paper_results.ipynb #21-125
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
-    "claims": "The paper's claims, put to these runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are.",
-    "collapsed": "Runs that were trained and have no active latent: they encode nothing. They count in the main numbers, and are left out of everything about the claims.",
+    "claims": "The paper's claims, put to the trained runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are; verdicts are corrected for being many. Power: the gap that these seeds show four times in five. Needs 9+ seeds: as many of each model, at least, to show the gap that was found. One run: how often one run of each model would have given the claim.",
+    "gate": "Which runs are trained: those that reach a stated level of reconstruction above its floor plus KL (nats), or whose loss has come to rest. Collapsed runs have no active latent. Only trained runs count below.",
     "predictors": "What goes with disentanglement: correlations of modularity, effect strength and their product with two scores, over runs, and within models.",
     "against_vae": "What the objectives change: differences from the VAE, over seeds.",
     "shared_circuits": "Circuits of shape in separately trained networks, their channels matched by what they answer to: Jaccard index, beside random circuits of the same sizes and beside channels as they are numbered.",
     "wasted": "How many latents are weak, inactive, or carry next to nothing.",
-    "lengths": "One longer training of each model beside what one more short one would give.",
+    "by_length": "The verdict on each claim for each length of training (pictures seen), whether or not runs of that length are trained.",
     "codes": "VQ-VAE: how far the picture moves when latents are nudged, codes swapped, channels set, and codes exchanged with another picture's.",
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
