@@ -12,7 +12,7 @@ help:
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"
 	@echo "make site         render the site (needs Quarto)"
-	@echo "make study        the reference study: train and analyze 60 models (hours), or what is missing of them"
+	@echo "make study        the reference study: train and analyze its models, or what is missing (days on a CPU; tools/fleet.py trains on a GPU)"
 	@echo "make checkpoints  put the study's trained models into the package"
 	@echo "make benchmarks   print the measured rates"
 	@echo "make lock         resolve requirements.lock anew"
