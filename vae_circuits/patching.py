@@ -178,6 +178,7 @@ class Prepared:
     "Pairs whose clean and donor runs are known; made by `prepare`."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
         self.vae, self.engine, self.nodes, self.readout, self.ends = vae, engine, nodes, readout, ends
+        self.pairs, self.eps = (x, value), eps
         starts = [nodes[s] for s in sites]
         self.base = engine.values(x, eps, engine.needed(starts))
         donor = engine.values(value, eps, [*starts, *engine.ends]) if isinstance(value, torch.Tensor) else None
@@ -186,6 +187,10 @@ class Prepared:
         self.function = value if callable(value) else None
         self.new = {s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value) for s in sites}
         self._kept = {}
+
+    def __reduce__(self):
+        "A trace cannot leave its process, so a copy is prepared anew."
+        return prepare, (self.vae, *self.pairs, list(self.new), self.readout, self.eps)
 
     def _read(self, values):
         trace = self.engine.trace
@@ -300,21 +305,25 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
         site, best = vae.sites[name], found[name].clone()
         for address in (Address.parse(a, vae.sites) for a in unit_names(site, unit)):
             index = address.index(site)
-            best[index] = _least(lambda a: (read(vae.run(given=natural, do={address: a}, record=ends), readout) - read(natural, readout)).square().sum(1).mean(),
-                                 found[name][index], natural[name][index].std().item(), steps, lr)
+            def loss(a):
+                run = vae.run(given=natural, do={address: a}, record=ends)
+                return _single(read(run, readout) - read(natural, readout)).square().sum(1).mean()
+            best[index] = _least(loss, found[name][index], natural[name][index].std().item(), steps, lr)
         found = Run({**found, name: best})
     return found
 
 # %% ../nbs/09_patching.ipynb #09-077
 def _least(loss, start, spread, steps, lr):
     "The value with the least `loss` that Adam meets on its way from `start`."
-    value = start.clone().requires_grad_()
+    value = _single(start).clone().requires_grad_()  # in half precision, steps would be lost
     optimizer, best = torch.optim.Adam([value], lr=lr * max(1e-6, spread)), (float("inf"), start)
     with torch.enable_grad():
         for _ in range(steps + 1):
             now = loss(value)
-            if now.item() < best[0]: best = now.item(), value.detach().clone()
+            if now.item() < best[0]: best = now.item(), value.detach().to(start.dtype, copy=True)
             optimizer.zero_grad()
             if now.requires_grad: now.backward(inputs=[value])
             optimizer.step()
     return best[1]
+
+def _single(tensor): return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
