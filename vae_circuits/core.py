@@ -187,7 +187,11 @@ def _locked(path: Path, wait: bool):
         lock = FileLock(file, timeout=-1 if wait else 0.2, poll_interval=0.05)
         lock.acquire()
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        file.write_text(f"pid {os.getpid()} on {socket.gethostname()}, since {since}", "utf-8")
+        try: file.write_text(f"pid {os.getpid()} on {socket.gethostname()}, since {since}", "utf-8")
+        except OSError:  # a full disk
+            file.unlink(missing_ok=True)
+            lock.release()
+            raise
     except Timeout:
         who = file.read_text("utf-8") if file.is_file() else "just ended"
         raise InputError(f"{path} is in use by another run ({who}); "
