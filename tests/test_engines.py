@@ -13,14 +13,21 @@ import threading
 import time
 from contextlib import redirect_stderr
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import torch
+from joblib import Parallel, delayed, parallel_config
 
 from vae_circuits import paper_results
+from vae_circuits.circuits import Trial
 from vae_circuits.cli import main
+from vae_circuits.data import SyntheticCausal
 from vae_circuits.paper_results import Settings
+from vae_circuits.patching import prepare
 from vae_circuits.sweep import STARTED, Grid, Study, write_sweep
+from vae_circuits.training import load_checkpoint
 
 TRAINING = dict(epochs=1, epoch_images=16 * 30, batch_size=16, checkpoint_every=10, log_every=10, evaluation_images=64, device="cpu")
 SETTINGS = Settings(images=8, pairs=4, circuit_pairs=2, points=300, resamples=20, suite="smoke")
@@ -204,6 +211,62 @@ def test_full_disk(model, tmp_path, monkeypatch, capsys):
     for out in ("/dev/full", os.devnull):
         with open(out, "w") as stdout: done = subprocess.run([*CLI, "train", "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True)
         assert (done.returncode, len(done.stderr.splitlines())) == ((2, 1) if out == "/dev/full" else (0, 0))
+
+
+def test_nobody_reads_on(model):
+    "A pipe whose reader has left ends a command as it ends any other: quietly, with the code of SIGPIPE."
+    for args in (["--help"], ["analyze", "--help"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        with os.fdopen(writer, "w") as stdout: done = subprocess.run([*CLI, *args], stdout=stdout, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (141, "")
+
+
+MOUNTED = """
+import os, sys
+from pathlib import Path
+from vae_circuits.core import InputError, contents, whole_folder
+out = Path(sys.argv[1])
+def written(text):
+    with whole_folder(out, "results.json", overwrite=True) as new: (new/"results.json").write_text(text)
+written("1"), os.chdir(out), written("2")
+assert os.path.ismount(out) and contents(out) == ["results.json"] and Path("results.json").read_text() == "2"
+with open(out/"mine", "wb", buffering=0) as f:
+    try:
+        while True: f.write(bytes(4096))
+    except OSError: pass  # now it is full
+try: written("3" * 10_000)
+except (InputError, OSError) as e: assert "No space left on device" in str(e)
+else: raise AssertionError("there was space")
+assert sorted(os.listdir(out)) == [".vae_circuits.json", "mine", "results.json"] and Path("results.json").read_text() == "2"
+"""
+
+
+def test_mount_point(tmp_path):
+    "Results in a folder that is a file system of its own, until that is full; where this machine lets us mount one."
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-ec"]
+    try: may = subprocess.run([*shell, f"mount -t tmpfs none {tmp_path}"], capture_output=True).returncode == 0
+    except FileNotFoundError: may = False
+    if not may: pytest.skip("no file system can be mounted here")
+    script = f'mount -t tmpfs -o size=1m none {tmp_path}; exec "$0" "$@"'
+    done = subprocess.run([*shell, script, sys.executable, "-c", MOUNTED, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def effect(thing, address):
+    "In a worker: what a patch does there, of a model or of prepared pairs."
+    return thing.patch(address) if hasattr(thing, "patch") else thing.effects(thing.everything() | {address: np.zeros(10, bool)})
+
+
+def test_sent_to_workers(model):
+    "A model after its first sweep, prepared pairs and a trial answer in another process as they do here."
+    vae, data = load_checkpoint(model), SyntheticCausal()
+    sample = data.sample(2, seed=0)
+    pairs = sample.images, data.interventions(sample, "shape").images
+    ready, trial = prepare(vae, *pairs, ["encoder_conv_2", "mu"], "recon"), Trial(vae, *pairs, sites=["mu"], readout="recon", part="both")
+    jobs = (ready, "encoder_conv_2[3]"), (ready, "mu"), (trial, "mu")
+    with parallel_config("loky", n_jobs=2): there = Parallel()(delayed(effect)(*job) for job in jobs)
+    for job, found in zip(jobs, there): torch.testing.assert_close(found, effect(*job))
 
 
 def test_workers_end_with_their_driver(tmp_path):
