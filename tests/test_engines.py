@@ -5,20 +5,22 @@ The engines are real: processes of joblib, a Dask cluster, a Ray cluster, and SL
 import io
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 import torch
-from joblib import Parallel, delayed, parallel_config
 
 from vae_circuits import paper_results
 from vae_circuits.circuits import Trial
@@ -213,13 +215,13 @@ def test_full_disk(model, tmp_path, monkeypatch, capsys):
         assert (done.returncode, len(done.stderr.splitlines())) == ((2, 1) if out == "/dev/full" else (0, 0))
 
 
-def test_nobody_reads_on(model):
-    "A pipe whose reader has left ends a command as it ends any other: quietly, with the code of SIGPIPE."
-    for args in (["--help"], ["analyze", "--help"]):
-        reader, writer = os.pipe()
-        os.close(reader)
-        with os.fdopen(writer, "w") as stdout: done = subprocess.run([*CLI, *args], stdout=stdout, stderr=subprocess.PIPE, text=True)
-        assert (done.returncode, done.stderr) == (141, "")
+def test_nobody_reads_on():
+    "A pipe whose reader has left ends a command quietly, with the code of SIGPIPE."
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        done = subprocess.run([*CLI, "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 MOUNTED = """
@@ -228,9 +230,11 @@ from pathlib import Path
 from vae_circuits.core import InputError, contents, whole_folder
 out = Path(sys.argv[1])
 def written(text):
-    with whole_folder(out, "results.json", overwrite=True) as new: (new/"results.json").write_text(text)
+    with whole_folder(out, "results.json", overwrite=True) as new:
+        (new/"results.json").write_text(text)
 written("1"), os.chdir(out), written("2")
-assert os.path.ismount(out) and contents(out) == ["results.json"] and Path("results.json").read_text() == "2"
+assert os.path.ismount(out) and contents(out) == ["results.json"]
+assert Path("results.json").read_text() == "2"
 with open(out/"mine", "wb", buffering=0) as f:
     try:
         while True: f.write(bytes(4096))
@@ -238,34 +242,39 @@ with open(out/"mine", "wb", buffering=0) as f:
 try: written("3" * 10_000)
 except (InputError, OSError) as e: assert "No space left on device" in str(e)
 else: raise AssertionError("there was space")
-assert sorted(os.listdir(out)) == [".vae_circuits.json", "mine", "results.json"] and Path("results.json").read_text() == "2"
+assert sorted(os.listdir(out)) == [".vae_circuits.json", "mine", "results.json"]
+assert Path("results.json").read_text() == "2"
 """
 
 
 def test_mount_point(tmp_path):
-    "Results in a folder that is a file system of its own, until that is full; where this machine lets us mount one."
+    "Results on a file system of their own, until that is full; where this machine lets us mount one."
     shell = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-ec"]
-    try: may = subprocess.run([*shell, f"mount -t tmpfs none {tmp_path}"], capture_output=True).returncode == 0
-    except FileNotFoundError: may = False
-    if not may: pytest.skip("no file system can be mounted here")
+    mount = [*shell, f"mount -t tmpfs none {tmp_path}"]
+    if not shutil.which("unshare") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
     script = f'mount -t tmpfs -o size=1m none {tmp_path}; exec "$0" "$@"'
-    done = subprocess.run([*shell, script, sys.executable, "-c", MOUNTED, str(tmp_path)], capture_output=True, text=True)
+    command = [*shell, script, sys.executable, "-c", MOUNTED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def effect(thing, address):
-    "In a worker: what a patch does there, of a model or of prepared pairs."
-    return thing.patch(address) if hasattr(thing, "patch") else thing.effects(thing.everything() | {address: np.zeros(10, bool)})
+    "In a worker: what a patch does to prepared pairs, or holding a site to a trial."
+    if hasattr(thing, "patch"): return thing.patch(address)
+    return thing.effects({address: np.zeros(10, bool)})
 
 
-def test_sent_to_workers(model):
-    "A model after its first sweep, prepared pairs and a trial answer in another process as they do here."
+def test_sent_to_a_worker(model):
+    "A model that was traced, in prepared pairs and in a trial, answers in another process as here."
     vae, data = load_checkpoint(model), SyntheticCausal()
     sample = data.sample(2, seed=0)
     pairs = sample.images, data.interventions(sample, "shape").images
-    ready, trial = prepare(vae, *pairs, ["encoder_conv_2", "mu"], "recon"), Trial(vae, *pairs, sites=["mu"], readout="recon", part="both")
+    ready = prepare(vae, *pairs, ["encoder_conv_2", "mu"], "recon")
+    trial = Trial(vae, *pairs, part="both", sites=["mu"])
     jobs = (ready, "encoder_conv_2[3]"), (ready, "mu"), (trial, "mu")
-    with parallel_config("loky", n_jobs=2): there = Parallel()(delayed(effect)(*job) for job in jobs)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        there = list(pool.map(effect, *zip(*jobs)))
     for job, found in zip(jobs, there): torch.testing.assert_close(found, effect(*job))
 
 

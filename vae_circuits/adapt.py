@@ -473,7 +473,7 @@ def traced(vae: SCM) -> tuple:
     return (None, None, None, reason) if found is None else (found, _Own(vae), found.names, None)
 
 class _Kept(tuple):
-    "What is kept with a model. A trace cannot leave its process: a copy of the model makes its own."
+    "What is kept with a model. A trace cannot leave its process, so a copy makes its own."
     def __reduce__(self): return _Kept, ()
 
 def _trace_of(vae) -> tuple:

@@ -151,7 +151,8 @@ def main():
     sys.exit(code)
 
 def _say(words, code: int) -> int:
-    "Print one line of an error, if there are `words`, and return the exit code; output that nobody can read is given up."
+    """Print one line of an error, if there are `words`, and return the exit code; output that nobody
+    can read is given up."""
     line = f"vae-circuits: {' '.join(str(words).split())}\n" if words else ""
     for stream, text in ((sys.stderr, line), (sys.stdout, "")):
         try: stream and (stream.write(text), stream.flush())

@@ -120,7 +120,7 @@ def write_atomic(path, data):
 
 @contextmanager
 def new_file(path):
-    "A file to write bytes to, which becomes the file `path` when the block ends well, and vanishes if it fails."
+    "A file for bytes, which becomes `path` when the block ends well, and vanishes if it fails."
     path = Path(path)
     scratch = _scratch(path)
     try:
@@ -192,7 +192,8 @@ def _locked(path: Path, wait: bool):
         lock = FileLock(file, timeout=-1 if wait else 0.2, poll_interval=0.05)
         lock.acquire()
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        try: file.write_text(f"pid {os.getpid()} on {socket.gethostname()}, since {since}", "utf-8")
+        me = f"pid {os.getpid()} on {socket.gethostname()}"
+        try: file.write_text(f"{me}, since {since}", "utf-8")
         except OSError:  # a full disk
             file.unlink(missing_ok=True)
             lock.release()

@@ -45,7 +45,8 @@ def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, e
     Both sites count their units on the first axis. max_memory: bytes, beside model, images and
     result; no effect on the result.
     """
-    job, effects = _Edges(adapt(vae), clean, donor, sender, receiver, readout, eps, max_memory), None
+    job = _Edges(adapt(vae), clean, donor, sender, receiver, readout, eps, max_memory)
+    effects = None
     for block in job.blocks():
         if effects is None: effects = job.empty(job.clean)
         for pairs, units, arriving in job.arrivals():
@@ -68,7 +69,9 @@ class _Edges:
             if site.axis: raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are between sites that count them on the first")
         self.ends = readout_sites(vae, readout, self.x, self.eps)
         self.start, self.middle, ends = nodes[sender], nodes[receiver], [nodes[e] for e in self.ends]
-        self.first, self.second = (Engine(trace, network, n, noise=self.eps is not None) for n in ([self.middle], ends))
+        noise = self.eps is not None
+        self.first = Engine(trace, network, [self.middle], noise=noise)
+        self.second = Engine(trace, network, ends, noise=noise)
         self.nodes, self.senders, self.receivers = nodes, self.sender.units, self.receiver.units
 
     def blocks(self):
@@ -76,7 +79,8 @@ class _Edges:
         donors' at the sender, and `clean` the readout `[n, m]`."""
         first, second = self.first.needed([self.start]), self.second.needed([self.middle])
         wanted, engine = list(dict.fromkeys([*first, *second])), self.second
-        pair = engine.bytes(wanted) + 3 * engine.bytes([self.start]) + engine.bytes(engine.trace.nodes)
+        pair = engine.bytes(wanted) + engine.bytes(engine.trace.nodes)
+        pair += 3 * engine.bytes([self.start])
         step = max(1, self.memory // 2 // pair)
         for i in range(0, len(self.x), step):
             block = slice(i, i + step)
@@ -91,11 +95,13 @@ class _Edges:
     def empty(self, like) -> torch.Tensor:
         "Room for the effects of all edges, with the readout and the type of `like` `[n, m]`."
         shape = len(self.x), self.senders, self.receivers, like.shape[1]
-        return torch.from_numpy(np.zeros(shape, out(like).numpy().dtype))  # not written to before it is needed
+        # these zeros take no memory before they are written to
+        return torch.from_numpy(np.zeros(shape, out(like).numpy().dtype))
 
     def _rows(self, engine, start) -> int:
         "Patched runs at a time; the two engines take turns at a quarter of the memory each."
-        return max(1, min(engine.good_rows(start, True, self.x.device), self.memory // 4 // engine.row_bytes(start, True)))
+        most = self.memory // 4 // engine.row_bytes(start, True)
+        return max(1, min(engine.good_rows(start, True, self.x.device), most))
 
     def arrivals(self):
         "What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers, *plane])`."
@@ -205,7 +211,8 @@ def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu",
         for block in job.blocks():
             for pairs, units, arriving in job.arrivals():
                 slope = slopes[block][pairs].reshape(len(arriving), slopes.shape[1], job.receivers, -1)
-                product = arriving.reshape(*arriving.shape[:3], -1).permute(0, 2, 1, 3) @ slope.permute(0, 2, 3, 1)
+                change = arriving.reshape(*arriving.shape[:3], -1).permute(0, 2, 1, 3)
+                product = change @ slope.permute(0, 2, 3, 1)
                 effects[block][pairs, units] = out(product.permute(0, 2, 1, 3))
     guess = job.labelled(effects)
     exact = edge_sweep(vae, clean[:sample], donor[:sample], sender, receiver, readout, eps=None if eps is None else eps[:sample], max_memory=max_memory)

@@ -681,7 +681,8 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
         if not parts: continue
         stem = _file(factor, ("causal_graph", "encoder"))
         circuit_html(parts, run).save(folder/f"{stem}.html")
-        for ending in (".graphml", ".json"): write_graph(nx.compose_all([c.graph for c in parts]), folder/f"{stem}{ending}")
+        whole = nx.compose_all([c.graph for c in parts])
+        for ending in (".graphml", ".json"): write_graph(whole, folder/f"{stem}{ending}")
     for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 

@@ -34,7 +34,8 @@ def readout_sites(vae, readout, x, eps=None) -> list:
     first = vae.run(x[:1], eps=None if eps is None else eps[:1])
     watched = _Watched(first, first.eps, first.x)
     alone = read(watched, readout)
-    rows, begun, within = (read(_shades(first, *s), readout) for s in ((1, 0.9, 0.8), (1, 0.7, 0.6), (0.5, 0.9, 0.4)))
+    shades = (1, 0.9, 0.8), (1, 0.7, 0.6), (0.5, 0.9, 0.4)
+    rows, begun, within = (read(_shades(first, *scales), readout) for scales in shades)
     # the same sums, then a sum over another number of rows, which may be rounded otherwise
     same = _near(rows[0], begun[0], 1e-5) and _near(rows[1], within[1], 1e-5)
     if not (same and _near(alone[0], rows[0], 1e-3, 0.1)):
@@ -50,7 +51,7 @@ def _shades(run, *scales) -> Run:
     return Run({s: rows(v) for s, v in run.items()}, rows(run.eps), rows(run.x))
 
 def _near(a, b, share: float, least: float = 0.0) -> bool:
-    "Whether two rows differ by no more than a `share` of the largest number in them, or of `least`."
+    "Whether two rows differ by at most a `share` of the largest number in them, or of `least`."
     if a.shape != b.shape: return False
     size = max(least, *(t.nan_to_num(0, 0, 0).abs().max().item() for t in (a, b)))
     return torch.allclose(a, b, rtol=share, atol=share * size, equal_nan=True)
@@ -325,7 +326,8 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
             def loss(a):
                 run = vae.run(given=natural, do={address: a}, record=ends)
                 return _single(read(run, readout) - read(natural, readout)).square().sum(1).mean()
-            best[index] = _least(loss, found[name][index], natural[name][index].std().item(), steps, lr)
+            spread = natural[name][index].std().item()
+            best[index] = _least(loss, found[name][index], spread, steps, lr)
         found = Run({**found, name: best})
     return found
 
