@@ -323,7 +323,8 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     wanted = f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g}, {highest:g}]"
     if isinstance(x, np.ma.MaskedArray): raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
     if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)  # torch knows no others
-    try: x = torch.as_tensor(x)
+    tensors = isinstance(x, (list, tuple)) and all(isinstance(image, torch.Tensor) for image in x)
+    try: x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
     if x.ndim < (1 if shape is not None else 2) or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
     if not x.numel(): raise InputError(f"{wanted}; got an empty batch")
