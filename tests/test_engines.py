@@ -5,22 +5,31 @@ The engines are real: processes of joblib, a Dask cluster, a Ray cluster, and SL
 import io
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
+from multiprocessing import get_context
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import torch
 
 from vae_circuits import paper_results
+from vae_circuits.circuits import Trial
 from vae_circuits.cli import main
+from vae_circuits.data import SyntheticCausal
 from vae_circuits.paper_results import Settings
+from vae_circuits.patching import prepare
 from vae_circuits.sweep import STARTED, Grid, Study, write_sweep
+from vae_circuits.training import load_checkpoint
 
 TRAINING = dict(epochs=1, epoch_images=16 * 30, batch_size=16, checkpoint_every=10, log_every=10, evaluation_images=64, device="cpu")
 SETTINGS = Settings(images=8, pairs=4, circuit_pairs=2, points=300, resamples=20, suite="smoke")
@@ -204,6 +213,69 @@ def test_full_disk(model, tmp_path, monkeypatch, capsys):
     for out in ("/dev/full", os.devnull):
         with open(out, "w") as stdout: done = subprocess.run([*CLI, "train", "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True)
         assert (done.returncode, len(done.stderr.splitlines())) == ((2, 1) if out == "/dev/full" else (0, 0))
+
+
+def test_nobody_reads_on():
+    "A pipe whose reader has left ends a command quietly, with the code of SIGPIPE."
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        done = subprocess.run([*CLI, "--help"], stdout=stdout, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+MOUNTED = """
+import os, sys
+from pathlib import Path
+from vae_circuits.core import InputError, contents, whole_folder
+out = Path(sys.argv[1])
+def written(text):
+    with whole_folder(out, "results.json", overwrite=True) as new:
+        (new/"results.json").write_text(text)
+written("1"), os.chdir(out), written("2")
+assert os.path.ismount(out) and contents(out) == ["results.json"]
+assert Path("results.json").read_text() == "2"
+with open(out/"mine", "wb", buffering=0) as f:
+    try:
+        while True: f.write(bytes(4096))
+    except OSError: pass  # now it is full
+try: written("3" * 10_000)
+except (InputError, OSError) as e: assert "No space left on device" in str(e)
+else: raise AssertionError("there was space")
+assert sorted(os.listdir(out)) == [".vae_circuits.json", "mine", "results.json"]
+assert Path("results.json").read_text() == "2"
+"""
+
+
+def test_mount_point(tmp_path):
+    "Results on a file system of their own, until that is full; where this machine lets us mount one."
+    shell = ["unshare", "--user", "--map-root-user", "--mount", "bash", "-ec"]
+    mount = [*shell, f"mount -t tmpfs none {tmp_path}"]
+    if not shutil.which("unshare") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    script = f'mount -t tmpfs -o size=1m none {tmp_path}; exec "$0" "$@"'
+    command = [*shell, script, sys.executable, "-c", MOUNTED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def effect(thing, address):
+    "In a worker: what a patch does to prepared pairs, or holding a site to a trial."
+    if hasattr(thing, "patch"): return thing.patch(address)
+    return thing.effects({address: np.zeros(10, bool)})
+
+
+def test_sent_to_a_worker(model):
+    "A model that was traced, in prepared pairs and in a trial, answers in another process as here."
+    vae, data = load_checkpoint(model), SyntheticCausal()
+    sample = data.sample(2, seed=0)
+    pairs = sample.images, data.interventions(sample, "shape").images
+    ready = prepare(vae, *pairs, ["encoder_conv_2", "mu"], "recon")
+    trial = Trial(vae, *pairs, part="both", sites=["mu"])
+    jobs = (ready, "encoder_conv_2[3]"), (ready, "mu"), (trial, "mu")
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        there = list(pool.map(effect, *zip(*jobs)))
+    for job, found in zip(jobs, there): torch.testing.assert_close(found, effect(*job))
 
 
 def test_workers_end_with_their_driver(tmp_path):

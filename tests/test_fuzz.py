@@ -3,7 +3,7 @@
 Each call is made once as it should be. Then, one argument at a time, it gets what people pass by mistake. Allowed are a result and an
 `InputError` of one line. Random state, gradient mode, threads and training flags must be as they were, and no call may hang.
 """
-import inspect
+import copy
 import os
 import random
 import signal
@@ -168,3 +168,24 @@ def test_only_right_results_and_one_clear_line(name):
             else: call = args, {**good, place: ODD[odd]}
             if wrong := fault(function, *call): found.append(f"{place}={odd}: {wrong}")
     assert not found, "\n".join([f"{len(found)} faults of {name}", *found])
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_half_precision(kind):
+    "What takes a model or a trial takes one in half precision, with images in single and in half."
+    half = copy.deepcopy(VAE).to(kind)
+    trial = factor_trial(half, DATA, "shape", pairs=4, sites=["encoder_conv_2", "mu"])
+    here = {id(VAE): half, id(TRIAL): trial, id(SCORES): unit_scores(trial),
+            id(CIRCUIT): CIRCUIT.members}  # found in VAE, and refused elsewhere if it says so
+    halved, tried = {**here, id(X): X.to(kind), id(Y): Y.to(kind)}, []
+    for name, (function, good, *rest) in CALLS.items():
+        own = getattr(function, "__self__", None) is VAE
+        if not own and not {id(VAE), id(TRIAL)}.intersection(map(id, good.values())): continue
+        if name == "Circuit.score": continue
+        if own: function = getattr(half, function.__name__)
+        for others in (here, halved):
+            args = tuple(others.get(id(a), a) for a in (rest[0] if rest else ()))
+            kwargs = {k: others.get(id(v), v) for k, v in good.items()}
+            assert fault(function, args, kwargs) is None, name
+        tried.append(name)
+    assert len(tried) > 30

@@ -465,11 +465,16 @@ def traced(vae: SCM) -> tuple:
     if not isinstance(vae, nn.Module): return None, None, None, "the model is no torch module"
     if hooked(vae): return None, None, None, "there are hooks on the model, which must fire in every pass"
     with PASSES:
-        kind, shot, found, reason = vae.__dict__.get(TRACED, (None,) * 4)
+        kind, shot, found, reason = vae.__dict__.get(TRACED) or (None,) * 4
         if kind != (vae.like.device, vae.like.dtype) or shot.changed():  # kept with the model: tracing takes half a second
             found, reason = _trace_of(vae)
-            vae.__dict__[TRACED] = (vae.like.device, vae.like.dtype), Snapshot(vae), found, reason
+            kind = vae.like.device, vae.like.dtype
+            vae.__dict__[TRACED] = _Kept((kind, Snapshot(vae), found, reason))
     return (None, None, None, reason) if found is None else (found, _Own(vae), found.names, None)
+
+class _Kept(tuple):
+    "What is kept with a model. A trace cannot leave its process, so a copy makes its own."
+    def __reduce__(self): return _Kept, ()
 
 def _trace_of(vae) -> tuple:
     "`(trace, None)` of a VAE of this package, or `(None, reason)`."

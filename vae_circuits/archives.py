@@ -23,8 +23,9 @@ from scipy.special import ndtr
 from tqdm import tqdm
 
 from .core import InputError, count, number, one_of, whole_folder
-from .data import (
-    CACHE, DATASETS, CausalDataset, Factor, Sample, SyntheticCausal, check_factors, draw_shapes, rows_of, stamp)
+from vae_circuits.data import (
+    CACHE, DATASETS, CausalDataset, Factor, Sample, SyntheticCausal, check_factors, draw_shapes, fetch,
+    rows_of, stamp)
 
 # %% ../nbs/01b_archives.ipynb #01b-007
 class Listed(Factor):
@@ -153,12 +154,12 @@ class ImageFiles:
 
     @classmethod
     def download(cls, folder=CACHE, progress: bool = True):
-        "Fetch those files that are not in `folder` yet, and open them. `InputError` if there is no direct address, or nobody answers."
-        for name, (url, _) in cls.sources.items():
+        """Fetch those files that are not in `folder` yet, and open them. `InputError` if there is no
+        direct address, nobody answers, or what comes is not the published file: it is not kept."""
+        for name, (url, known) in cls.sources.items():
             if _present(Path(folder), name): continue
             if url is None: raise InputError(cls._missing(folder))
-            try: pooch.retrieve(url, None, fname=name, path=folder, progressbar=progress)
-            except (OSError, ValueError) as e: raise InputError(f"could not fetch {name} from {url}: {str(e).splitlines()[0]}") from None
+            fetch(url, known, Path(folder)/name, f"{name} from {url}", progress)
         return cls(folder)
 
     @classmethod
@@ -257,7 +258,7 @@ class Cars3D(Archive):
     "Cars3D (Reed et al. 2015): elevation (steps), azimuth (degrees), object; 17,568 images in color, scaled from 128 pixels to 64. The sum is disent's and latte's."
     name, title, page, size = "cars3d", "Cars3D", "http://www.scottreed.info", 17_568
     factors = (_numbers("elevation", 0, 3, 4), _numbers("azimuth", 0, 345, 24, "circular"), _names("object", *(f"car {i}" for i in range(1, 184))))
-    sources = {"nips2015-analogy-data.tar.gz": ("http://www.scottreed.info/files/nips2015-analogy-data.tar.gz", "md5:4e866a7919c1beedf53964e6f7a23686")}
+    sources = {"nips2015-analogy-data.tar.gz": ("https://www.scottreed.info/files/nips2015-analogy-data.tar.gz", "md5:4e866a7919c1beedf53964e6f7a23686")}
 
     def read(self, path):
         elevations, azimuths, objects = (len(f.values) for f in self.factors)

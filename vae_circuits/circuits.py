@@ -284,7 +284,10 @@ def slopes(trial: Trial, sites, steps: int = 0) -> dict:
     sites, steps = listed(sites, trial.vae.sites, "site"), count(steps, "steps", 0, 1000)
     if not sites: raise InputError("expected at least one site; got an empty list")
     toward = trial.te.detach()
-    along = lambda run: (trial.read(run) * toward[:len(run[trial.ends[0]])]).sum(1, keepdim=True)
+    def along(run):
+        value = trial.read(run)  # of all pairs, or of some rows on which a readout is tried
+        pairs = toward if len(value) == len(toward) else toward[:1]
+        return (value * pairs).sum(1, keepdim=True)
     found = gradient(trial.vae, *trial.images, sites, along, steps)
     return {s: g[:, 0].movedim(1 + trial.vae.sites[s].axis, 1) for s, g in found.items()}
 

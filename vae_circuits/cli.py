@@ -23,7 +23,7 @@ from .training import MODELS, TrainConfig, train, wandb_log
 
 # %% ../nbs/24_cli.ipynb #24-006
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Take variational autoencoders apart by causal intervention.\n\nStart with: vae-circuits paper --preset quick --out results/quick")
 
 # %% ../nbs/24_cli.ipynb #24-008
@@ -137,9 +137,12 @@ def main():
     for stream in filter(None, (sys.stdout, sys.stderr)):
         if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")  # a terminal may know few letters
     try:
-        code = app(standalone_mode=False) or 0
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         if sys.stdout: sys.stdout.flush()
     except UsageError.__base__ as e: code = _say(e.format_message(), e.exit_code)
+    except (BrokenPipeError, SystemExit) as e:  # click turns the one into the other
+        if BrokenPipeError not in (type(e), type(e.__context__)): raise
+        code = _say("", 141)  # as if ended by the signal SIGPIPE
     except (InputError, OSError) as e: code = _say(e, 2)
     except FloatingPointError as e: code = _say(e, 1)
     except (MemoryError, RuntimeError) as e:
@@ -149,8 +152,10 @@ def main():
     sys.exit(code)
 
 def _say(words, code: int) -> int:
-    "Print one line of an error and return the exit code; output that nobody can read is given up."
-    for stream, text in ((sys.stderr, f"vae-circuits: {' '.join(str(words).split())}\n"), (sys.stdout, "")):
+    """Print one line of an error, if there are `words`, and return the exit code; output that nobody
+    can read is given up."""
+    line = f"vae-circuits: {' '.join(str(words).split())}\n" if words else ""
+    for stream, text in ((sys.stderr, line), (sys.stdout, "")):
         try: stream and (stream.write(text), stream.flush())
         except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python would try once more
     return code

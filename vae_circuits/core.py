@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LISTED', 'OURS', 'MANIFEST', 'InputError', 'one_of', 'listed', 'count', 'number', 'seeded', 'table', 'fits',
-           'json_object', 'write_atomic', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine', 'mark', 'keep',
-           'whole_folder', 'environment']
+           'json_object', 'write_atomic', 'new_file', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine',
+           'mark', 'keep', 'whole_folder', 'environment']
 
 # %% ../nbs/00_core.ipynb #00-003
 import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time
@@ -115,18 +115,23 @@ OURS = ".vae_circuits."  # the names of all files that we make for ourselves beg
 
 def write_atomic(path, data):
     "Write `data` (bytes, or str as UTF-8) to `path` so that a reader sees the old file or the new one, never a part."
-    path, data = Path(path), data.encode() if isinstance(data, str) else data
+    with new_file(path) as f: f.write(data.encode() if isinstance(data, str) else data)
+    return Path(path)
+
+@contextmanager
+def new_file(path):
+    "A file for bytes, which becomes `path` when the block ends well, and vanishes if it fails."
+    path = Path(path)
     scratch = _scratch(path)
     try:
         with open(scratch, "xb") as f:
-            f.write(data)
+            yield f
             f.flush()
             os.fsync(f.fileno())
         os.replace(scratch, path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-    return path
 
 def _hidden(path: Path, end: str) -> Path:
     "A file of ours beside `path`, for `path`; a name too long to be made longer is there as its digest."
@@ -187,7 +192,12 @@ def _locked(path: Path, wait: bool):
         lock = FileLock(file, timeout=-1 if wait else 0.2, poll_interval=0.05)
         lock.acquire()
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        file.write_text(f"pid {os.getpid()} on {socket.gethostname()}, since {since}", "utf-8")
+        me = f"pid {os.getpid()} on {socket.gethostname()}"
+        try: file.write_text(f"{me}, since {since}", "utf-8")
+        except OSError:  # a full disk
+            file.unlink(missing_ok=True)
+            lock.release()
+            raise
     except Timeout:
         who = file.read_text("utf-8") if file.is_file() else "just ended"
         raise InputError(f"{path} is in use by another run ({who}); "

@@ -6,10 +6,10 @@
 __all__ = ['MOST_IMAGES', 'SHAPES_FACTORS', 'DSPRITES_FACTORS', 'OUTLINES', 'FLIPS', 'ORIENTATIONS', 'URL', 'MD5', 'CACHE',
            'DATASETS', 'Factor', 'Sample', 'check_factors', 'Drawable', 'check_world', 'check_sample', 'CausalDataset',
            'check_images', 'shown_range', 'draw_shapes', 'SyntheticCausal', 'draw_sprites', 'unpack',
-           'download_dsprites', 'stamp', 'rows_of', 'SpriteFile', 'DSprites', 'dataset']
+           'download_dsprites', 'fetch', 'stamp', 'rows_of', 'SpriteFile', 'DSprites', 'dataset']
 
 # %% ../nbs/01_data.ipynb #01-003
-import copy, hashlib, math, os, tempfile, zipfile, zlib
+import copy, hashlib, math, os, zipfile, zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ import pooch
 import torch
 from tqdm import tqdm
 
-from .core import InputError, count, listed, one_of, seeded, table
+from .core import InputError, count, listed, new_file, one_of, seeded, table
 
 # %% ../nbs/01_data.ipynb #01-007
 @dataclass(frozen=True)
@@ -324,7 +324,8 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     wanted = f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g}, {highest:g}]"
     if isinstance(x, np.ma.MaskedArray): raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
     if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)  # torch knows no others
-    try: x = torch.as_tensor(x)
+    tensors = isinstance(x, (list, tuple)) and all(isinstance(image, torch.Tensor) for image in x)
+    try: x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
     if x.ndim < (1 if shape is not None else 2) or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
     if not x.numel(): raise InputError(f"{wanted}; got an empty batch")
@@ -458,8 +459,17 @@ CACHE = Path(pooch.os_cache("vae_circuits"))
 
 def download_dsprites(url: str = URL, known_hash: str = MD5, folder=CACHE, progress: bool = True) -> Path:
     "Fetch the real archive (27 MB), check its sum, and return its path; a file that is there already is not fetched again."
-    try: return Path(pooch.retrieve(url, known_hash, fname="dsprites.npz", path=folder, progressbar=progress))
-    except (OSError, ValueError) as e: raise InputError(f"could not fetch dSprites: {str(e).splitlines()[0]}") from None
+    return fetch(url, known_hash, Path(folder)/"dsprites.npz", "dSprites", progress)
+
+def fetch(url: str, known_hash: str, path: Path, what: str, progress: bool = True) -> Path:
+    """The file `path`, fetched from `url` if it is not there. `InputError`, and nothing is kept, if
+    nobody answers or its sum is not `known_hash`, such as 'md5:...' (None: whatever comes is taken)."""
+    def download(url, file, mover):
+        Path(file).unlink()  # a file for its owner alone; who may read ours is for the user to say
+        pooch.HTTPDownloader(progressbar=progress)(url, file, mover)
+    try: return Path(pooch.retrieve(url, known_hash, path.name, path.parent, downloader=download))
+    except (OSError, ValueError) as e:
+        raise InputError(f"could not fetch {what}: {str(e).splitlines()[0]}") from None
 
 # %% ../nbs/01_data.ipynb #01-086b
 def stamp(*files: Path) -> str:
@@ -477,20 +487,16 @@ def stamp(*files: Path) -> str:
 # %% ../nbs/01_data.ipynb #01-088
 def _pack(archive: Path, packed: Path, n: int, chunk: int = 4096):
     "Stream the n images of the archive into a file of words [n, 64], one bit a pixel."
-    fd, temporary = tempfile.mkstemp(dir=packed.parent, suffix=".npy")
-    try:
-        with os.fdopen(fd, "wb") as out, zipfile.ZipFile(archive) as z, z.open("imgs.npy") as f:
-            if np.lib.format.read_magic(f) != (1, 0): raise ValueError("imgs.npy has an unknown version")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(f)
-            if shape != (n, 64, 64) or fortran or dtype != np.uint8: raise ValueError(f"images have shape {shape} and type {dtype}; expected {(n, 64, 64)} and uint8")
-            np.lib.format.write_array_header_1_0(out, {"descr": "<u8", "fortran_order": False, "shape": (n, 64)})
-            for i in tqdm(range(0, n, chunk), desc="packing dSprites", delay=2):  # plain writes: a writable map would stay in memory
-                images = np.frombuffer(f.read(min(chunk, n - i) * 64 * 64), np.uint8).reshape(-1, 64, 64)
-                if len(images) != min(chunk, n - i) or images.max() > 1: raise ValueError("images are missing, or hold other values than 0 and 1")
-                out.write(np.packbits(images, axis=2, bitorder="little"))
-            if f.read(1): raise ValueError("images are longer than the table of classes")  # at the end zipfile checks its own sum, too
-        os.replace(temporary, packed)
-    finally: Path(temporary).unlink(missing_ok=True)
+    with new_file(packed) as out, zipfile.ZipFile(archive) as z, z.open("imgs.npy") as f:
+        if np.lib.format.read_magic(f) != (1, 0): raise ValueError("imgs.npy has an unknown version")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(f)
+        if shape != (n, 64, 64) or fortran or dtype != np.uint8: raise ValueError(f"images have shape {shape} and type {dtype}; expected {(n, 64, 64)} and uint8")
+        np.lib.format.write_array_header_1_0(out, {"descr": "<u8", "fortran_order": False, "shape": (n, 64)})
+        for i in tqdm(range(0, n, chunk), desc="packing dSprites", delay=2):  # plain writes: a writable map would stay in memory
+            images = np.frombuffer(f.read(min(chunk, n - i) * 64 * 64), np.uint8).reshape(-1, 64, 64)
+            if len(images) != min(chunk, n - i) or images.max() > 1: raise ValueError("images are missing, or hold other values than 0 and 1")
+            out.write(np.packbits(images, axis=2, bitorder="little"))
+        if f.read(1): raise ValueError("images are longer than the table of classes")  # at the end zipfile checks its own sum, too
 
 # %% ../nbs/01_data.ipynb #01-090
 def rows_of(classes, sizes) -> np.ndarray:

@@ -42,21 +42,24 @@ def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, e
     """Effect along every edge from a unit of `sender` to a unit of `receiver`: `Effects` [pair, unit, receiver, readout].
 
     clean, donor: images, pair by pair. The effect of an edge is that of the path through both units, as in `path_patch`.
-    Both sites count their units on the first axis. max_memory: bytes for one chunk's working memory.
+    Both sites count their units on the first axis. max_memory: bytes, beside model, images and
+    result; no effect on the result.
     """
     job = _Edges(adapt(vae), clean, donor, sender, receiver, readout, eps, max_memory)
-    effects = torch.zeros(len(job.x), job.senders, job.receivers, job.clean.shape[1], dtype=out(job.clean).dtype)
-    for pairs, units, arriving in job.arrivals():
-        effects[pairs.start:pairs.stop, units] = out(job.effects(pairs, arriving))
+    effects = None
+    for block in job.blocks():
+        if effects is None: effects = job.empty(job.clean)
+        for pairs, units, arriving in job.arrivals():
+            effects[block][pairs, units] = out(job.effects(pairs, arriving))
     return job.labelled(effects)
 
 # %% ../nbs/10_edges.ipynb #10-013
 class _Edges:
     "Two engines: from the sender to the receiver, and from there to the readout."
     def __init__(self, vae, clean, donor, sender, receiver, readout, eps, max_memory):
-        self.x, y = image_pairs(vae, clean, donor)
+        self.x, self.y = image_pairs(vae, clean, donor)
         sender, receiver = (vae.sites[s].name for s in (sender, receiver))
-        eps, self.memory = vae.noise(eps, len(y)), count(max_memory, "max_memory")
+        self.eps, self.memory = vae.noise(eps, len(self.y)), count(max_memory, "max_memory")
         trace, network, nodes, why = traced(vae)
         if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
         self.vae, self.readout = vae, readout
@@ -64,23 +67,51 @@ class _Edges:
         if sender == receiver or sender not in ancestors(vae.sites, [receiver]): raise InputError(f"{receiver} does not come after {sender}")
         for site in (self.sender, self.receiver):
             if site.axis: raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are between sites that count them on the first")
-        self.ends = readout_sites(vae, readout, self.x, eps)
+        self.ends = readout_sites(vae, readout, self.x, self.eps)
         self.start, self.middle, ends = nodes[sender], nodes[receiver], [nodes[e] for e in self.ends]
-        self.first, self.second = (Engine(trace, network, n, noise=eps is not None) for n in ([self.middle], ends))
-        wanted = list(dict.fromkeys([*self.first.needed([self.start]), *self.second.needed([self.middle])]))
-        self.base, self.new = self.second.values(self.x, eps, wanted), self.second.values(y, eps, [self.start])[self.start]
-        self.nodes, self.clean = nodes, read(Run({e: self.base[nodes[e]] for e in self.ends}, eps, self.x), readout)
-        self.senders, self.receivers = self.sender.units, self.receiver.units
+        noise = self.eps is not None
+        self.first = Engine(trace, network, [self.middle], noise=noise)
+        self.second = Engine(trace, network, ends, noise=noise)
+        self.nodes, self.senders, self.receivers = nodes, self.sender.units, self.receiver.units
+
+    def blocks(self):
+        """Slices of the pairs. While each is current, `base` holds its unpatched values, `new` the
+        donors' at the sender, and `clean` the readout `[n, m]`."""
+        first, second = self.first.needed([self.start]), self.second.needed([self.middle])
+        wanted, engine = list(dict.fromkeys([*first, *second])), self.second
+        pair = engine.bytes(wanted) + engine.bytes(engine.trace.nodes)
+        pair += 3 * engine.bytes([self.start])
+        step = max(1, self.memory // 2 // pair)
+        for i in range(0, len(self.x), step):
+            block = slice(i, i + step)
+            self.base = self.new = None  # or two blocks would lie in memory for a while
+            x, y, eps = (None if t is None else t[block] for t in (self.x, self.y, self.eps))
+            self.base = engine.values(x, eps, wanted)
+            self.new = engine.values(y, eps, [self.start])[self.start]
+            ends = Run({e: self.base[self.nodes[e]] for e in self.ends}, eps, x)
+            self.clean = read(ends, self.readout)
+            yield block
+
+    def empty(self, like) -> torch.Tensor:
+        "Room for the effects of all edges, with the readout and the type of `like` `[n, m]`."
+        shape = len(self.x), self.senders, self.receivers, like.shape[1]
+        # these zeros take no memory before they are written to
+        return torch.from_numpy(np.zeros(shape, out(like).numpy().dtype))
+
+    def _rows(self, engine, start) -> int:
+        "Patched runs at a time; the two engines take turns at a quarter of the memory each."
+        most = self.memory // 4 // engine.row_bytes(start, True)
+        return max(1, min(engine.good_rows(start, True, self.x.device), most))
 
     def arrivals(self):
         "What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers, *plane])`."
-        rows = max(1, min(self.first.good_rows(self.start, True, self.x.device), self.memory // 2 // self.first.row_bytes(self.start, True)))
+        rows = self._rows(self.first, self.start)
         for pairs, units, delta in chunks(self.sender, Target(self.sender.name, 0, "channel"), self.base[self.start], self.new, rows, rows):
             yield pairs, units, self.first.propagate(self.start, delta, self.base, pairs.start).delta(self.middle)
 
     def effects(self, pairs, arriving):
         "Effects `[pairs, units, receivers, m]` of each arriving change by itself."
-        rows = max(1, min(self.second.good_rows(self.middle, True, self.x.device), self.memory // 2 // self.second.row_bytes(self.middle, True)))
+        rows = self._rows(self.second, self.middle)
         step, found = max(1, rows // self.receivers), []
         shape = tuple(arriving.shape[2:])
         for i in range(pairs.stop - pairs.start):  # pair by pair, so that a chunk is some senders' edges
@@ -176,10 +207,13 @@ def attribute_edges(vae, clean, donor, sender: str, receiver: str, readout="mu",
     slopes = gradient(vae, clean, donor, [receiver], readout, steps, eps)[receiver]  # [n, m, receivers, *plane]
     with torch.no_grad():
         job = _Edges(vae, clean, donor, sender, receiver, readout, eps, max_memory)
-        effects = torch.zeros(len(job.x), job.senders, job.receivers, slopes.shape[1], dtype=out(slopes).dtype)
-        for pairs, units, arriving in job.arrivals():
-            product = arriving.reshape(*arriving.shape[:3], -1).permute(0, 2, 1, 3) @ slopes[pairs].reshape(len(arriving), slopes.shape[1], job.receivers, -1).permute(0, 2, 3, 1)
-            effects[pairs.start:pairs.stop, units] = out(product.permute(0, 2, 1, 3))
+        effects = job.empty(slopes)
+        for block in job.blocks():
+            for pairs, units, arriving in job.arrivals():
+                slope = slopes[block][pairs].reshape(len(arriving), slopes.shape[1], job.receivers, -1)
+                change = arriving.reshape(*arriving.shape[:3], -1).permute(0, 2, 1, 3)
+                product = change @ slope.permute(0, 2, 3, 1)
+                effects[block][pairs, units] = out(product.permute(0, 2, 1, 3))
     guess = job.labelled(effects)
     exact = edge_sweep(vae, clean[:sample], donor[:sample], sender, receiver, readout, eps=None if eps is None else eps[:sample], max_memory=max_memory)
     flat = [a.values.reshape(len(a.values), -1, a.values.shape[-1]) for a in (Effects(guess.array[:sample]), exact)]

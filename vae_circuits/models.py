@@ -21,8 +21,6 @@ class VAE(SCM, nn.Module):
         "`run` without interventions or checks, for training; keeps what a loss needs."
         return self._compute(x, {}, {}, eps, record or ["mu", "logvar", "z", self.logits])
 
-    def __getstate__(self): return {k: v for k, v in vars(self).items() if k != "_traced"}  # a trace is made anew where it is needed
-
 # %% ../nbs/03_models.ipynb #03-008
 class _Spread(torch.autograd.Function):
     "A transposed convolution without bias: forward by a matrix product and overlapping patches, backward by PyTorch's own."

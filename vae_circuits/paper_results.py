@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
            'write_analysis', 'explorer']
 
 # %% ../nbs/21_paper_results.ipynb #21-003
-import base64, html, io, json, tempfile
+import base64, hashlib, html, io, json, tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -663,7 +663,12 @@ def circuit_figures(circuits: dict) -> dict:
     return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
 
 # %% ../nbs/21_paper_results.ipynb #21-148
-def _file(name: str) -> str: return quote(name, safe=" ")
+def _file(name: str, taken=()) -> str:
+    """A file's name, without its ending, for a factor or a table: one that stays in its folder, is
+    short enough, and, capitals aside, none of those `taken`."""
+    stem = quote(name, safe=" ")
+    if len(stem) <= 200 and stem.lower() not in taken: return stem
+    return f"{stem[:150]} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 def write_circuits(folder: Path, circuits: dict, graph, run):
     "The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`; `run` holds the example activations."
@@ -674,8 +679,10 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
     for factor in dict.fromkeys(f for f, _ in circuits):
         parts = [c for (f, _), c in circuits.items() if f == factor and c.units]
         if not parts: continue
-        circuit_html(parts, run).save(folder/f"{_file(factor)}.html")
-        for ending in (".graphml", ".json"): write_graph(nx.compose_all([c.graph for c in parts]), folder/f"{_file(factor)}{ending}")
+        stem = _file(factor, ("causal_graph", "encoder"))
+        circuit_html(parts, run).save(folder/f"{stem}.html")
+        whole = nx.compose_all([c.graph for c in parts])
+        for ending in (".graphml", ".json"): write_graph(whole, folder/f"{stem}{ending}")
     for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 

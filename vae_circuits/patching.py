@@ -31,12 +31,30 @@ class _Watched(Run):
 def readout_sites(vae, readout, x, eps=None) -> list:
     "The sites that `readout` reads, in order; a function is tried on the first images of `x`, and refused if it mixes them."
     if not callable(check_readout(readout)) and readout != "kl": return [vae.sites[readout].name]
-    first, both = (vae.run(x[:k], eps=None if eps is None else eps[:k]) for k in (1, 2))
+    first = vae.run(x[:1], eps=None if eps is None else eps[:1])
     watched = _Watched(first, first.eps, first.x)
-    alone, beside = read(watched, readout), read(both, readout)[:1]
-    if not torch.allclose(alone, beside, rtol=1e-3, atol=1e-4 * max(1.0, alone.abs().max().item()), equal_nan=True):
+    alone = read(watched, readout)
+    shades = (1, 0.9, 0.8), (1, 0.7, 0.6), (0.5, 0.9, 0.4)
+    rows, begun, within = (read(_shades(first, *scales), readout) for scales in shades)
+    # the same sums, then a sum over another number of rows, which may be rounded otherwise
+    same = _near(rows[0], begun[0], 1e-5) and _near(rows[1], within[1], 1e-5)
+    if not (same and _near(alone[0], rows[0], 1e-3, 0.1)):
         raise InputError("the readout of an image depends on the other images in the batch; expected each row from its own image")
     return [s for s in vae.sites if s in watched.__dict__.get("seen", ())]
+
+def _shades(run, *scales) -> Run:
+    "A run with the one row of `run` times each of the `scales`; codes are rolled instead."
+    def rows(value):
+        if value is None: return None
+        if value.is_floating_point(): return torch.cat([value * s for s in scales])
+        return torch.cat([value.roll(round(10 - 10 * s), -1) for s in scales])
+    return Run({s: rows(v) for s, v in run.items()}, rows(run.eps), rows(run.x))
+
+def _near(a, b, share: float, least: float = 0.0) -> bool:
+    "Whether two rows differ by at most a `share` of the largest number in them, or of `least`."
+    if a.shape != b.shape: return False
+    size = max(least, *(t.nan_to_num(0, 0, 0).abs().max().item() for t in (a, b)))
+    return torch.allclose(a, b, rtol=share, atol=share * size, equal_nan=True)
 
 # %% ../nbs/09_patching.ipynb #09-013
 def readout_names(vae, readout, width: int) -> list:
@@ -178,6 +196,7 @@ class Prepared:
     "Pairs whose clean and donor runs are known; made by `prepare`."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
         self.vae, self.engine, self.nodes, self.readout, self.ends = vae, engine, nodes, readout, ends
+        self.pairs, self.eps = (x, value), eps
         starts = [nodes[s] for s in sites]
         self.base = engine.values(x, eps, engine.needed(starts))
         donor = engine.values(value, eps, [*starts, *engine.ends]) if isinstance(value, torch.Tensor) else None
@@ -186,6 +205,10 @@ class Prepared:
         self.function = value if callable(value) else None
         self.new = {s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value) for s in sites}
         self._kept = {}
+
+    def __reduce__(self):
+        "A trace cannot leave its process, so a copy is prepared anew."
+        return prepare, (self.vae, *self.pairs, list(self.new), self.readout, self.eps)
 
     def _read(self, values):
         trace = self.engine.trace
@@ -300,21 +323,26 @@ def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", st
         site, best = vae.sites[name], found[name].clone()
         for address in (Address.parse(a, vae.sites) for a in unit_names(site, unit)):
             index = address.index(site)
-            best[index] = _least(lambda a: (read(vae.run(given=natural, do={address: a}, record=ends), readout) - read(natural, readout)).square().sum(1).mean(),
-                                 found[name][index], natural[name][index].std().item(), steps, lr)
+            def loss(a):
+                run = vae.run(given=natural, do={address: a}, record=ends)
+                return _single(read(run, readout) - read(natural, readout)).square().sum(1).mean()
+            spread = natural[name][index].std().item()
+            best[index] = _least(loss, found[name][index], spread, steps, lr)
         found = Run({**found, name: best})
     return found
 
 # %% ../nbs/09_patching.ipynb #09-077
 def _least(loss, start, spread, steps, lr):
     "The value with the least `loss` that Adam meets on its way from `start`."
-    value = start.clone().requires_grad_()
+    value = _single(start).clone().requires_grad_()  # in half precision, steps would be lost
     optimizer, best = torch.optim.Adam([value], lr=lr * max(1e-6, spread)), (float("inf"), start)
     with torch.enable_grad():
         for _ in range(steps + 1):
             now = loss(value)
-            if now.item() < best[0]: best = now.item(), value.detach().clone()
+            if now.item() < best[0]: best = now.item(), value.detach().to(start.dtype, copy=True)
             optimizer.zero_grad()
             if now.requires_grad: now.backward(inputs=[value])
             optimizer.step()
     return best[1]
+
+def _single(tensor): return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -131,18 +131,30 @@ def is_tensor(node) -> bool:
 @torch.inference_mode(False)  # what is traced once may serve gradients later
 def trace(network, x, eps=None) -> Trace:
     "The `Trace` of `network(x, eps, visit)` at images like `x` and noise like `eps`; `NotTraceable` says why there is none."
-    from torch.export import Dim, export  # takes a second to import
+    from torch._dynamo.config import patch  # takes a second to import
+    from torch.export import Dim, export
     listing = _Listing(network)
     dynamic = [{0: Dim.AUTO} for tensor in (x, eps) if tensor is not None]
     try:
         # where it cannot trace, it also prints what it has; the error says enough
-        with PASSES, torch.no_grad(), redirect_stderr(io.StringIO()), _unvalidated():
+        # nor is a note of every operation on every shape of use, which PyTorch would keep for good
+        with (PASSES, torch.no_grad(), redirect_stderr(io.StringIO()), _unvalidated(),
+              patch(fake_tensor_cache_enabled=False)):
             program = export(listing, (x,) if eps is None else (x, eps), dynamic_shapes=tuple(dynamic), strict=False)
         if any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in program.graph.nodes):
             program = program.run_decompositions({})  # in-place operations become plain ones
     except Exception as e:  # the tracer raises errors of many kinds; all mean the same to us
         raise NotTraceable(f"torch.export: {first_line(e)}") from e
-    return _tidy(program, listing.names)
+    found = _tidy(program, listing.names)
+    _forget(found.x.meta["val"].shape[0].node.shape_env)
+    return found
+
+def _forget(shapes):
+    """Break what would keep a trace alive after its last use: the notes that its `ShapeEnv` has of
+    the inputs, which know the `ShapeEnv`, and the caches of that class."""
+    shapes.tracked_fakes = []
+    for method in vars(type(shapes)).values():
+        if hasattr(method, "cache_clear"): method.cache_clear()
 
 @contextmanager
 def _unvalidated():
