@@ -12,7 +12,7 @@ help:
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"
 	@echo "make site         render the site (needs Quarto)"
-	@echo "make study        the reference study: train and analyze its models, or what is missing (days on a CPU; tools/fleet.py trains on a GPU)"
+	@echo "make study        the reference study: train and analyze its models, or what is missing (hours; the trained models are in study/)"
 	@echo "make checkpoints  put the study's trained models into the package"
 	@echo "make benchmarks   print the measured rates"
 	@echo "make lock         resolve requirements.lock anew"
@@ -55,6 +55,7 @@ site: readme process
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
 
 study: .venv/ready
+	@$(BIN)/python tools/fleet.py --unpack study
 	@$(BIN)/vae-circuits sweep --preset study --out runs/study
 	@cp runs/study/table.parquet vae_circuits/results/study.parquet
 

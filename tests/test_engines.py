@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,14 +24,16 @@ import pytest
 import torch
 
 from vae_circuits import paper_results
+from vae_circuits.archives import world
 from vae_circuits.circuits import Trial
 from vae_circuits.cli import main
 from vae_circuits.data import SyntheticCausal
 from vae_circuits.paper_results import Settings
 from vae_circuits.patching import prepare
-from vae_circuits.sweep import STARTED, Grid, Study, write_sweep
-from vae_circuits.training import load_checkpoint
+from vae_circuits.sweep import STARTED, STUDIES, Grid, Study, write_sweep
+from vae_circuits.training import evaluate, finished, load_checkpoint
 
+ROOT = Path(__file__).resolve().parent.parent
 TRAINING = dict(epochs=1, epoch_images=16 * 30, batch_size=16, checkpoint_every=10, log_every=10, evaluation_images=64, device="cpu")
 SETTINGS = Settings(images=8, pairs=4, circuit_pairs=2, points=300, resamples=20, suite="smoke")
 STUDY = Study((Grid(models=("vae", "beta_vae"), datasets=("synthetic",), seeds=(0, 1)),), TRAINING, SETTINGS)
@@ -288,3 +291,18 @@ def test_workers_end_with_their_driver(tmp_path):
     assert len(family) <= 4
     _, alive = psutil.wait_procs(family, timeout=15)
     assert not alive
+
+
+def test_the_study_goes_on_from_its_models(tmp_path):
+    "`make study` begins with the trained models that are kept, which are the settings `default` of the study."
+    tool = [sys.executable, ROOT/"tools"/"fleet.py", "--out", tmp_path/"runs"]
+    done = subprocess.run([*tool, "--unpack", ROOT/"study"], capture_output=True, text=True, check=True)
+    runs = {r.name: r.config for r in STUDIES["study"].runs() if r.setting == "default"}
+    assert f"{len(runs)} runs unpacked" in done.stdout
+    for name in ("dsprites-vae-default-4", "synthetic-factor_vae-default-0"):
+        model = finished(runs[name], tmp_path/"runs"/name/"training")
+        now, then = evaluate(model, world(runs[name].dataset), n=512), model.card["evaluation"]
+        assert abs(now["recon"] - now["floor"] - then["recon"] + then["floor"]) < 1.5
+        assert model.card["rounded"] == "float16"
+    again = subprocess.run([*tool, "--unpack", ROOT/"study"], capture_output=True, text=True, check=True)
+    assert again.stdout.startswith("0 runs unpacked")

@@ -3,10 +3,12 @@
     python tools/fleet.py --only dsprites-vae-default-0 --only dsprites-vae-default-1
     python tools/fleet.py --seconds 540 --pack packs
     python tools/fleet.py --unpack packs
+    python tools/fleet.py --preset study --setting default --finished --pack study --small
 
 Runs that are finished in --out are not trained again, and cut ones go on; `vae-circuits sweep`
 analyzes them there. --pack writes finished models into at most 8 files of at most 16 MiB: in
-float16, but for the median seed of each setting `default`. --unpack makes run folders of them.
+float16, but for the median seed of each setting `default`; --small: all in float16, and compressed.
+--finished trains nothing. --unpack makes run folders of packs: `make study` does so with study/.
 """
 import argparse
 import io
@@ -27,9 +29,10 @@ SETTINGS, MODEL = "training/config.json", "training/model.safetensors"
 HALF, CARD = "half.safetensors", "card.json"
 
 
-def chosen(preset: str, only) -> list:
-    "The runs of a preset, or those of them that are named."
-    runs = {run.name: run for run in STUDIES[one_of(preset, STUDIES, "preset")].runs()}
+def chosen(preset: str, only, setting=None) -> list:
+    "The runs of a preset, or those of them that are named, or of one setting."
+    runs = {run.name: run for run in STUDIES[one_of(preset, STUDIES, "preset")].runs()
+            if setting in (None, run.setting)}
     return [runs[one_of(name, runs, "run")] for name in only or runs]
 
 
@@ -52,11 +55,11 @@ def parts(folder: Path, card: dict, whole: bool) -> dict:
     return found | {HALF: save(halves), CARD: json.dumps(card).encode()}
 
 
-def pack(runs: list, home: Path, out: Path):
-    "Finished runs into tar files, whole ones first; says which had no room."
+def pack(runs: list, home: Path, out: Path, small: bool = False):
+    "Finished runs into tar files, whole ones first; says which had no room. small: none is whole."
     done = [run for run in runs if (home/run.name/MODEL).is_file()]
     cards = {run.name: load_checkpoint(home/run.name/MODEL).card for run in done}
-    whole, files, left = medians(cards, done), [], []
+    whole, files, left = set() if small else medians(cards, done), [], []
     for name in sorted(cards, key=lambda name: name not in whole):
         found = parts(home/name, cards[name], name in whole)
         size = sum(len(data) + 1024 for data in found.values())  # with header and padding
@@ -70,14 +73,15 @@ def pack(runs: list, home: Path, out: Path):
         room["size"] += size
         room["entries"] |= {f"{name}/{key}": data for key, data in found.items()}
     out.mkdir(parents=True, exist_ok=True)
-    for i, file in enumerate(files): write_atomic(out/f"pack{i}.tar", tarred(file["entries"]))
+    for i, file in enumerate(files):
+        write_atomic(out/f"pack{i}.tar{'.xz' * small}", tarred(file["entries"], "xz" * small))
     print(f"{len(cards) - len(left)} runs in {len(files)} files in {out}, "
           f"{len(whole)} of them whole{'; no room for ' * bool(left)}{', '.join(left)}")
 
 
-def tarred(entries: dict) -> bytes:
+def tarred(entries: dict, kind: str = "") -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode=f"w:{kind}") as tar:
         for name, data in entries.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
@@ -87,8 +91,8 @@ def tarred(entries: dict) -> bytes:
 
 def unpack(packs: Path, home: Path):
     "Run folders from the tar files in `packs`; runs that are there already stay as they are."
-    files, names = sorted(packs.glob("*.tar")), []
-    if not files: raise InputError(f"{packs} holds no file *.tar; expected what --pack writes")
+    files, names = sorted(packs.glob("*.tar*")), []
+    if not files: raise InputError(f"{packs} holds no file *.tar or *.tar.xz; expected what --pack writes")
     home.mkdir(parents=True, exist_ok=True)
     mark(home)
     for file in files:
@@ -128,11 +132,14 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="full", help=f"one of {', '.join(STUDIES)}")
     parser.add_argument("--only", action="append", metavar="NAME", help="of a run; may be repeated")
+    parser.add_argument("--setting", help="only runs of this setting")
     parser.add_argument("--out", type=place, default="runs/study/runs", help="the runs' folder")
     parser.add_argument("--seconds", type=float, default=540)
     parser.add_argument("--lanes", type=int, default=3, help="groups of seeds side by side")
     parser.add_argument("--every", type=float, default=60, help="seconds between states; 0: none")
     parser.add_argument("--pack", type=Path, metavar="FOLDER")
+    parser.add_argument("--small", action="store_true", help="of --pack: float16, compressed")
+    parser.add_argument("--finished", action="store_true", help="train nothing")
     parser.add_argument("--unpack", type=Path, metavar="FOLDER")
     return parser.parse_args()
 
@@ -140,13 +147,14 @@ def arguments():
 def main():
     args = arguments()
     if args.unpack: return unpack(args.unpack, args.out)
-    runs = chosen(args.preset, args.only)
+    runs = chosen(args.preset, args.only, args.setting)
+    if args.pack and args.finished: return pack(runs, args.out, args.pack, args.small)
     preset = "" if args.preset == "full" else f" --preset {args.preset}"
     left = fleet({run.name: run.config for run in runs}, args.out, args.seconds, args.lanes,
                  every=args.every, say=lambda line: print(line, flush=True),
                  command=COMMAND + preset)
     if left: print(f"{len(left)} of {len(runs)} runs are not finished: {', '.join(left)}")
-    if args.pack: pack(runs, args.out, args.pack)
+    if args.pack: pack(runs, args.out, args.pack, args.small)
 
 
 if __name__ == "__main__":
