@@ -61,7 +61,7 @@ def count(n, what: str, least: int = 1, most: float = math.inf) -> int:
     raise InputError(f"{what} must be a whole number, {bound}; got {n!r:.40}")
 
 def number(value, what: str, low: float = -math.inf, high: float = math.inf, above: float = None) -> float:
-    "Return `value` if it is a finite number from `low` to `high`, and greater than `above`; otherwise raise an `InputError`."
+    "Return `value` if it is a finite number from `low` to `high`, and greater than what is given as above; otherwise raise an `InputError`."
     if _real(value) and low <= value <= high and (above is None or value > above) and abs(value) <= sys.float_info.max: return float(value)
     bounds = [f"above {above:g}"] if above is not None else [f"at least {low:g}"] if low > -math.inf else []
     bounds += [f"at most {high:g}"] if high < math.inf else []

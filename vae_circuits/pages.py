@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'MAPS', 'PAIRS', 'SAME', 'MOVES', 'RULES', 'READERS', 'MATRIX_JS', 'NETWORK_JS', 'SHARED_JS', 'CSS', 'POLICY',
-           'IMAGES', 'PRECISE', 'ROUNDED', 'SORRY', 'LATENTS_JS', 'PATCHING_JS', 'MOST_UNITS', 'CIRCUITS_JS', 'Freight',
-           'quantized', 'Listing', 'steps', 'follow', 'Page', 'grid', 'shown', 'chosen', 'latents_page',
+           'IMAGES', 'PRECISE', 'ROUNDED', 'SORRY', 'SEEN', 'LATENTS_JS', 'PATCHING_JS', 'MOST_UNITS', 'CIRCUITS_JS',
+           'Freight', 'quantized', 'Listing', 'steps', 'follow', 'Page', 'grid', 'shown', 'chosen', 'latents_page',
            'patching_page', 'circuits_page', 'shown_circuits']
 
 # %% ../nbs/20b_pages.ipynb #20b-003
-import base64, html, json, os, zlib
+import base64, html, json, math, os, zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -539,7 +539,7 @@ function check(warn) {
 function agrees({from, row, every, limit, expected}) {
   const values = run({[from]: from === "x" ? stored(row) : mean(row)});
   return Object.entries(expected).every(([site, number]) =>
-    array(number).every((v, i) => Math.abs(values[site][i * every[site]] - v) <= limit[site]));
+    array(number).every((v, i) => Math.abs(values[site][i * every[site] % values[site].length] - v) <= limit[site]));
 }
 function element(kind, attributes = {}, ...children) {
   const e = document.createElement(kind);
@@ -809,7 +809,7 @@ def _rounded(found, run, limits):
                              f"{size:.2g}; {SORRY}")
 
 def _expected(ours, work, plan, begin, row) -> dict:
-    """What the browser is to find for the image of that row: every so many numbers of the
+    """What the browser is to find for the image of that row: numbers scattered over the
     reconstruction, all of the latents, and how far they may be off."""
     low, high = plan["range"]
     kept, d = ("images", int(np.prod(plan["image"]))) if begin == "x" else ("means",
@@ -817,10 +817,19 @@ def _expected(ours, work, plan, begin, row) -> dict:
     start = work.freight.read()[plan[kept]][d * row:d * row + d]
     if begin == "x": start = low + start / 255 * (high - low)
     values = {s: v for s, v in ours(start).items() if s in ("recon", "mu")}
-    every = {s: -(-len(v) // 64) for s, v in values.items()}
+    every = {s: _scattering(len(v)) for s, v in values.items()}
+    seen = {s: v[np.arange(min(len(v), SEEN)) * every[s] % len(v)] for s, v in values.items()}
     return {"from": begin, "row": row, "every": every,
             "limit": {s: PRECISE * max(np.abs(v).max(), 1e-6) for s, v in values.items()},
-            "expected": {s: work.freight.add(v[::every[s]]) for s, v in values.items()}}
+            "expected": {s: work.freight.add(v) for s, v in seen.items()}}
+
+SEEN = 128  # numbers of a reconstruction that the browser compares
+
+def _scattering(n: int) -> int:
+    "A step through n numbers that scatters over all of them, and never walks down one column."
+    step = round(0.618 * n)
+    while math.gcd(step, n) > 1: step += 1
+    return max(step, 1)
 
 # %% ../nbs/20b_pages.ipynb #20b-059
 LATENTS_JS = """

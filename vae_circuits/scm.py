@@ -259,7 +259,7 @@ def check_readout(readout):
 
 # %% ../nbs/02_scm.ipynb #02-035
 def as_value(new, address: Address, site: Site, like, shape):
-    "What `address` is set to, as a tensor of `shape` with the dtype and device of the tensor `like`, or `InputError`."
+    "What `address` is set to, as a tensor of `shape` with the dtype and device of another tensor, or `InputError`."
     if isinstance(new, Run): new = new[address.site] if address.part is not None else new[address.site][address.index(site)]
     if isinstance(new, np.ma.MaskedArray): raise InputError(f"the value for {address} is a masked array; fill what is masked")
     try: value = torch.as_tensor(new).to(like)
