@@ -506,9 +506,10 @@ def adapt(model=None, *, encoder=None, decoder=None, codebook=None, posterior=No
     if not isinstance(image_shape, (tuple, list)): raise InputError(f"expected image_shape=(channels, height, width); got {image_shape!r:.40}")
     image_shape = tuple(count(size, "each number in image_shape") for size in image_shape)
     codebook = codebook or _codebook(model)
-    with _own_draws(x := probe(model, image_shape)), _explained(x):
-        network = Gaussian(model, _tried(model, image_shape, posterior)) if codebook is None else Quantized(model, codebook)
-    return Adapted(network, image_shape, image_limits)
+    with PASSES:  # random numbers, hooks and the tracer are the process's: another thread waits
+        with _own_draws(x := probe(model, image_shape)), _explained(x):
+            network = Gaussian(model, _tried(model, image_shape, posterior)) if codebook is None else Quantized(model, codebook)
+        return Adapted(network, image_shape, image_limits)
 
 # %% ../nbs/06_adapt.ipynb #06-060b
 def _tried(model, image_shape, spread):
