@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from fleet import middle, nats
 from matplotlib.figure import Figure
 
 from vae_circuits.archives import world
@@ -28,9 +29,10 @@ LENGTHS = "untrained", "brief", "short", "default"
 def make():
     runs = [run for grid in TRAINED for run in grid.runs(**STUDIES["study"].training)]
     for model, dataset in dict.fromkeys((r.config.model, r.config.dataset) for r in runs):
-        found = [trained(r.config, ROOT/"runs"/"study"/"runs"/r.name/"training") for r in runs
-                 if (r.config.model, r.config.dataset) == (model, dataset)]
-        vae, words = middle(found)
+        found = {r.name: trained(r.config, ROOT/"runs"/"study"/"runs"/r.name/"training") for r in runs
+                 if (r.config.model, r.config.dataset) == (model, dataset)}
+        name, words = choice({n: v.card for n, v in found.items()})
+        vae = found[name]
         shipped = CHECKPOINTS/f"{model}_{dataset}.safetensors"
         card = {k: v for k, v in vae.card.items() if k != "architecture"}
         chosen = f"{words} {gap(vae.card['config'])} {silent(vae, dataset)}"
@@ -39,14 +41,12 @@ def make():
     cards()
 
 
-def middle(found: list) -> tuple:
-    "The model in the middle of those that did not collapse, and a sentence about the choice."
-    total = lambda vae: sum(vae.card["evaluation"][k] for k in ("recon", "kl")) - vae.card["evaluation"]["floor"]
-    alive = sorted((v for v in found if len(v.card["evaluation"]["active"])), key=total)
-    lost = len(found) - len(alive)
-    return alive[(len(alive) - 1) // 2], (
-        f"Of {len(found)} seeds it is the one in the middle by reconstruction above the floor + KL "
-        f"({total(alive[0]):.1f} to {total(alive[-1]):.1f} nats); {lost or 'none'} collapsed.")
+def choice(found: dict) -> tuple:
+    "The name of the model in the middle of those that did not collapse, and a sentence about the choice."
+    alive = {name: card for name, card in found.items() if card["evaluation"]["active"]}
+    order, name = middle(alive)
+    return name, (f"Of {len(found)} seeds it is the one in the middle by reconstruction above the floor + KL "
+                  f"({nats(alive[order[0]]):.1f} to {nats(alive[order[-1]]):.1f} nats); {len(found) - len(alive) or 'none'} collapsed.")
 
 
 def gap(config: dict) -> str:

@@ -36,15 +36,26 @@ def chosen(preset: str, only, setting=None) -> list:
     return [runs[one_of(name, runs, "run")] for name in only or runs]
 
 
+def middle(cards: dict) -> tuple:
+    "The names of `cards` in the order of their `nats`, and the one in the middle."
+    order = sorted(cards, key=lambda name: nats(cards[name]))
+    return order, order[(len(order) - 1) // 2]
+
+
+def nats(card: dict) -> float:
+    "Reconstruction above its floor, and the KL where there is one."
+    found = card["evaluation"]
+    return found["recon"] - found["floor"] + found.get("kl", 0)
+
+
 def medians(cards: dict, runs: list) -> set:
     "The median seed, by recon + KL, of each dataset and model in the setting `default`: names."
     groups = {}
     for run in runs:
         if run.setting != "default": continue
-        found = cards[run.name]["evaluation"]
-        value = found["recon"] + found.get("kl", 0)
-        groups.setdefault((run.config.dataset, run.config.model), []).append((value, run.name))
-    return {sorted(group)[(len(group) - 1) // 2][1] for group in groups.values()}
+        group = groups.setdefault((run.config.dataset, run.config.model), {})
+        group[run.name] = cards[run.name]
+    return {middle(group)[1] for group in groups.values()}
 
 
 def parts(folder: Path, card: dict, whole: bool) -> dict:

@@ -122,11 +122,12 @@ def sweep_command(
 ):
     "Train and analyze a grid of models: table.parquet and report.html, with the paper's claims."
     what = study(preset, _list(models), _list(datasets), seed_list(seeds) if seeds is not None else None, [parse_setting(s) for s in setting or ()])
-    print(outlook(what.possible(), out/"runs", jobs or os.cpu_count()))
+    runs = what.possible()
+    print(outlook(runs, out/"runs", jobs or os.cpu_count()))
     page, failed = write_sweep(what, out, engine, jobs, address, claims_report)
     print(f"The report is at {page}")
     if failed:
-        print(f"vae-circuits: {len(failed)} of {len(what.possible())} runs failed; the report names them", file=sys.stderr)
+        print(f"vae-circuits: {len(failed)} of {len(runs)} runs failed; the report names them", file=sys.stderr)
         sys.exit(1)
 
 # %% ../nbs/24_cli.ipynb #24-020

@@ -195,7 +195,7 @@ def _save(flight: Flight):
 
 def _end(flight: Flight, command: str) -> list:
     "The finished models, on whose cards `command` makes the run of their folder again."
-    drawn = f"on the device, from a pool of {len(flight.pool):,} images"
+    drawn = f"Its images were drawn on the device from a pool of {len(flight.pool):,}."
     with torch.cuda.stream(flight.stream):
         _settle(flight)
         return [_finish(f, t, rows, command=command.format(f.parent.name), drawn=drawn)

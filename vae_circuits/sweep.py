@@ -99,9 +99,9 @@ class Study:
             except InputError as e: lost[name] = str(e)
         return lost
 
-    def possible(self) -> list:
-        "The runs on datasets that are at hand."
-        lost = self.missing()
+    def possible(self, missing: dict = None) -> list:
+        "The runs on datasets that are at hand; `missing`, where it is known already, saves a look at the archives."
+        lost = self.missing() if missing is None else missing
         return [r for r in self.runs() if r.config.dataset not in lost]
 
 # %% ../nbs/22_sweep.ipynb #22-013
@@ -526,7 +526,7 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
     more: from the table, further tables and figures for the report.
     """
     if not isinstance(what, Study): raise InputError(f"expected a Study; got {what!r:.60}")
-    runs, missing = what.possible(), what.missing()
+    runs = what.possible(missing := what.missing())
     if not runs: raise InputError(f"none of the datasets is at hand: {'; '.join(missing.values())}")
     for words in missing.values(): print(f"left out: {words}")
     with held(out) as out:

@@ -452,9 +452,13 @@ def _load_state(path: Path, trainer):
 def curve(rows: list, config: TrainConfig, points: int = 60) -> dict:
     "At most `points` of the logged `rows`, evenly spread, as lists: `images` seen, and every term."
     some = rows[::max(1, math.ceil(len(rows) / points))]
-    terms = [k for k in (some[0] if some else {}) if k not in ("step", "epoch", "lr")]
+    terms = _terms(some[0]) if some else {}
     found = {"images": [row["step"] * config.batch_size for row in some]}
     return found | {k: [round(row[k], 3) for row in some] for k in terms}
+
+def _terms(row: dict) -> dict:
+    "What the objective measured, of a logged row."
+    return {k: v for k, v in row.items() if k not in ("step", "epoch", "lr")}
 
 # %% ../nbs/05_training.ipynb #05-060
 def _finish(out: Path, trainer, rows: list, **more) -> ConvVAE:
@@ -507,7 +511,6 @@ def write_card(path) -> Path:
 def _card(card: dict, config: dict, result: dict, stem: str) -> str:
     middle, latents = _middle(result)
     epochs, made = card["images"] / WORLDS[config["dataset"]].size, card["environment"]
-    terms = {k: v for k, v in card["final"].items() if k not in ("step", "epoch", "lr")}
     return f"""# {config["model"]} on {config["dataset"]}
 
 Made by `{card["command"]}` with torch {made["torch"]} on {card["device"]}, threads: {made["threads"]}.{_origin(card)}
@@ -520,7 +523,7 @@ Made by `{card["command"]}` with torch {made["torch"]} on {card["device"]}, thre
 {middle}
 | measured on | {result["images"]:,} fresh images |
 
-Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in terms.items())}.
+Last logged training terms: {", ".join(f"{k} {v:.3f}" for k, v in _terms(card["final"]).items())}.
 {_distance(config, result)}{_picture(card, stem)}{latents}"""
 
 def _origin(card: dict) -> str:
