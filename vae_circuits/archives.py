@@ -379,9 +379,15 @@ class CelebA(ImageFiles, CausalDataset):
 class Confounded(CausalDataset):
     "Gray shapes whose size and background have a hidden common cause. strength: from 0, independent, to 1, one determines the other. The equations are this project's."
     name, size, factors, pair = "confounded", SyntheticCausal.size, SyntheticCausal.factors, ("size", "background")
+    image_shape = SyntheticCausal.image_shape
 
     def __init__(self, strength: float = 0.8):
         self.strength = number(strength, "strength (0: independent, 1: one determines the other)", 0, 1)
+
+    @property
+    def dependent(self) -> bool:
+        "Whether the common cause is there, and neither of the two was fixed."
+        return self.strength > 0 and not {*self.pair} & {*self._do}
 
     @property
     def correlation(self) -> float:

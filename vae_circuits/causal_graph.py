@@ -30,6 +30,7 @@ from .core import InputError, count, listed, number, one_of, seeded, table, writ
 from .data import MOST_IMAGES, Sample, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
+from .pairs import pairs_of
 from .patching import out, patch_sweep
 from .scm import Address, Run, ancestors, descendants
 from .scores import Probe, discretize, represent
@@ -132,21 +133,31 @@ def _above(excess, seed: int = 0) -> xr.DataArray:
     return screen(xr.where(excess.mean("pair") > 0, p / 2, 1 - p / 2))["adjusted"]
 
 # %% ../nbs/17_causal_graph.ipynb #17-024
-def encoded(vae, data, sample: Sample, seed: int = 0, **options) -> pd.DataFrame:
-    """Factor -> latent: how far each latent moves when a factor of `sample`'s images is changed alone. A row an edge.
+def encoded(vae, data, sample: Sample, seed: int = 0, where: str = "inside",
+            **options) -> pd.DataFrame:
+    """Factor -> latent: how far each latent moves when a factor of `sample`'s images is changed
+    alone, `inside` what the world shows or `anywhere` (see `pairs_of`). A row an edge.
 
-    strength: mean |change| of the mean, in standard deviations of z, with its interval `low` to `high` by bootstrap over `n` pairs. sign:
-    of the covariance of both changes, 0 if unsure or the factor has no order. adjusted: p-value (Benjamini-Hochberg) of "no farther than
-    a draw of the latent strays from its mean". options: those of `bootstrap`.
+    strength: mean |change| of the mean, in standard deviations of z, with its interval `low` to
+    `high` by bootstrap over `n` pairs. sign: of the covariance of both changes, 0 if unsure or the
+    factor has no order. adjusted: p-value (Benjamini-Hochberg) of "no farther than a draw of the
+    latent strays from its mean". inside: the share of changes anywhere that lie inside. options:
+    those of `bootstrap`.
     """
     vae, sample = adapt(vae), check_sample(sample, check_world(data))
-    rng = np.random.default_rng(seeded(seed))
-    (mu, sd, spread), pairs = _posterior(vae, sample.images), [data.interventions(sample, f, seed) for f in data.factor_names]
-    step = xr.DataArray(np.stack([(represent(vae, p.images) - mu) / spread for p in pairs], 1), dims=("pair", "from", "to"),
-                        coords={"from": data.factor_names, "to": latent_names(vae)})
-    cause = np.stack([moved(data, sample.factors, p.factors)[f] for p, f in zip(pairs, data.factor_names)], 1) * _ordered(data)
+    rng, names = np.random.default_rng(seeded(seed)), data.factor_names
+    mu, sd, spread = _posterior(vae, sample.images)
+    pairs = [pairs_of(data, f, sample, seed, where) for f in names]
+    before = [mu if p.clean is sample else represent(vae, p.clean.images) for p in pairs]
+    step = np.stack([(represent(vae, p.changed.images) - b) / spread
+                     for p, b in zip(pairs, before)], 1)
+    step = xr.DataArray(step, dims=("pair", "from", "to"),
+                        coords={"from": names, "to": latent_names(vae)})
+    cause = np.stack([moved(data, p.clean.factors, p.changed.factors)[p.factor] for p in pairs], 1)
+    cause = xr.DataArray(cause * _ordered(data), dims=("pair", "from"))
     stray = xr.DataArray(np.abs(sd * rng.standard_normal(sd.shape)) / spread, dims=("pair", "to"))
-    return _effects(abs(step), abs(step) - stray, step * xr.DataArray(cause, dims=("pair", "from")), seed, **options)
+    found = _effects(abs(step), abs(step) - stray, step * cause, seed, **options)
+    return found.assign(inside=found["from"].map({p.factor: p.inside for p in pairs}))
 
 # %% ../nbs/17_causal_graph.ipynb #17-026
 def _check_edges(edges):
@@ -222,21 +233,29 @@ def _shares(product, square, seed: int = 0, **options) -> pd.DataFrame:
     return _rows(abs(found.value), low, high, xr.where(up, 1, -1), screen(sign_flips(product, seed=seed))["adjusted"], found.n)
 
 # %% ../nbs/17_causal_graph.ipynb #17-041
-def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0, **options) -> tuple:
-    """Factor -> channel and channel -> latent, for the channels of an encoder `site`: two tables of shares mediated (see `proportion`).
+def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
+                    where: str = "inside", **options) -> tuple:
+    """Factor -> channel and channel -> latent, for the channels of an encoder `site`: two tables of
+    shares mediated (see `proportion`). `where` the factor is changed: see `pairs_of`.
 
-    Of the factor's effect on all latents, in standard deviations of z; and of the effect of all factors on the latent.
+    Of the factor's effect on all latents, in standard deviations of z; and of the effect of all
+    factors on the latent.
     """
     vae, sample, seed = adapt(vae), check_sample(sample, check_world(data)), seeded(seed)
     site = one_of(site, [s for s in vae.sites if s in ancestors(vae.sites, ["mu"])],
                   "site before the latents")
     spread = _posterior(vae, sample.images)[2]
-    sweeps = [patch_sweep(vae, sample.images, data.interventions(sample, f, seed).images, [site]).array for f in data.factor_names]
+    pairs = [pairs_of(data, f, sample, seed, where) for f in data.factor_names]
+    sweeps = [patch_sweep(vae, *p.images, [site]).array for p in pairs]
     names = xr.Variable("factor", data.factor_names)
     nie = xr.concat([s.drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
     te = xr.concat([(s.donor - s.clean).drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
-    over = lambda axis, **ends: _shares((nie * te).mean(axis).rename(ends), (te**2).mean(axis).rename({k: v for k, v in ends.items() if k != "unit"}), seed, **options)
-    return over("readout", factor="from", unit="to"), over("factor", unit="from", readout="to")
+    product, square = nie * te, te**2
+    def over(axis, unit, **ends):
+        "Shares of sums over one axis, with the other and the units as the ends of edges."
+        return _shares(product.mean(axis).rename(ends | {"unit": unit}),
+                       square.mean(axis).rename(ends), seed, **options)
+    return over("readout", "to", factor="from"), over("factor", "from", readout="to")
 
 # %% ../nbs/17_causal_graph.ipynb #17-043
 @torch.no_grad()
@@ -277,11 +296,11 @@ def _add(graph, edges: pd.DataFrame, unit: str, read: bool = False):
         graph.add_edge(*map(str, ends), **{k: int(v) if k in ("sign", "n") else float(v) for k, v in row.items()}, unit=unit)
 
 # %% ../nbs/17_causal_graph.ipynb #17-056
-def _add_channels(graph, site, vae, data, reader, sample, top, options):
+def _add_channels(graph, site, vae, data, reader, sample, top, where, options):
     "Put the strongest channels of `site` into `graph`, with the edges into and out of them."
     used = [u for u, *_ in graph.edges if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())]
     if site in ancestors(vae.sites, ["mu"]):
-        into, out_of = through_encoder(vae, data, sample, site, **options)
+        into, out_of = through_encoder(vae, data, sample, site, where=where, **options)
         into, unit = _strongest(into, "from", top), "share"
         out_of = out_of[out_of["from"].isin(into["to"]) & out_of["to"].isin(used)]  # the share of next to nothing says nothing
     else:
@@ -293,15 +312,22 @@ def _add_channels(graph, site, vae, data, reader, sample, top, options):
     _add(graph, into, "share"), _add(graph, _strongest(out_of, "from", top), unit, unit == "range")
 
 # %% ../nbs/17_causal_graph.ipynb #17-058
-def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None, seed: int = 0, **options) -> nx.DiGraph:
-    """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and factor -> latent -> factor without the channels.
+def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None,
+                 seed: int = 0, where: str = "inside", **options) -> nx.DiGraph:
+    """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and
+    factor -> latent -> factor without the channels.
 
-    n: images of `data`, each in one pair. top: channels a factor or latent, and edges out of a channel. sites: where channels are looked
-    for; by default the last convolution of each half; () for none. reader: a `Reader` of the same model, made if not given.
-    Nodes have `kind` (factor, channel, latent, reading), channels and latents also `site` and `unit`, readings the `quality` of the probe.
-    Edges have `strength`, `sign`, `low`, `high`, `n`, `adjusted` and the `unit` of strength: "sd" of z (`encoded`), "range" of the
-    factor (`controls`), or "share" mediated (`through_encoder`, `through_decoder`). Nothing is left out between factors and latents;
-    channels come in with sure edges only, see `sure`. options: those of `bootstrap`.
+    n: images of `data`, each in one pair. top: channels a factor or latent, and edges out of a
+    channel. sites: where channels are looked for; by default the last convolution of each half; ()
+    for none. reader: a `Reader` of the same model, made if not given. where: factors are changed
+    `inside` what the world shows, or `anywhere`, see `pairs_of`. options: those of `bootstrap`.
+
+    Nodes have `kind` (factor, channel, latent, reading), channels and latents also `site` and
+    `unit`, readings the `quality` of the probe. Edges have `strength`, `sign`, `low`, `high`, `n`,
+    `adjusted` and the `unit` of strength: "sd" of z (`encoded`, with the share of changes anywhere
+    that lie `inside`), "range" of the factor (`controls`), or "share" mediated (`through_encoder`,
+    `through_decoder`). Nothing is left out between factors and latents; channels come in with sure
+    edges only, see `sure`.
     """
     vae, data, top = adapt(vae), check_world(data), count(top, "top")
     n, seed = count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
@@ -312,13 +338,13 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
         raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
     reader = reader.of(vae) if reader else Reader(vae, data, seed=seed)
     sample, options = data.sample(n, seed), {"seed": seed, **options}
-    graph = nx.DiGraph(dataset=getattr(data, "name", ""), images=n, seed=seed)
+    graph = nx.DiGraph(dataset=getattr(data, "name", ""), images=n, seed=seed, where=where)
     graph.add_nodes_from(data.factor_names, kind="factor")
     for i, name in enumerate(latent_names(vae)): graph.add_node(name, kind="latent", site="z", unit=i)
     for f, q in reader.quality.items(): graph.add_node(f"{f} (read)", kind="reading", quality=float(q))
-    _add(graph, encoded(vae, data, sample, **options), "sd")
+    _add(graph, encoded(vae, data, sample, where=where, **options), "sd")
     _add(graph, controls(reader, sample, **options), "range", True)
-    for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, options)
+    for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, where, options)
     return graph
 
 # %% ../nbs/17_causal_graph.ipynb #17-061

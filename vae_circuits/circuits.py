@@ -31,6 +31,7 @@ from .edges import gradient
 from .interventions import Effects, image_pairs, mean_over, unit_coords
 from .mediation import FLOOR, proportion
 from .metrics import check_responses, cluster_coherence
+from .pairs import WHERE, pairs_of
 from .patching import optimal_ablation, out, patch_sweep, readout_sites
 from .planted import check_mask
 from .scm import Run, ancestors, descendants, read
@@ -67,6 +68,7 @@ class Trial:
         with torch.no_grad(): self.runs = [self.vae.run(x) for x in self.images]
         self.held = self._held(clean if reference is None else reference)
         self.te = self.read(self.runs[1]) - self.read(self.runs[0])
+        self.inside = 1.0  # the share of such changes inside what the world shows, see `Pairs`
 
     def _held(self, reference) -> Run:
         if self.ablation == "resample": return self.runs[0]
@@ -489,7 +491,9 @@ class Circuit:
     """What carries `factor`: `members` (site -> mask `[units]`) and `edges` (a row an edge: sender,
     receiver, share, low, high, n), the `scores` they were chosen by, and how: with the `readout`,
     the images of `reference` and the `seed` of the pairs that `find_circuit` took. `weights` (see
-    `weights_of`) and the name of `data` say where it was found, None that nobody knows."""
+    `weights_of`) and the name of `data` say where it was found, None that nobody knows. The factor was changed `inside` what the world
+    shows or `anywhere`, as `where` says; `inside` is the share of changes anywhere that lie there,
+    see `Pairs`."""
     factor: str
     part: str
     method: str
@@ -503,9 +507,12 @@ class Circuit:
     seed: int = 0
     weights: str = None
     data: str = None
+    where: str = "inside"
+    inside: float = 1.0
 
     def __post_init__(self):
         one_of(self.part, PARTS, "part"), one_of(self.ablation, ABLATIONS, "ablation")
+        one_of(self.where, WHERE, "place of pairs")
         number(self.tolerance, "tolerance", 0), seeded(self.seed)
         if not isinstance(self.factor, str):
             raise InputError(f"expected the name of a factor; got {self.factor!r:.60}")
@@ -524,7 +531,7 @@ class Circuit:
         check_origin(self, weights_of(vae), check_world(data))
         seed = (*np.atleast_1d(self.seed), 1) if seed is None else seed
         return factor_trial(vae, data, self.factor, self.part, pairs, seed, self.ablation,
-                            sites=list(self.members), readout=self.readout,
+                            self.where, sites=list(self.members), readout=self.readout,
                             reference=self.reference)
 
     def score(self, vae, data, pairs: int = 16, seed=None, **options) -> pd.DataFrame:
@@ -545,7 +552,11 @@ class Circuit:
         graph.add_edges_from((e.sender, e.receiver, {"share": e.share, "low": e.low, "high": e.high}) for e in self.edges.itertuples())
         return graph
 
-    def __repr__(self): return f"Circuit of {self.factor}, {self.part}: {len(self.units)} of {self.scores.array.sizes['unit']} units, {len(self.edges)} edges"
+    def __repr__(self):
+        place = f"; changed {self.where} ({self.inside:.0%} of all changes are inside)"
+        return (f"Circuit of {self.factor}, {self.part}: {len(self.units)} of "
+                f"{self.scores.array.sizes['unit']} units, {len(self.edges)} edges"
+                + place * (self.inside < 1))
 
 # %% ../nbs/16_circuits.ipynb #16-053
 def circuits_of(circuits) -> list:
@@ -566,32 +577,43 @@ def encoder_circuits(circuits) -> list:
     return circuits
 
 # %% ../nbs/16_circuits.ipynb #16-055
-def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32, seed=0, ablation: str = "resample", **options) -> Trial:
-    "A `Trial` with images of `data`, of which one factor is changed to another value; options are those of `Trial`."
+def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32, seed=0,
+                 ablation: str = "resample", where: str = "inside", **options) -> Trial:
+    """A `Trial` with images of `data`, of which one factor is changed to another value, `inside`
+    what the world shows or `anywhere` (see `pairs_of`); options are those of `Trial`."""
     vae, factor, seed = adapt(vae), check_world(data).factor(factor).name, seeded(seed)
     one_of(part, PARTS, "part"), one_of(ablation, ABLATIONS, "ablation")
     sample = data.sample(count(pairs, "pairs", 1, MOST_IMAGES), seed)
-    return Trial(vae, sample.images, data.interventions(sample, factor, seed).images, part, ablation=ablation, **options)
+    found = pairs_of(data, factor, sample, seed, where)
+    trial = Trial(vae, *found.images, part, ablation=ablation, **options)
+    trial.inside = found.inside
+    return trial
 
 # %% ../nbs/16_circuits.ipynb #16-057
-def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "pruning", ablation: str = "resample", tolerance: float = 0.2,
-                 pairs: int = 32, edge_pairs: int = 8, seed=0, **options) -> Circuit:
-    """The smallest `Circuit` of a factor whose error is within the tolerance, by `method` (see `METHODS`). Empty if the factor changes nothing.
+def find_circuit(vae, data, factor: str, part: str = "encoder", method: str = "pruning",
+                 ablation: str = "resample", tolerance: float = 0.2, pairs: int = 32,
+                 edge_pairs: int = 8, seed=0, where: str = "inside", **options) -> Circuit:
+    """The smallest `Circuit` of a factor whose error is within the tolerance, by `method` (see
+    `METHODS`). Empty if the factor changes nothing.
 
     Units may use three quarters of the tolerance, edges the rest; edges are always ablated by resampling, over `edge_pairs` pairs.
+    where: the factor is changed `inside` what the world shows, or `anywhere`, see `pairs_of`.
     """
     if number(tolerance, "tolerance", 0) >= 1:
         raise InputError("the tolerance is a share of the total effect, from 0 to below 1; "
                          f"got {tolerance}")
     one_of(method, METHODS, "method"), count(edge_pairs, "edge_pairs", 1, MOST_IMAGES)
-    trial = factor_trial(vae, data, factor, part, pairs, seed, ablation, **options)
+    trial = factor_trial(vae, data, factor, part, pairs, seed, ablation, where, **options)
     scores = unit_scores(trial, method)
-    if np.isnan(trial.error(trial.everything())[0]): members = {s: m & False for s, m in trial.everything().items()}
+    if np.isnan(trial.error(trial.everything())[0]):
+        members = {s: m & False for s, m in trial.everything().items()}
     else: members = (prune if method == "pruning" else smallest)(trial, scores, 0.75 * tolerance)
-    few = factor_trial(vae, data, factor, part, min(pairs, edge_pairs), seed, **options)
+    few = factor_trial(vae, data, factor, part, min(pairs, edge_pairs), seed, where=where,
+                       **options)
     edges = circuit_edges(few, members, tolerance, method)
     return Circuit(factor, part, method, ablation, tolerance, members, scores, edges, trial.readout,
-                   options.get("reference"), seeded(seed), trial.weights, _name_of(data))
+                   options.get("reference"), seeded(seed), trial.weights, _name_of(data), where,
+                   trial.inside)
 
 # %% ../nbs/16_circuits.ipynb #16-064
 def score_circuit(members, trial: Trial, draws: int = 10, controls: int = 2, seed: int = 0,

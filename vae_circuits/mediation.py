@@ -7,7 +7,7 @@ __all__ = ['FLOOR', 'mediate', 'proportion', 'Mediation', 'site_summary', 'contr
            'value_names']
 
 # %% ../nbs/12_mediation.ipynb #12-003
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,10 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count
-from .data import Factor, Sample, check_factors, check_sample, check_world
+from .data import Factor, Sample
 from .edges import path_patch
 from .interventions import Effects
+from .pairs import pairs_of
 from .patching import out, patch_sweep
 from .scm import addresses
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
@@ -121,19 +122,16 @@ def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) 
     return Effects((te + after.drop_vars(gone) - before.drop_vars(gone)).drop_vars(gone, errors="ignore").transpose(*before.dims).rename("CDE"))
 
 # %% ../nbs/12_mediation.ipynb #12-035
-def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu", seed=0, **options) -> Mediation:
-    """`mediate` for a change of one factor of `data` in the images of `sample`: to another value, drawn with `seed`, or to `value`.
+def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu",
+                   seed=0, where: str = "inside", **options) -> Mediation:
+    """`mediate` for a change of one factor of `data` in the images of `sample`: to another value,
+    drawn with `seed`, or to `value`; `inside` what the world shows or `anywhere`, see `pairs_of`.
 
-    With a `value`, images that have it already are left out. Factors are numbers or labels, there and in the sample.
+    With a `value`, images that have it already are left out, and so are those that would not be
+    inside with it. Factors are numbers or labels, there and in the sample.
     """
-    sample = check_sample(sample, check_world(data))
-    if value is None: return mediate(vae, sample.images, data.interventions(sample, factor, seed).images, sites, readout, **options)
-    checked = data.factor(factor).check(value)
-    if checked.ndim: raise InputError(f"expected one value of {factor}; got {value!r:.60}")
-    sample = replace(sample, factors=check_factors(sample.factors, data.factors))
-    others = sample[~np.isclose(sample.factors[factor], checked)]
-    if not len(others): raise InputError(f"every image has {factor} = {value} already; expected some that do not")
-    return mediate(vae, others.images, data.draw(others.factors.assign(**{factor: float(checked)})), sites, readout, **options)
+    pairs = pairs_of(data, factor, sample, seed, where, value)
+    return mediate(vae, *pairs.images, sites, readout, **options)
 
 # %% ../nbs/12_mediation.ipynb #12-037
 def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation:

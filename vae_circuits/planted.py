@@ -9,7 +9,7 @@ __all__ = ['TEXTURES', 'CONTRAST', 'SITES', 'DECODER', 'METHODS', 'EDGE_METHODS'
 
 # %% ../nbs/15_planted.ipynb #15-003
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import networkx as nx
 import numpy as np
@@ -28,6 +28,7 @@ from .interventions import image_pairs, responses
 from .mediation import mediate, proportion
 from .models import ConvVAE
 from .patching import out
+from .pairs import pairs_of
 from .scm import read
 
 # %% ../nbs/15_planted.ipynb #15-004b
@@ -365,8 +366,16 @@ class shuffled:
 
     def _order(self, n):
         return np.random.default_rng((n, *np.atleast_1d(self._seed))).permutation(n)
-    def interventions(self, sample, factor: str, seed=0): return self._data.interventions(sample, factor, seed)[self._order(len(sample))]
-    def classes(self, factors, bins: int = 10) -> np.ndarray: return self._data.classes(factors, bins)[self._order(len(factors))]
+
+    def interventions(self, sample, factor: str, seed=0):
+        return self._data.interventions(sample, factor, seed)[self._order(len(sample))]
+
+    def pairs(self, sample, factor: str, seed=0, where: str = "inside"):
+        found = pairs_of(self._data, factor, sample, seed, where)
+        return replace(found, changed=found.changed[self._order(len(found))])
+
+    def classes(self, factors, bins: int = 10) -> np.ndarray:
+        return self._data.classes(factors, bins)[self._order(len(factors))]
 
 # %% ../nbs/15_planted.ipynb #15-066
 def random_circuit(members, seed: int = 0) -> np.ndarray:
