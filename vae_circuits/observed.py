@@ -174,7 +174,8 @@ class Observed(Drawable):
             rest = [f for f in self.factors if f is not other]
             if other.name == factor or len(rest) < 1: continue
             shares[other.name] = self._match(factor, 200, 0, rest).share
-        if shares and (best := max(shares.values())) > 0.25:
+        best = max(shares.values(), default=0)
+        if best > 0.25 and self._match(factor, 200, 0).share < best / 10:
             other = max(shares, key=shares.get)
             return text + (f"{factor} and {other} determine each other: without {other}, {best:.0%} "
                            "would find a partner. Leave one of the two out, or bring other pictures")
