@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .core import InputError, count, one_of
+from .core import InputError, callable_module, count, one_of
 from .quantized import nearest
 from .scm import SCM, Run, Site, Sites, descendants, edited, memory
 from .snapshot import TRACED, Snapshot
@@ -510,6 +510,8 @@ def adapt(model=None, *, encoder=None, decoder=None, codebook=None, posterior=No
         with _own_draws(x := probe(model, image_shape)), _explained(x):
             network = Gaussian(model, _tried(model, image_shape, posterior)) if codebook is None else Quantized(model, codebook)
         return Adapted(network, image_shape, image_limits)
+
+callable_module(__name__)
 
 # %% ../nbs/06_adapt.ipynb #06-060b
 def _tried(model, image_shape, spread):

@@ -26,11 +26,11 @@ from scipy.stats.contingency import association
 from sklearn.base import is_classifier
 
 from .adapt import adapt
-from .core import InputError, count, listed, number, one_of, seeded, table, write_atomic
+from .core import InputError, callable_module, count, listed, number, one_of, seeded, table, write_atomic
 from .data import MOST_IMAGES, Sample, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
-from .pairs import pairs_of
+from .pairs import pairs_for
 from .patching import out, patch_sweep
 from .scm import Address, Run, ancestors, descendants
 from .scores import Probe, discretize, represent
@@ -38,8 +38,12 @@ from .uncertainty import bootstrap, screen, sign_flips
 
 # %% ../nbs/17_causal_graph.ipynb #17-006
 def randomized(data, n: int, seed=0) -> Sample:
-    "n images of `data` with every factor drawn by itself, uniformly: none tells of another, whatever causes there are."
-    n, rng = count(n, "n", 1, MOST_IMAGES), np.random.default_rng(seeded(seed))
+    """n images of `data` with every factor drawn by itself, uniformly: none tells of another,
+    whatever causes there are. A world that is only observed gives its pictures as they are, at most
+    as many as it has."""
+    n, seed = count(n, "n", 1, MOST_IMAGES), seeded(seed)
+    if not getattr(data, "drawn", True): return data.sample(min(n, data.size), seed)
+    rng = np.random.default_rng(seed)
     factors = pd.DataFrame({f.name: f.draw(n, rng) for f in check_world(data).factors})
     return Sample(data.draw(factors), factors, pd.DataFrame(index=factors.index))
 
@@ -146,8 +150,9 @@ def encoded(vae, data, sample: Sample, seed: int = 0, where: str = "inside",
     """
     vae, sample = adapt(vae), check_sample(sample, check_world(data))
     rng, names = np.random.default_rng(seeded(seed)), data.factor_names
+    pairs = pairs_for(data, names, sample, seed, where)
+    sample = sample if len(pairs[0]) == len(sample) else sample[:len(pairs[0])]
     mu, sd, spread = _posterior(vae, sample.images)
-    pairs = [pairs_of(data, f, sample, seed, where) for f in names]
     before = [mu if p.clean is sample else represent(vae, p.clean.images) for p in pairs]
     step = np.stack([(represent(vae, p.changed.images) - b) / spread
                      for p, b in zip(pairs, before)], 1)
@@ -245,7 +250,7 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
     site = one_of(site, [s for s in vae.sites if s in ancestors(vae.sites, ["mu"])],
                   "site before the latents")
     spread = _posterior(vae, sample.images)[2]
-    pairs = [pairs_of(data, f, sample, seed, where) for f in data.factor_names]
+    pairs = pairs_for(data, data.factor_names, sample, seed, where)
     sweeps = [patch_sweep(vae, *p.images, [site]).array for p in pairs]
     names = xr.Variable("factor", data.factor_names)
     nie = xr.concat([s.drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
@@ -346,6 +351,8 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     _add(graph, controls(reader, sample, **options), "range", True)
     for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, where, options)
     return graph
+
+callable_module(__name__)
 
 # %% ../nbs/17_causal_graph.ipynb #17-061
 def write_graph(graph: nx.DiGraph, path) -> Path:

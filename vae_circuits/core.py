@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['LISTED', 'OURS', 'MANIFEST', 'InputError', 'one_of', 'listed', 'count', 'number', 'seeded', 'table', 'fits',
            'json_object', 'write_atomic', 'new_file', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine',
-           'mark', 'keep', 'whole_folder', 'environment']
+           'mark', 'keep', 'whole_folder', 'environment', 'callable_module']
 
 # %% ../nbs/00_core.ipynb #00-003
-import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time
+import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time, types
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
 from importlib import metadata
@@ -355,3 +355,12 @@ def environment() -> dict:
     return {"vae_circuits": __version__, **{name: metadata.version(name) for name in packages},
             "python": platform.python_version(), "platform": platform.platform(terse=True), "machine": platform.machine(),
             "threads": torch.get_num_threads()}
+
+# %% ../nbs/00_core.ipynb #00-030b
+class _Callable(types.ModuleType):
+    def __call__(self, *args, **kwargs):
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+def callable_module(name: str):
+    "Let the module of that name be called like its function of the same name."
+    if name != "__main__": sys.modules[name].__class__ = _Callable  # not a notebook

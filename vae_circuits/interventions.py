@@ -18,7 +18,7 @@ import xarray as xr
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
-from .pairs import pairs_of
+from .pairs import pairs_for
 from .scm import Run, Site, Sites
 
 # %% ../nbs/07_interventions.ipynb #07-006
@@ -140,14 +140,14 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0,
     """Response of every unit to every factor: `Effects` [factor, pair, unit]; its mean over pairs
     is R(n, f) (paper Eq. 10).
 
-    In as many pairs as `sample` has images one factor is changed, see `pairs_of`: `inside` what the
+    In as many pairs as `sample` has images, or as are found, one factor is changed, see `pairs_of`: `inside` what the
     world shows or `anywhere`, which is `where`. unit: as in `activation_changes`. The coordinate
     `inside` [factor] is the share of changes anywhere that lie inside.
     """
     sample = check_sample(sample, check_world(data))
     factors = data.factor_names if factors is None else listed(factors, data.factor_names, "factor")
     if not factors: raise InputError("expected at least one factor; got an empty list")
-    pairs = [pairs_of(data, f, sample, seeded(seed), where) for f in factors]
+    pairs = pairs_for(data, factors, sample, seeded(seed), where)
     parts = [activation_changes(vae, *p.images, sites, unit).array for p in pairs]
     found = xr.concat(parts, dim=xr.Variable("factor", list(factors)))
     return Effects(found.assign_coords(inside=("factor", [p.inside for p in pairs])))

@@ -7,7 +7,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
            'analyze', 'control_numbers', 'tables', 'more_tables', 'by_value', 'channels', 'routes', 'control_table',
            'figure1', 'causal_map', 'figure2', 'figure3', 'figure4', 'figure5', 'figure6', 'figure7', 'figures',
            'report', 'models_for', 'write_paper', 'circuit_tables', 'circuit_figures', 'write_circuits', 'take_apart',
-           'write_analysis', 'explorer']
+           'write_analysis', 'explorer', 'write_folder']
 
 # %% ../nbs/21_paper_results.ipynb #21-003
 import base64, hashlib, html, io, json, tempfile
@@ -631,7 +631,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
-        _write(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
+        write_folder(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-142
@@ -671,7 +671,7 @@ def _file(name: str, taken=()) -> str:
     return f"{stem[:150]} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 def write_circuits(folder: Path, circuits: dict, graph, run):
-    "The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`; `run` holds the example activations."
+    "The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`; `graph` may be None; `run` holds the example activations."
     folder = place(folder)
     if contents(folder):
         raise InputError(f"{folder} holds something already; expected a new folder")
@@ -683,7 +683,8 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
         circuit_html(parts, run).save(folder/f"{stem}.html")
         whole = nx.compose_all([c.graph for c in parts])
         for ending in (".graphml", ".json"): write_graph(whole, folder/f"{stem}{ending}")
-    for ending in (".graphml", ".json"): write_graph(graph, folder/f"causal_graph{ending}")
+    for ending in (".graphml", ".json") if graph is not None else ():
+        write_graph(graph, folder/f"causal_graph{ending}")
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
 
 # %% ../nbs/21_paper_results.ipynb #21-150
@@ -719,7 +720,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
             found, more = _take_apart(vae, data, settings, folder/"circuits", data.factor_names)
             made, drawn = made | found, drawn | more
         record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
-        _write(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
+        write_folder(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-156
@@ -731,7 +732,7 @@ def explorer(make, vae, data):
         except InputError: return str(first)
 
 # %% ../nbs/21_paper_results.ipynb #21-158
-def _write(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
+def write_folder(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
     "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
     for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
     for name, page in explorers.items():
