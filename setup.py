@@ -9,7 +9,8 @@ config = ConfigParser(delimiters=["="])
 config.read(here/"settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
 
-extras = {name: settings[f"{name}_requirements"].split() for name in ("wandb", "datasets", "sweep", "cluster", "benchmarks", "notebooks", "dev")}
+names = ("wandb", "datasets", "sweep", "transforms", "cluster", "benchmarks", "notebooks", "dev")
+extras = {name: settings[f"{name}_requirements"].split() for name in names}
 extras["dev"] += extras["notebooks"]
 
 setup(

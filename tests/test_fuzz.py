@@ -16,6 +16,7 @@ import torch
 
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
+from vae_circuits.altered import altered, covering
 from vae_circuits.circuits import (Trial, areas, factor_trial, faithfulness_curve, find_circuit, match_units, modules,
                                    motifs, random_members, redundant_pairs, score_circuit, unit_scores)
 from vae_circuits.core import InputError
@@ -118,6 +119,10 @@ CALLS = {
     "TrainConfig": (TrainConfig, dict(model="vae", dataset="dsprites", seed=0, epochs=1, batch_size=8, lr=1e-3, beta=4.0, precision="float32", evaluation_images=8)),
     "Factor": (Factor, dict(name="width", kind="continuous", values=(0.0, 1.0), labels=())),
     "render": (DATA.render, dict(factors=dict(shape=1, size=10.0))), "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
+    "altered": (altered, dict(images=X, alterations=["turn"], edge=0.0)),
+    "pairs": (altered(X, ["turn"]).pairs,
+              dict(sample=altered(X, ["turn"]).sample(4, seed=0), factor="turn", seed=0, value=9)),
+    "covering": (covering, dict(where=np.s_[:3], fill=0.5, name="covered")),
     "sample": (DATA.sample, dict(n=2, seed=0)), "interventions": (DATA.interventions, dict(sample=SAMPLE, factor="shape", seed=0)),
 }
 

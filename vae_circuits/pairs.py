@@ -69,7 +69,8 @@ def pairs_of(data, factor: str, sample, seed=0, where: str = "inside", value=Non
     """`Pairs` in which `factor` is changed: as many as `sample` has images, and of those images
     where they can be changed (paper Eq. 1).
 
-    data: a world that draws, or one that makes its own pairs by `pairs(sample, factor, seed, where)`.
+    data: a world that draws, or one that makes its own pairs by
+    `pairs(sample, factor, seed, where)`, with `value=` if it can be told what to change to.
     sample: a `Sample` of it. where: 'inside' what the world shows, or 'anywhere' in the factor's
     range. value: what to change to, a number or a label, for all images; those that have it already
     are left out, and so are those that would not be inside with it. `InputError` if no picture, or
@@ -77,8 +78,10 @@ def pairs_of(data, factor: str, sample, seed=0, where: str = "inside", value=Non
     """
     sample, name = check_sample(sample, check_world(data)), data.factor(factor).name
     one_of(where, WHERE, "place of pairs")
+    if hasattr(data, "pairs"):
+        to = {} if value is None else {"value": value}
+        return data.pairs(sample, name, seed, where, **to)
     if value is not None: return _to(data, name, value, sample, where)
-    if hasattr(data, "pairs"): return data.pairs(sample, name, seed, where)
     free = data.interventions(sample, name, seed)
     if not getattr(data, "dependent", False): return Pairs(sample, free, name)
     fits = data.inside(free.factors)

@@ -370,8 +370,8 @@ class shuffled:
     def interventions(self, sample, factor: str, seed=0):
         return self._data.interventions(sample, factor, seed)[self._order(len(sample))]
 
-    def pairs(self, sample, factor: str, seed=0, where: str = "inside"):
-        found = pairs_of(self._data, factor, sample, seed, where)
+    def pairs(self, sample, factor: str, seed=0, where: str = "inside", value=None):
+        found = pairs_of(self._data, factor, sample, seed, where, value)
         return replace(found, changed=found.changed[self._order(len(found))])
 
     def classes(self, factors, bins: int = 10) -> np.ndarray:
