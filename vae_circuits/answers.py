@@ -6,7 +6,7 @@
 __all__ = ['carriers', 'draw_carriers', 'Asked', 'report']
 
 # %% ../nbs/25_answers.ipynb #25-004
-import json
+import html
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -217,8 +217,8 @@ def _with_graph(vae, data, tables, figures, asked) -> tuple:
         graph = causal_graph(vae, data, n, seed=asked.seed, where=asked.where,
                              resamples=asked.resamples)
     except InputError as e: return tables | {"map": pd.DataFrame({"why there is none": [str(e)]})}, figures
-    edges = pd.DataFrame([{"from": a, "to": b, **e} for a, b, e in graph.edges(data=True)])
-    return tables | {"map": edges.set_index(["from", "to"])}, figures | {"map": draw_graph(graph)}
+    edges = pd.DataFrame({f"{a} -> {b}": e for a, b, e in graph.edges(data=True)}).T
+    return tables | {"map": edges.rename_axis("edge")}, figures | {"map": draw_graph(graph)}
 
 @torch.no_grad()
 def _traversal(vae, data, seed, n: int = 256) -> Figure:
@@ -245,14 +245,10 @@ def _traversal(vae, data, seed, n: int = 256) -> Figure:
 def _findings(sentences, data) -> str:
     "The sentences as a list, those that are shown first, and what matching cannot rule out."
     order = sorted(sentences.values(), key=lambda s: ("not shown" in s) + 2 * ("not asked" in s))
-    lines = "".join(f"<li>{_html(s)}</li>" for s in order)
+    lines = "".join(f"<li>{html.escape(s)}</li>" for s in order)
     note = "" if getattr(data, "drawn", True) else (
         "<p>Nothing was set in this world: pairs of pictures were found that differ in one factor "
         "and agree in the other labels. What nobody labelled may differ too. Pairs that agree in "
         "all labels show how much such differences do; that they go along with a factor, they "
         "cannot show.</p>")
-    return f"<h2>Findings</h2><ul>{lines}</ul>{note}<pre>{_html(repr(data))}</pre>"
-
-def _html(text: str) -> str:
-    import html
-    return html.escape(text)
+    return f"<h2>Findings</h2><ul>{lines}</ul>{note}<pre>{html.escape(repr(data))}</pre>"

@@ -60,7 +60,10 @@ class Reader:
         seed = count(seed, "seed", 0, 2**32 - 1)
         sample = randomized(data, n, seed) if sample is None else check_sample(sample, data)
         self.probe = Probe(data, represent(self.vae, sample.images), sample.factors, seed=seed)
-        chance = pd.Series({f.name: 1 / len(f.values) if is_classifier((self.probe.models[f.name] or [None])[0]) else 0 for f in data.factors})
+        models = self.probe.models
+        guessed = {f.name: models[f.name] is not None and is_classifier(models[f.name][0])
+                   for f in data.factors}
+        chance = pd.Series({f.name: guessed[f.name] / len(f.values) for f in data.factors})
         self.quality = ((self.probe.quality - chance) / (1 - chance)).rename("quality")
         self.unread = self.quality.index[~(self.quality >= least)].tolist()
 
