@@ -26,7 +26,7 @@ from .circuits import check_origin, encoder_circuits, weights_of
 from .core import InputError, count, listed, one_of, table, write_atomic
 from .data import Drawable, check_images, shown_range
 from .deltas import arguments
-from .interventions import latent_names
+from .interventions import latent_names, own_range
 
 # %% ../nbs/20b_pages.ipynb #20b-006
 KINDS = ("float32", "int32", "int8", "uint8")  # the kinds of numbers that a page can read
@@ -679,7 +679,10 @@ def _values(factor, k):
 
 # %% ../nbs/20b_pages.ipynb #20b-053
 def shown(vae, images) -> tuple:
-    "`images`, a dataset or a batch, if `vae` takes them; and the values to draw black and white."
+    """`images`, a dataset or a batch, if `vae` takes them; and the values to draw black and white.
+    Of a world that is only observed, some of its pictures."""
+    if isinstance(images, Drawable) and not images.drawn:
+        images = images.sample(min(64, images.size), 0).images
     batch = images.render({}) if isinstance(images, Drawable) else images
     batch = check_images(batch, vae.image_shape, vae.image_limits)
     low, high = shown_range(batch, vae.image_limits)
@@ -854,7 +857,9 @@ start(() => {
     show(pictures[2], after); showDifference(pictures[3], change);
     let entropy = 0;
     for (const v of change) { const p = v * v / (size * size); if (p > 0) entropy -= p * Math.log(p); }
-    says.textContent = size > 0 ? `effect strength ${size.toFixed(2)}, specificity ${(1 / (entropy + 1e-8)).toFixed(3)}` : "nothing is changed";
+    const beyond = plan.latents.filter((name, i) => z[i] !== home[i] && !(z[i] >= plan.own[i][0] && z[i] <= plan.own[i][1]));
+    says.textContent = (size > 0 ? `effect strength ${size.toFixed(2)}, specificity ${(1 / (entropy + 1e-8)).toFixed(3)}` : "nothing is changed")
+      + (beyond.length ? `; beyond the middle 95 % of its own codes: ${beyond.join(", ")}` : "");
   });
   const start = chooser("start image", row, r => { row = r; load(); update(); });
   box.append(element("button", {type: "button", onclick: () => { load(); update(); }}, "Back to the image"));
@@ -878,7 +883,7 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     work, means = Listing(vae, "z", freight), _means(vae, batch)
     plan |= {"steps": work.entries, "latents": names, "means": freight.add(means), "start": row}
     z = torch.from_numpy(means[[row, -1]])
-    plan |= {"reach": _reach(means)} | _tested(vae, work, plan, [z[:1], z[1:] + 1],
+    plan |= {"reach": _reach(means), "own": own_range(means, 2).tolist()} | _tested(vae, work, plan, [z[:1], z[1:] + 1],
                                                [row, len(means) - 1])
     return _page("Latents of a VAE, to be moved", plan, freight, LATENTS_JS, height)
 
