@@ -377,7 +377,8 @@ def _table5(study, settings):
     paper = paper | {name: tuple(k * v for v in paper[s]) for name, s in added.items()}
     notes = dict.fromkeys(ENCODER, (
         f"not comparable: the paper does not define its number; here the mean share of the top {k} "
-        f"channels, which cannot come near it: see the next rows"))
+        f"channels, see what they add up to"))
+    notes[ENCODER[-1]] += f", which the sum of all, 1, keeps from the paper's {k} times as much"
     notes |= dict.fromkeys(added, f"the paper's: {k} times its number, if it were such a mean")
     notes[f"{ENCODER[-1]}, sum of shares"] = "not in the paper; 1 by construction, since mu is linear in it"
     return _table(rows, study, paper, notes | {"": "not in the paper"})
