@@ -259,12 +259,13 @@ STEPS = {"EAP": 0, "EAP-IG": 8}  # images on the way at which the gradient is ta
 
 # %% ../nbs/16_circuits.ipynb #16-020
 def unit_scores(trial: Trial, method: str = "patching") -> Effects:
-    """What `method` says of every unit of the trial's sites, with its ablation: `Effects` [unit]."""
+    "What `method` says of every unit of a trial, with its ablation: `Effects` [unit]."
     _check_trial(trial), one_of(method, METHODS, "method")
     if method == "optimal": shares = _alone(trial)
     elif method in STEPS: shares = _guessed(trial, STEPS[method])
     else: return _patched(trial)
-    return Effects(xr.DataArray(shares, dims="unit", name="share", coords=unit_coords(trial.vae.sites, trial.sites)))
+    coords = unit_coords(trial.vae.sites, trial.sites)
+    return Effects(xr.DataArray(shares, dims="unit", name="share", coords=coords))
 
 def _patched(trial) -> Effects:
     "Shares of the total effect that units carry alone or, held at what is not the partner's, lose."
@@ -313,7 +314,8 @@ def _guessed(trial, steps) -> np.ndarray:
 
 def _guess(trial, which, put, donor, steps) -> torch.Tensor:
     """The gradient's guess of the product with the total effect when a unit of the clean (0) or
-    changed (1) images takes what a run has `put` there: `[units of all sites]`, means over pairs."""
+    changed (1) images takes what a run has `put` there: `[units of all sites]`, a mean over
+    pairs."""
     found, parts = _slopes(trial, trial.images[which], donor, trial.sites, steps), []
     for s, slope in found.items():
         change = (put[s] - trial.runs[which][s]).movedim(1 + trial.vae.sites[s].axis, 1)

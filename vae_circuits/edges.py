@@ -26,7 +26,8 @@ from .scm import (Address, Run, Subspace, addresses, ancestors, as_value, descen
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()
 def path_patch(vae, clean, donor, path, readout="mu", eps=None) -> torch.Tensor:
-    """Change of the readout `[n, m]` when the donor's activation enters at the first address of `path` and passes through the others only.
+    """Change of the readout `[n, m]` when the donor's activation enters at the first address of
+    `path` and passes through the others only.
 
     donor: images, a number, a run or a function, as on the right of a do-statement. Everything off
     the path keeps its clean value (Goldowsky-Dill et al. 2023).
@@ -35,15 +36,19 @@ def path_patch(vae, clean, donor, path, readout="mu", eps=None) -> torch.Tensor:
     clean, donor = _pair(vae, clean, donor)
     path = addresses(path, vae.sites)
     for a, b in zip(path, path[1:]):
-        if a.site == b.site or a.site not in ancestors(vae.sites, [b.site]): raise InputError(f"{b} does not come after {a}; expected a path in the order of computation")
+        if a.site == b.site or a.site not in ancestors(vae.sites, [b.site]):
+            raise InputError(f"{b} does not come after {a}; expected a path in the order of "
+                             f"computation")
     run = vae.run(donor, eps=eps) if isinstance(donor, torch.Tensor) else donor
     for address in path: run = vae.run(clean, {address: run}, eps=eps)
     return read(run, readout) - read(vae.run(clean, eps=eps), readout)
 
 # %% ../nbs/10_edges.ipynb #10-011
 @torch.no_grad()
-def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, eps=None, max_memory: int = 2**30) -> Effects:
-    """Effect along every edge from a unit of `sender` to a unit of `receiver`: `Effects` [pair, unit, receiver, readout].
+def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, eps=None,
+               max_memory: int = 2**30) -> Effects:
+    """Effect along every edge from a unit of `sender` to a unit of `receiver`: `Effects` [pair,
+    unit, receiver, readout].
 
     clean: images. donor: images, pair by pair, or a number, a run or a function. The effect of an
     edge is that of the path through both units, as in `path_patch`.
@@ -69,9 +74,12 @@ class _Edges:
         if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
         self.vae, self.readout = vae, readout
         self.sender, self.receiver = vae.sites[sender], vae.sites[receiver]
-        if sender == receiver or sender not in ancestors(vae.sites, [receiver]): raise InputError(f"{receiver} does not come after {sender}")
+        if sender == receiver or sender not in ancestors(vae.sites, [receiver]):
+            raise InputError(f"{receiver} does not come after {sender}")
         for site in (self.sender, self.receiver):
-            if site.axis: raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are between sites that count them on the first")
+            if site.axis:
+                raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are "
+                                 f"between sites that count them on the first")
         self.ends = readout_sites(vae, readout, self.x, self.eps)
         self.start, self.middle, ends = nodes[sender], nodes[receiver], [nodes[e] for e in self.ends]
         noise = self.eps is not None
@@ -115,8 +123,11 @@ class _Edges:
     def arrivals(self):
         "What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers, *plane])`."
         rows = self._rows(self.first, self.start)
-        for pairs, units, delta in chunks(self.sender, Target(self.sender.name, 0, "channel"), self.base[self.start], self.new, rows, rows):
-            yield pairs, units, self.first.propagate(self.start, delta, self.base, pairs.start).delta(self.middle)
+        target = Target(self.sender.name, 0, "channel")
+        change = self.base[self.start], self.new
+        for pairs, units, delta in chunks(self.sender, target, *change, rows, rows):
+            chunk = self.first.propagate(self.start, delta, self.base, pairs.start)
+            yield pairs, units, chunk.delta(self.middle)
 
     def effects(self, pairs, arriving):
         "Effects `[pairs, units, receivers, m]` of each arriving change by itself."
@@ -127,19 +138,25 @@ class _Edges:
             parts = []
             for some in arriving[i].split(step):
                 own = torch.arange(self.receivers, device=some.device).repeat(len(some))
-                delta = Delta(some.flatten(0, 1)[:, None], 1, len(own), shape, tuple((0, n) for n in shape[1:]), own=own)
-                chunk = self.second.propagate(self.middle, delta, self.base, pairs.start + i)
-                parts.append(chunk.effect([self.nodes[e] for e in self.ends], self.ends, self.readout, self.clean[pairs.start + i:pairs.start + i + 1])[0].unflatten(0, (len(some), self.receivers)))
+                box = tuple((0, n) for n in shape[1:])
+                delta = Delta(some.flatten(0, 1)[:, None], 1, len(own), shape, box, own=own)
+                j = pairs.start + i
+                chunk = self.second.propagate(self.middle, delta, self.base, j)
+                found_here = chunk.effect([self.nodes[e] for e in self.ends], self.ends,
+                                          self.readout, self.clean[j:j + 1])[0]
+                parts.append(found_here.unflatten(0, (len(some), self.receivers)))
             found.append(torch.cat(parts))
         return torch.stack(found)
 
     def labelled(self, effects):
-        coords = {"unit": unit_names(self.sender), "receiver": unit_names(self.receiver), "readout": readout_names(self.vae, self.readout, effects.shape[-1])}
-        return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "receiver", "readout"), name="effect", coords=coords))
+        coords = {"unit": unit_names(self.sender), "receiver": unit_names(self.receiver),
+                  "readout": readout_names(self.vae, self.readout, effects.shape[-1])}
+        return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "receiver", "readout"),
+                                    name="effect", coords=coords))
 
 # %% ../nbs/10_edges.ipynb #10-013b
 def _put(value, site, unit: str, was) -> torch.Tensor:
-    "The activation `[n, *shape]` that a number, a run or a function puts at `site`, where it `was`."
+    "The activation `[n, *shape]` that a number, a run or a function puts where it `was`."
     if callable(value): return _ask(value, site, Target(site.name, 0, unit), was).new
     return as_value(value, Address(site.name), site, was, was.shape)
 
@@ -363,19 +380,29 @@ def interactions(vae, clean, donor, pairs, readout="mu", eps=None) -> Effects:
     with a unit called 'a & b'. donor: images, a number, a run or a function."""
     vae = adapt(vae)
     clean, donor = _pair(vae, clean, donor)
-    if not isinstance(pairs, (list, tuple)) or not pairs or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs): raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
+    if (not isinstance(pairs, (list, tuple)) or not pairs
+            or not all(isinstance(p, (list, tuple)) and len(p) == 2 for p in pairs)):
+        raise InputError(f"expected a list of pairs of addresses; got {pairs!r:.60}")
     found = [tuple(addresses(pair, vae.sites)) for pair in pairs]
     labels = [" & ".join(sorted(map(str, pair))) for pair in found]
-    same = [frozenset((a.site, a.covers(vae.sites[a.site]).numpy().tobytes()) for a in pair) for pair in found]
-    if twice := next((label for i, label in enumerate(labels) if same[i] in same[:i] and not any(isinstance(a.part, Subspace) for a in found[i])), None):
+    covers = lambda a: a.covers(vae.sites[a.site])
+    same = [frozenset((a.site, covers(a).numpy().tobytes()) for a in pair) for pair in found]
+    plain = [not any(isinstance(a.part, Subspace) for a in pair) for pair in found]
+    again = [label for i, label in enumerate(labels) if same[i] in same[:i] and plain[i]]
+    if twice := next(iter(again), None):
         raise InputError(f"the pair of addresses {twice!r} is named twice; name each once")
     for p, q in found:
-        if p.site == q.site and (p.covers(vae.sites[p.site]) & q.covers(vae.sites[q.site])).any(): raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")
+        if p.site == q.site and (covers(p) & covers(q)).any():
+            raise InputError(f"{p} and {q} overlap; expected two parts that can be set one by one")
     ends = readout_sites(vae, readout, clean, eps)
     natural = vae.run(clean, eps=eps)
     b = vae.run(donor, eps=eps) if isinstance(donor, torch.Tensor) else donor
-    def effect(*addresses): return read(vae.run(given=natural, do={a: b for a in addresses}, record=ends), readout) - read(natural, readout)
+    def effect(*addresses):
+        run = vae.run(given=natural, do={a: b for a in addresses}, record=ends)
+        return read(run, readout) - read(natural, readout)
     alone = {a: effect(a) for pair in found for a in pair}
     values = torch.stack([effect(p, q) - alone[p] - alone[q] for p, q in found], 1)
-    return Effects(xr.DataArray(out(values).numpy(), dims=("pair", "unit", "readout"), name="interaction",
-                                coords={"unit": [f"{p} & {q}" for p, q in found], "readout": readout_names(vae, readout, values.shape[2])}))
+    coords = {"unit": [f"{p} & {q}" for p, q in found],
+              "readout": readout_names(vae, readout, values.shape[2])}
+    return Effects(xr.DataArray(out(values).numpy(), dims=("pair", "unit", "readout"),
+                                name="interaction", coords=coords))

@@ -96,7 +96,8 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
     for i in range(0, len(clean), chunk):
         a, b = (vae.run(x[i:i + chunk], record=names) for x in (clean, changed))
         found = [(b[s] != a[s]).float() if vae.sites[s].discrete else b[s] - a[s] for s in names]
-        parts = [_by_unit(f if signed else f.abs(), vae.sites[s], unit) for f, s in zip(found, names)]
+        found = [f if signed else f.abs() for f in found]
+        parts = [_by_unit(f, vae.sites[s], unit) for f, s in zip(found, names)]
         rows.append(torch.cat(parts, 1))
     return Effects(xr.DataArray(out(torch.cat(rows)).numpy(), dims=("pair", "unit"), name="change", coords=coords))
 

@@ -96,7 +96,8 @@ def modularity(changes, reading: str = "signed") -> Modularity:
     norm[~varies(X.reshape(-1, X.shape[2]).T, changes).reshape(norm.shape)] = np.nan  # constant
     rho = np.abs(np.einsum("inu,jnu->nij", centered, centered, optimize=True)
                  / (norm.T[:, :, None] * norm.T[:, None]))
-    upper = rho[:, *np.triu_indices(len(X), 1)]  # [images, pairs of interventions]
+    i, j = np.triu_indices(len(X), 1)
+    upper = rho[:, i, j]  # [images, pairs of interventions]
     each = 1 - _mean(upper, 1)
     return Modularity(float(_mean(each, 0)), each, _mean(rho, 0), int(np.isnan(upper).sum()),
                       upper.size)

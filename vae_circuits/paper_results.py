@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
            'write_analysis', 'explorer']
 
 # %% ../nbs/21_paper_results.ipynb #21-003
-import base64, hashlib, html, io, json, tempfile
+import base64, hashlib, html, io, json, tempfile, warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -156,8 +156,12 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     now("latent interventions")
     strength = latent_effects(vae, vae.encode(sample.images)[0]).rename(image="pair")
     now("intervals")
-    gap = jackknife(lambda c, f: mig(c, f).score, codes, data.classes(points.factors), seed=settings.seed)
-    numbers = [_model_numbers(strength, single, moves, settings), _row("all", "mig", gap), _latent_numbers(strength, evaluation, settings),
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* more values than there are bins")  # Table 1 says it
+        gap = jackknife(lambda c, f: mig(c, f).score, codes, data.classes(points.factors),
+                        seed=settings.seed)
+    numbers = [_model_numbers(strength, single, moves, settings), _row("all", "mig", gap),
+               _latent_numbers(strength, evaluation, settings),
                *(_site_numbers(s, single.at(s).array, moves.at(s).array, settings) for s in SITES),
                rows]
     now("controls")
@@ -234,7 +238,8 @@ def _model_numbers(strength, single, moves, settings) -> pd.DataFrame:
 
 def _modularity_of_images(moves) -> xr.DataArray:
     "Eq. 9 of each image, from signed changes [factor, pair, unit]: `[pair]`."
-    return xr.DataArray(modularity(moves.transpose("factor", "pair", "unit").values).each, dims="pair")
+    changes = moves.transpose("factor", "pair", "unit").values
+    return xr.DataArray(modularity(changes).each, dims="pair")
 
 # %% ../nbs/21_paper_results.ipynb #21-034
 def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
@@ -254,8 +259,8 @@ def _nanmean(values): return np.nanmean(values) if np.isfinite(values).any() els
 
 # %% ../nbs/21_paper_results.ipynb #21-038
 def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
-    """The metrics of §3.3.3 and §3.4 at one site, from absolute and signed changes. Clustering takes
-    a tenth of the resamples: it is slow."""
+    """The metrics of §3.3.3 and §3.4 at one site, from absolute and signed changes. Clustering
+    takes a tenth of the resamples: it is slow."""
     draws, few = ({"resamples": max(1, settings.resamples // k), "seed": settings.seed}
                   for k in (1, 10))
     R = single.mean("pair").transpose("factor", "unit").values
@@ -319,13 +324,17 @@ def _table1(study):
             "Modularity x effect strength": ("all", "modularity x strength")}
     values = zip(PAPER["table1"]["Mu-layer modularity"], PAPER["table1"]["Avg. effect strength"])
     paper = PAPER["table1"] | {"Modularity x effect strength": tuple(m * s for m, s in values)}
-    notes = {"Disentanglement score": ("not comparable: the paper does not define its score; here the mutual information gap, which dependent factors "
-                                        "(Synthetic) and a circular one (dSprites orientation) keep below 1"),
+    notes = {"Disentanglement score": (
+                 "not comparable: the paper does not define its score; here the mutual information "
+                 "gap, which dependent factors (Synthetic), a circular one (dSprites orientation) "
+                 "and more values than there are bins, 20, keep below 1"),
              "Avg. effect strength": "comparable if the paper too sets 11 values in [-3, 3] and reads probabilities",
              "Avg. specificity": "comparable if the paper's entropy is in nats",
-             "Mu-layer modularity": ("comparable if the paper correlates signed changes image by image; inactive latents included; "
-                                     "its interventions are not listed one by one"),
-             "Mu-layer modularity, random responses": "what the row above would be if units had nothing to do with factors",
+             "Mu-layer modularity": (
+                 "comparable if the paper correlates signed changes image by image; inactive "
+                 "latents included; its interventions are not listed one by one"),
+             "Mu-layer modularity, random responses": (
+                 "what the row above would be if units had nothing to do with factors"),
              "Modularity x effect strength": "the paper's product of its own two rows"}
     return _table(rows, study, paper, notes)
 
@@ -338,7 +347,9 @@ def _table2(study):
 # %% ../nbs/21_paper_results.ipynb #21-057
 def _table3(study, settings):
     rows = {"Early layer mean PS": ("all", "early polysemanticity"), "Latent space mean PS": ("mu", "polysemanticity"),
-            "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"), "% monosemantic units": ("mu", "monosemantic", 100), "Cluster coherence": ("mu", "coherence"),
+            "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"),
+            "% monosemantic units": ("mu", "monosemantic", 100),
+            "Cluster coherence": ("mu", "coherence"),
             "Cluster coherence, random responses": ("mu", "coherence random"),
             "Cluster coherence, separate responses": ("mu", "coherence separate")}
     fits = "comparable in the reading that fits the paper's range, the reciprocal of Eq. 11"
@@ -346,7 +357,8 @@ def _table3(study, settings):
              "Latent space mean PS, Eq. 11 as printed": "the paper's numbers cannot come from it: it is never below 1",
              "% monosemantic units": f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
              "Cluster coherence": f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown",
-             "Cluster coherence, random responses": "what the same clustering finds where units have nothing to do with factors",
+             "Cluster coherence, random responses": (
+                 "what the same clustering finds where units have nothing to do with factors"),
              "Cluster coherence, separate responses": "where each has to do with one factor only"}
     return _table(rows, study, PAPER["table3"], notes)
 
@@ -380,7 +392,8 @@ def _table5(study, settings):
         f"channels, see what they add up to"))
     notes[ENCODER[-1]] += f", which the sum of all, 1, keeps from the paper's {k} times as much"
     notes |= dict.fromkeys(added, f"the paper's: {k} times its number, if it were such a mean")
-    notes[f"{ENCODER[-1]}, sum of shares"] = "not in the paper; 1 by construction, since mu is linear in it"
+    notes[f"{ENCODER[-1]}, sum of shares"] = (
+        "not in the paper; 1 by construction, since mu is linear in it")
     return _table(rows, study, paper, notes | {"": "not in the paper"})
 
 # %% ../nbs/21_paper_results.ipynb #21-063
@@ -530,7 +543,7 @@ def figure5(study):
         random = [study[d, m].numbers.xs("modularity random", level="number") for m in models]
         for i, rows in enumerate(random):
             place = np.arange(len(SITES)) + (i - len(models) / 2) * .8 / len(models)
-            ax.hlines(rows.value[list(SITES)], place, place + .8 / len(models), color="gray", lw=1.5)
+            ax.hlines(rows.value[list(SITES)], place, place + .8 / len(models), color="gray")
         ax.set_ylabel("modularity"), ax.set_title(NAMES[d], fontsize=10), ax.set_ylim(0, 1)
     axes[0, 0].legend(fontsize=8)
     return figure
@@ -593,8 +606,11 @@ CAPTIONS = {
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
     "table3": "Table 3. Polysemanticity.",
-    "table4": "Table 4. Circuit modularity by layer: signed changes, correlated image by image. Read it beside what random responses have.",
-    "table5": "Table 5. Mediation of shape's effect by encoder layer. The mean over the top channels cannot reach the paper's numbers: the shares of all channels of the last convolution add up to 1.",
+    "table4": ("Table 4. Circuit modularity by layer: signed changes, correlated image by image. "
+               "Read it beside what random responses have."),
+    "table5": ("Table 5. Mediation of shape's effect by encoder layer. The mean over the top "
+               "channels cannot reach the paper's numbers: the shares of all channels of the last "
+               "convolution add up to 1."),
     "channels": "The channels that mediate the most, with the interval of their rank, the share of resamples that have them among these, and the adjusted p-value of no share at all.",
     "by_value": "Table 5 by value: the mean share of a layer's top channels in the pairs that change the factor to one value.",
     "routes": "For each latent that the factor moves, the channel through which the largest share of the effect on it runs.",
@@ -607,7 +623,8 @@ CAPTIONS = {
     "fig2": "Figure 2. Which factors move which latents. Width is the mean change in standard deviations of the latent.",
     "fig3": "Figure 3. Effect strength and specificity of each latent that is in use.",
     "fig4": "Figure 4. Polysemanticity by layer; dashed lines are means. 1 answers to all factors alike.",
-    "fig5": "Figure 5. Circuit modularity by layer; the gray line is what random responses would have.",
+    "fig5": ("Figure 5. Circuit modularity by layer; gray lines are what random responses would "
+             "have."),
     "fig6": "Figure 6. Modularity, effect strength and disentanglement. One trained model a point: too few for a correlation.",
     "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0, blank for latents that are not in use.",
 }
