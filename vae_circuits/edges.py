@@ -194,6 +194,7 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
     """
     vae, unit = adapt(vae), one_of(unit, UNITS, "unit")
     sample, top = count(sample, "sample"), count(top, "top")
+    steps = count(steps, "steps", 0, 10_000)
     clean, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(clean))
     exact = patch_sweep(vae, clean[:sample], _first(value, sample, clean), sites, unit, readout,

@@ -107,11 +107,12 @@ def _by_image(changes, reading) -> np.ndarray:
     if reading == "magnitude":
         R = table(changes, "responses [factors, units]")
         return check_responses(R.mean(1) if R.ndim == 3 else R)[:, None]
-    if np.ndim(changes) == 2:
+    what = "changes [factors, images, units]"
+    if table(changes, what).ndim == 2:
         raise InputError("expected signed changes [factors, images, units], such as "
                          "responses(..., signed=True) gives; of mean absolute changes "
                          "[factors, units] there is the reading 'magnitude'")
-    X = table(changes, "changes [factors, images, units]", 3)
+    X = table(changes, what, 3)
     if not (np.abs(X) < 1e100).all(): raise InputError("changes must be below 1e100")
     if (X >= 0).all() and X.any():
         warnings.warn("no change is negative: absolute changes are read by 'magnitude'",

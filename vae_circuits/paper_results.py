@@ -356,7 +356,8 @@ def _table3(study, settings):
     notes = {"Early layer mean PS": fits, "Latent space mean PS": fits,
              "Latent space mean PS, Eq. 11 as printed": "the paper's numbers cannot come from it: it is never below 1",
              "% monosemantic units": f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
-             "Cluster coherence": f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown",
+             "Cluster coherence": (f"mu; k-means with k = {settings.clusters}; the paper's "
+                                   f"clustering is unknown"),
              "Cluster coherence, random responses": (
                  "what the same clustering finds where units have nothing to do with factors"),
              "Cluster coherence, separate responses": "where each has to do with one factor only"}

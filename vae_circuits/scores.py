@@ -257,10 +257,10 @@ def sap(codes, factors, codes_test=None, factors_test=None, continuous: bool = F
     class_weight="balanced")` on one latent at a time.
 
     continuous: squared correlations on `codes` and `factors`, which may be any numbers then, take
-    the place of test accuracies. The solver works on the primal problem, which has the same solution as
-    the dual one of the study, and always arrives there. NaN for a factor with one value. Accuracies
-    depend on the scale of the codes; small ones are told apart less. `InputError` if their largest
-    entry is not 0, or from 1e-30 to 1e6.
+    the place of test accuracies. The solver works on the primal problem, which has the same
+    solution as the dual one of the study, and always arrives there. NaN for a factor with one
+    value. Accuracies depend on the scale of the codes; small ones are told apart less. `InputError`
+    if their largest entry is not 0, or from 1e-30 to 1e6.
     """
     train = codes, factors = check_codes(codes, factors, whole=not continuous)
     varied = np.flatnonzero(np.ptp(factors, axis=0) > 0)
