@@ -390,8 +390,8 @@ def _table5(study, settings):
     paper = paper | {name: tuple(k * v for v in paper[s]) for name, s in added.items()}
     notes = dict.fromkeys(ENCODER, (
         f"not comparable: the paper does not define its number; here the mean share of the top {k} "
-        f"channels, see what they add up to"))
-    notes[ENCODER[-1]] += f", which the sum of all, 1, keeps from the paper's {k} times as much"
+        f"channels"))
+    notes[ENCODER[-1]] += ", of which all together have 1: it cannot come near the paper's"
     notes |= dict.fromkeys(added, f"the paper's: {k} times its number, if it were such a mean")
     notes[f"{ENCODER[-1]}, sum of shares"] = (
         "not in the paper; 1 by construction, since mu is linear in it")
