@@ -25,7 +25,8 @@ from vae_circuits.edges import attribute, attribute_edges, edge_sweep, interacti
 from vae_circuits.interventions import (activation_changes, latent_changes, latent_differences, mean_over, noised,
                                         responses, traverse)
 from vae_circuits.mediation import controlled, mediate, mediate_factor, mediate_path
-from vae_circuits.metrics import (cluster_coherence, distance, latent_effects, latent_metrics, modularity,
+from vae_circuits.metrics import (cluster_coherence, distance, latent_effects, latent_metrics, levels, modularity,
+                                  modularity_readings,
                                   monosemantic_share, polysemanticity)
 from vae_circuits.models import ConvVAE
 from vae_circuits.patching import optimal_ablation, patch, patch_sweep, prepare
@@ -89,7 +90,11 @@ CALLS = {
     "controlled": (controlled, dict(vae=VAE, clean=X, changed=Y, value=0.0, sites=["mu"], readout="mu")),
     "latent_effects": (latent_effects, dict(vae=VAE, z=Z, values=[0.0, 1.0], eps=1e-8, chunk=8)),
     "latent_metrics": (latent_metrics, dict(vae=VAE, z=Z, values=[0.0, 1.0], eps=1e-8, resamples=5)),
-    "modularity": (modularity, dict(responses=R)), "polysemanticity": (polysemanticity, dict(responses=R)),
+    "modularity": (modularity, dict(changes=R[:, None] - 1, reading="signed")),
+    "modularity of magnitudes": (modularity, dict(changes=R, reading="magnitude")),
+    "modularity_readings": (modularity_readings, dict(signed=R[:, None] - 1, magnitudes=R, draws=2, seed=0)),
+    "levels": (levels, dict(responses=R, draws=2, seed=0), (np.mean,)),
+    "polysemanticity": (polysemanticity, dict(responses=R)),
     "monosemantic_share": (monosemantic_share, dict(responses=R)), "cluster_coherence": (cluster_coherence, dict(responses=R, k=2, seed=0)),
     "mig": (mig, dict(codes=CODES, factors=LABELS, bins=5)),
     "dci": (dci, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS, trees=2, jobs=1, seed=0)),

@@ -279,17 +279,25 @@ STEPS = {"EAP": 0, "EAP-IG": 8}  # images on the way at which the gradient is ta
 
 # %% ../nbs/16_circuits.ipynb #16-020
 def unit_scores(trial: Trial, method: str = "patching") -> Effects:
-    "What `method` says of every unit of the trial's sites: `Effects` [unit]."
+    "What `method` says of every unit of a trial, with its ablation: `Effects` [unit]."
     _check_trial(trial), one_of(method, METHODS, "method")
     if method == "optimal": shares = _alone(trial)
     elif method in STEPS: shares = _guessed(trial, STEPS[method])
-    else:
-        toward = _directions(trial)
-        sweep = patch_sweep(trial.vae, *trial.images, trial.sites,
-                            readout=lambda run: trial.read(run) @ toward)
-        te = xr.DataArray(out((trial.te @ toward).detach()).numpy(), dims=("pair", "readout"))
-        return Effects(proportion(sweep.array.drop_vars(["clean", "donor", "readout"]), te, ["pair", "readout"]).rename("share"))
-    return Effects(xr.DataArray(shares, dims="unit", name="share", coords=unit_coords(trial.vae.sites, trial.sites)))
+    else: return _patched(trial)
+    coords = unit_coords(trial.vae.sites, trial.sites)
+    return Effects(xr.DataArray(shares, dims="unit", name="share", coords=coords))
+
+def _patched(trial) -> Effects:
+    "Shares of the total effect that units carry alone or, held at what is not the partner's, lose."
+    toward = _directions(trial)
+    def sweep(which, donor):
+        return patch_sweep(trial.vae, trial.images[which], donor, trial.sites,
+                           readout=lambda run: trial.read(run) @ toward).array
+    if trial.ablation == "resample": effects = sweep(0, trial.images[1])
+    else: effects = sweep(0, trial.held) - sweep(1, trial.held).drop_vars(["clean", "donor"])
+    te = xr.DataArray(out((trial.te @ toward).detach()).numpy(), dims=("pair", "readout"))
+    effects = effects.drop_vars(["clean", "donor", "readout"], errors="ignore")
+    return Effects(proportion(effects, te, ["pair", "readout"]).rename("share"))
 
 # %% ../nbs/16_circuits.ipynb #16-022
 def _directions(trial):
@@ -299,24 +307,41 @@ def _directions(trial):
 
 # %% ../nbs/16_circuits.ipynb #16-024
 def slopes(trial: Trial, sites, steps: int = 0) -> dict:
-    "Gradient of the projection on the total effect by the activations at `sites`: name -> `[n, units, ...]`, at the clean images or averaged over `steps` images on the way."
+    """Gradient of the projection on the total effect by the activations at `sites`: name -> `[n,
+    units, ...]`, at the clean images or averaged over `steps` images on the way to the changed."""
     _check_trial(trial)
     sites, steps = listed(sites, trial.vae.sites, "site"), count(steps, "steps", 0, 1000)
     if not sites: raise InputError("expected at least one site; got an empty list")
+    return _slopes(trial, *trial.images, sites, steps)
+
+def _slopes(trial, images, donor, sites, steps) -> dict:
+    "The same, from some images towards others, or towards the activations of a run."
     toward = trial.te.detach()
     def along(run):
         value = trial.read(run)  # of all pairs, or of some rows on which a readout is tried
         pairs = toward if len(value) == len(toward) else toward[:1]
         return (value * pairs).sum(1, keepdim=True)
-    found = gradient(trial.vae, *trial.images, sites, along, steps)
+    found = gradient(trial.vae, images, donor, sites, along, steps)
     return {s: g[:, 0].movedim(1 + trial.vae.sites[s].axis, 1) for s, g in found.items()}
 
 # %% ../nbs/16_circuits.ipynb #16-026
 def _guessed(trial, steps) -> np.ndarray:
-    found, square = slopes(trial, trial.sites, steps), (trial.te**2).sum(1).mean().item()
-    change = {s: (trial.runs[1][s] - trial.runs[0][s]).movedim(1 + trial.vae.sites[s].axis, 1) for s in found}
-    parts = [(found[s] * change[s]).flatten(1).unflatten(1, (trial.vae.sites[s].units, -1)).sum(2).mean(0) for s in found]
-    return out(torch.cat(parts).detach()).numpy() / (square if square > FLOOR**2 else np.nan)
+    if trial.ablation == "resample": guess = _guess(trial, 0, trial.runs[1], trial.images[1], steps)
+    else: guess = (_guess(trial, 0, trial.held, trial.held, steps)
+                   - _guess(trial, 1, trial.held, trial.held, steps))
+    square = (trial.te**2).sum(1).mean().item()
+    return out(guess.detach()).numpy() / (square if square > FLOOR**2 else np.nan)
+
+def _guess(trial, which, put, donor, steps) -> torch.Tensor:
+    """The gradient's guess of the product with the total effect when a unit of the clean (0) or
+    changed (1) images takes what a run has `put` there: `[units of all sites]`, a mean over
+    pairs."""
+    found, parts = _slopes(trial, trial.images[which], donor, trial.sites, steps), []
+    for s, slope in found.items():
+        change = (put[s] - trial.runs[which][s]).movedim(1 + trial.vae.sites[s].axis, 1)
+        product = (slope * change).flatten(1).unflatten(1, (trial.vae.sites[s].units, -1))
+        parts.append(product.sum(2).mean(0))
+    return torch.cat(parts)
 
 # %% ../nbs/16_circuits.ipynb #16-028
 def _alone(trial) -> np.ndarray:

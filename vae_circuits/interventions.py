@@ -80,20 +80,26 @@ def unit_coords(sites: Sites, names, unit: str = "channel") -> dict:
 
 # %% ../nbs/07_interventions.ipynb #07-018
 @torch.no_grad()
-def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", chunk: int = 64) -> Effects:
+def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", chunk: int = 64,
+                       signed: bool = False) -> Effects:
     """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit] (paper Eq. 10, before the mean).
 
     clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or feature, or latent), 'neuron', 'position' or
     'site'; the mean is over all that a unit holds. Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
-    effect on the result.
+    effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have none.
     """
     vae, chunk, rows = adapt(vae), count(chunk, "chunk"), []
     clean, changed = image_pairs(vae, clean, changed)
     names = list(vae.sites) if sites is None else vae.sites.named(sites)
     coords = unit_coords(vae.sites, names, unit)
+    if signed and (codes := [s for s in names if vae.sites[s].discrete]):
+        raise InputError(f"{codes[0]} holds codes, whose changes have no sign; name other sites")
     for i in range(0, len(clean), chunk):
         a, b = (vae.run(x[i:i + chunk], record=names) for x in (clean, changed))
-        rows.append(torch.cat([_by_unit((b[s] != a[s]).float() if vae.sites[s].discrete else (b[s] - a[s]).abs(), vae.sites[s], unit) for s in names], 1))
+        found = [(b[s] != a[s]).float() if vae.sites[s].discrete else b[s] - a[s] for s in names]
+        found = [f if signed else f.abs() for f in found]
+        parts = [_by_unit(f, vae.sites[s], unit) for f, s in zip(found, names)]
+        rows.append(torch.cat(parts, 1))
     return Effects(xr.DataArray(out(torch.cat(rows)).numpy(), dims=("pair", "unit"), name="change", coords=coords))
 
 # %% ../nbs/07_interventions.ipynb #07-020
@@ -136,19 +142,21 @@ def latent_names(vae) -> list:
 
 # %% ../nbs/07_interventions.ipynb #07-034
 def responses(vae, data, sample, factors=None, sites=None, seed: int = 0,
-              unit: str = "channel", where: str = "inside") -> Effects:
+              unit: str = "channel", where: str = "inside",
+              signed: bool = False) -> Effects:
     """Response of every unit to every factor: `Effects` [factor, pair, unit]; its mean over pairs
     is R(n, f) (paper Eq. 10).
 
-    In as many pairs as `sample` has images, or as are found, one factor is changed, see `pairs_of`: `inside` what the
-    world shows or `anywhere`, which is `where`. unit: as in `activation_changes`. The coordinate
-    `inside` [factor] is the share of changes anywhere that lie inside.
+    In as many pairs as `sample` has images, or as are found, one factor is changed, `inside` what
+    the world shows or `anywhere` (`where`, see `pairs_of`). unit, signed: as in
+    `activation_changes`. The coordinate `inside` [factor] is the share of changes anywhere that lie
+    inside.
     """
     sample = check_sample(sample, check_world(data))
     factors = data.factor_names if factors is None else listed(factors, data.factor_names, "factor")
     if not factors: raise InputError("expected at least one factor; got an empty list")
     pairs = pairs_for(data, factors, sample, seeded(seed), where)
-    parts = [activation_changes(vae, *p.images, sites, unit).array for p in pairs]
+    parts = [activation_changes(vae, *p.images, sites, unit, signed=signed).array for p in pairs]
     found = xr.concat(parts, dim=xr.Variable("factor", list(factors)))
     return Effects(found.assign_coords(inside=("factor", [p.inside for p in pairs])))
 

@@ -10,7 +10,7 @@ __all__ = ['PRESETS', 'SITES', 'ENCODER', 'PAPER', 'CONTROLLED', 'NAMES', 'STYLE
            'write_analysis', 'explorer', 'write_folder']
 
 # %% ../nbs/21_paper_results.ipynb #21-003
-import base64, hashlib, html, io, json, tempfile
+import base64, hashlib, html, io, json, tempfile, warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -30,7 +30,8 @@ from .circuits import Circuit, areas, factor_trial, faithfulness_curve, find_cir
 from .core import InputError, contents, count, environment, fits, listed, number, one_of, place, whole_folder
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
-from .metrics import cluster_coherence, latent_effects, modularity, monosemantic_share, polysemanticity
+from .metrics import (cluster_coherence, latent_effects, levels, modularity,
+                                  modularity_readings, monosemantic_share, polysemanticity)
 from .pages import Page, latents_page, patching_page
 from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
@@ -146,6 +147,7 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     def now(what): progress.update(), progress.set_description(what)
     sample = data.sample(settings.images, settings.seed)
     single = responses(vae, data, sample, sites=SITES, seed=settings.seed)
+    moves = responses(vae, data, sample, sites=SITES, seed=settings.seed, signed=True)
     now("mediation")
     rows, parts = _mediation(vae, data, sample[:settings.pairs], settings)
     now("codes and bound")
@@ -154,9 +156,14 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     now("latent interventions")
     strength = latent_effects(vae, vae.encode(sample.images)[0]).rename(image="pair")
     now("intervals")
-    gap = jackknife(lambda c, f: mig(c, f).score, codes, data.classes(points.factors), seed=settings.seed)
-    numbers = [_model_numbers(strength, single, settings), _row("all", "mig", gap), _latent_numbers(strength, evaluation, settings),
-               *(_site_numbers(site, single.at(site).array, settings) for site in SITES), rows]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".* more values than there are bins")  # Table 1 says it
+        gap = jackknife(lambda c, f: mig(c, f).score, codes, data.classes(points.factors),
+                        seed=settings.seed)
+    numbers = [_model_numbers(strength, single, moves, settings), _row("all", "mig", gap),
+               _latent_numbers(strength, evaluation, settings),
+               *(_site_numbers(s, single.at(s).array, moves.at(s).array, settings) for s in SITES),
+               rows]
     now("controls")
     found = Analysis(card=vae.card, evaluation=evaluation, responses=single.mean("pair"), numbers=pd.concat(numbers), controls=control_numbers(vae, data, parts["ranking"], settings),
                      circuit=_circuit(vae, data, settings.factor, "encoder", settings), latent_responses=_in_deviations(vae, single.mean("pair"), codes, evaluation), **parts)
@@ -214,17 +221,25 @@ def _of_responses(function, R):
     return xr.apply_ufunc(function, R.transpose(..., "factor", "unit"), input_core_dims=[["factor", "unit"]], vectorize=True)
 
 # %% ../nbs/21_paper_results.ipynb #21-032
-def _model_numbers(strength, single, settings) -> pd.DataFrame:
+def _model_numbers(strength, single, moves, settings) -> pd.DataFrame:
     "Numbers of the whole model."
     draws = dict(resamples=settings.resamples, seed=settings.seed)
-    separation = lambda R: _of_responses(lambda r: modularity(r).value, R)
     early = single.array[{"unit": np.isin(single.array.site, ENCODER[:2])}]
-    means = lambda R: sum(_of_responses(_mean_polysemanticity, R[..., R.site == s]) for s in ENCODER[:2]) / 2
+    means = lambda R: sum(_of_responses(_mean_polysemanticity, R[..., R.site == s])
+                          for s in ENCODER[:2]) / 2
     each = {m: strength.sel(measure=m, drop=True) for m in strength.measure.values}
-    estimates = {"effect_strength": bootstrap(lambda s: s.mean("latent"), each["effect_strength"], **draws), "specificity": bootstrap(lambda s: s.mean("latent"), each["specificity"], **draws),
-                 "modularity x strength": bootstrap(lambda s, R: s.mean("latent") * separation(R), each["effect_strength"], single.at("mu").array, **draws),
-                 "early polysemanticity": bootstrap(means, early, **draws)}
+    estimates = {m: bootstrap(lambda s: s.mean("latent"), each[m], **draws)
+                 for m in ("effect_strength", "specificity")}
+    estimates["modularity x strength"] = bootstrap(
+        lambda s, M: s.mean("latent") * M, each["effect_strength"],
+        _modularity_of_images(moves.at("mu").array), **draws)
+    estimates["early polysemanticity"] = bootstrap(means, early, **draws)
     return pd.concat(_row("all", name, e) for name, e in estimates.items())
+
+def _modularity_of_images(moves) -> xr.DataArray:
+    "Eq. 9 of each image, from signed changes [factor, pair, unit]: `[pair]`."
+    changes = moves.transpose("factor", "pair", "unit").values
+    return xr.DataArray(modularity(changes).each, dims="pair")
 
 # %% ../nbs/21_paper_results.ipynb #21-034
 def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
@@ -243,15 +258,28 @@ def _mean_polysemanticity(R, literal: bool = False): return _nanmean(polysemanti
 def _nanmean(values): return np.nanmean(values) if np.isfinite(values).any() else np.nan
 
 # %% ../nbs/21_paper_results.ipynb #21-038
-def _site_numbers(site, single, settings) -> pd.DataFrame:
-    "The metrics of §3.3.3 and §3.4 at one site. Clustering takes a tenth of the resamples: it is slow."
+def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
+    """The metrics of §3.3.3 and §3.4 at one site, from absolute and signed changes. Clustering
+    takes a tenth of the resamples: it is slow."""
+    draws, few = ({"resamples": max(1, settings.resamples // k), "seed": settings.seed}
+                  for k in (1, 10))
     R = single.mean("pair").transpose("factor", "unit").values
-    metrics = {"modularity": lambda r: modularity(r).value, "polysemanticity": _mean_polysemanticity, "literal": lambda r: _mean_polysemanticity(r, True),
-               "monosemantic": lambda r: monosemantic_share(r, settings.threshold)}
-    rows = [_row(site, name, bootstrap(lambda r, f=f: _of_responses(f, r), single, resamples=settings.resamples, seed=settings.seed)) for name, f in metrics.items()]
     coherence = lambda r: cluster_coherence(r, settings.clusters, settings.seed).coherence
-    rows.append(_row(site, "coherence", bootstrap(lambda r: _of_responses(coherence, r), single, resamples=max(1, settings.resamples // 10), seed=settings.seed)))
-    return pd.concat([*rows, _row(site, "undefined_pairs", modularity(R).undefined), _row(site, "dead_units", np.isnan(polysemanticity(R)).sum())])
+    metrics = {"magnitude modularity": lambda r: modularity(r, "magnitude").value,
+               "polysemanticity": _mean_polysemanticity,
+               "literal": lambda r: _mean_polysemanticity(r, True),
+               "monosemantic": lambda r: monosemantic_share(r, settings.threshold),
+               "coherence": coherence}
+    found = {"modularity": bootstrap(lambda M: M, _modularity_of_images(moves), **draws)}
+    found |= {name: bootstrap(lambda r, f=f: _of_responses(f, r), single,
+                              **(few if name == "coherence" else draws))
+              for name, f in metrics.items()}
+    plain = modularity_readings(moves.transpose("factor", "pair", "unit").values, R,
+                                seed=settings.seed)
+    plain |= {f"coherence {end}": v
+              for end, v in levels(coherence, R, seed=settings.seed)._asdict().items()}
+    plain["dead_units"] = np.isnan(polysemanticity(R)).sum()
+    return pd.concat(_row(site, name, v) for name, v in (plain | found).items())
 
 # %% ../nbs/21_paper_results.ipynb #21-043
 PAPER = {  # standard VAE, beta-VAE, FactorVAE
@@ -291,14 +319,22 @@ def more_tables(study: dict, settings: Settings) -> dict:
 # %% ../nbs/21_paper_results.ipynb #21-053
 def _table1(study):
     rows = {"Disentanglement score": ("all", "mig"), "Avg. effect strength": ("all", "effect_strength"), "Avg. specificity": ("all", "specificity"),
-            "Mu-layer modularity": ("mu", "modularity"), "Modularity x effect strength": ("all", "modularity x strength")}
+            "Mu-layer modularity": ("mu", "modularity"),
+            "Mu-layer modularity, random responses": ("mu", "modularity random"),
+            "Modularity x effect strength": ("all", "modularity x strength")}
     values = zip(PAPER["table1"]["Mu-layer modularity"], PAPER["table1"]["Avg. effect strength"])
     paper = PAPER["table1"] | {"Modularity x effect strength": tuple(m * s for m, s in values)}
-    notes = {"Disentanglement score": ("not comparable: the paper does not define its score; here the mutual information gap, which dependent factors "
-                                        "(Synthetic) and a circular one (dSprites orientation) keep below 1"),
+    notes = {"Disentanglement score": (
+                 "not comparable: the paper does not define its score; here the mutual information "
+                 "gap, which dependent factors (Synthetic), a circular one (dSprites orientation) "
+                 "and more values than there are bins, 20, keep below 1"),
              "Avg. effect strength": "comparable if the paper too sets 11 values in [-3, 3] and reads probabilities",
              "Avg. specificity": "comparable if the paper's entropy is in nats",
-             "Mu-layer modularity": "comparable, inactive latents included; the paper's interventions are not listed one by one",
+             "Mu-layer modularity": (
+                 "comparable if the paper correlates signed changes image by image; inactive "
+                 "latents included; its interventions are not listed one by one"),
+             "Mu-layer modularity, random responses": (
+                 "what the row above would be if units had nothing to do with factors"),
              "Modularity x effect strength": "the paper's product of its own two rows"}
     return _table(rows, study, paper, notes)
 
@@ -311,29 +347,55 @@ def _table2(study):
 # %% ../nbs/21_paper_results.ipynb #21-057
 def _table3(study, settings):
     rows = {"Early layer mean PS": ("all", "early polysemanticity"), "Latent space mean PS": ("mu", "polysemanticity"),
-            "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"), "% monosemantic units": ("mu", "monosemantic", 100), "Cluster coherence": ("mu", "coherence")}
+            "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"),
+            "% monosemantic units": ("mu", "monosemantic", 100),
+            "Cluster coherence": ("mu", "coherence"),
+            "Cluster coherence, random responses": ("mu", "coherence random"),
+            "Cluster coherence, separate responses": ("mu", "coherence separate")}
     fits = "comparable in the reading that fits the paper's range, the reciprocal of Eq. 11"
     notes = {"Early layer mean PS": fits, "Latent space mean PS": fits,
              "Latent space mean PS, Eq. 11 as printed": "the paper's numbers cannot come from it: it is never below 1",
              "% monosemantic units": f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
-             "Cluster coherence": f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown"}
+             "Cluster coherence": (f"mu; k-means with k = {settings.clusters}; the paper's "
+                                   f"clustering is unknown"),
+             "Cluster coherence, random responses": (
+                 "what the same clustering finds where units have nothing to do with factors"),
+             "Cluster coherence, separate responses": "where each has to do with one factor only"}
     return _table(rows, study, PAPER["table3"], notes)
 
 # %% ../nbs/21_paper_results.ipynb #21-059
 def _table4(study):
-    rows = {s: (s, "modularity") for s in SITES}
-    rows |= {f"{s}, undefined pairs": (s, "undefined_pairs") for s in SITES}
-    notes = {s: "comparable" if s in PAPER["table4"] else "not in the paper" for s in SITES}
-    notes |= dict.fromkeys(ENCODER[:2], "comparable; exactly 1 needs patterns that are exactly uncorrelated, or undefined ones counted as 0")
-    return _table(rows, study, PAPER["table4"], notes | {"": "left out of the mean above"})
+    rows, notes = {s: (s, "modularity") for s in SITES}, {}
+    more = {"modularity random": ("random responses", "units have nothing to do with factors"),
+            "modularity separate": ("separate responses", "each unit answers to one factor only"),
+            "magnitude modularity": ("by magnitudes", "of mean absolute changes (Eq. 10 in Eq. 9)"),
+            "undefined_pairs": ("undefined correlations", "left out of the mean above")}
+    for number, (name, note) in more.items():
+        rows |= {f"{s}, {name}": (s, number) for s in SITES}
+        notes |= {f"{s}, {name}": note for s in SITES}
+    signed = "comparable if the paper correlates signed changes image by image"
+    notes |= {s: signed if s in PAPER["table4"] else "not in the paper" for s in SITES}
+    exact = "exactly 1 needs patterns that are exactly uncorrelated, or undefined ones counted as 0"
+    notes |= dict.fromkeys(ENCODER[:2], f"{signed}; {exact}")
+    return _table(rows, study, PAPER["table4"], notes)
 
 # %% ../nbs/21_paper_results.ipynb #21-061
 def _table5(study, settings):
-    rows = {s: (s, "top_share") for s in ENCODER}
-    for name in ("additivity_gap", "effective_units", "sum_of_shares"):
+    rows, k = {s: (s, "top_share") for s in ENCODER}, settings.top
+    added = {f"{s}, the top {k} added up": s for s in ENCODER}
+    rows |= {name: (s, "top_share", k) for name, s in added.items()}
+    for name in ("sum_of_shares", "additivity_gap", "effective_units"):
         rows |= {f"{s}, {name.replace('_', ' ')}": (s, name) for s in ENCODER}
-    notes = dict.fromkeys(ENCODER, f"not comparable: the paper does not define its number; here the mean share of the top {settings.top} channels")
-    return _table(rows, study, PAPER["table5"], notes | {"": "not in the paper"})
+    paper = PAPER["table5"]
+    paper = paper | {name: tuple(k * v for v in paper[s]) for name, s in added.items()}
+    notes = dict.fromkeys(ENCODER, (
+        f"not comparable: the paper does not define its number; here the mean share of the top {k} "
+        f"channels"))
+    notes[ENCODER[-1]] += ", of which all together have 1: it cannot come near the paper's"
+    notes |= dict.fromkeys(added, f"the paper's: {k} times its number, if it were such a mean")
+    notes[f"{ENCODER[-1]}, sum of shares"] = (
+        "not in the paper; 1 by construction, since mu is linear in it")
+    return _table(rows, study, paper, notes | {"": "not in the paper"})
 
 # %% ../nbs/21_paper_results.ipynb #21-063
 def _beside(parts: dict) -> pd.DataFrame:
@@ -479,6 +541,10 @@ def figure5(study):
     figure, axes, data, models = _grid(study, columns=1)
     for (ax,), d in zip(axes, data):
         _bars(ax, [study[d, m].numbers.xs("modularity", level="number") for m in models], SITES, models)
+        random = [study[d, m].numbers.xs("modularity random", level="number") for m in models]
+        for i, rows in enumerate(random):
+            place = np.arange(len(SITES)) + (i - len(models) / 2) * .8 / len(models)
+            ax.hlines(rows.value[list(SITES)], place, place + .8 / len(models), color="gray")
         ax.set_ylabel("modularity"), ax.set_title(NAMES[d], fontsize=10), ax.set_ylim(0, 1)
     axes[0, 0].legend(fontsize=8)
     return figure
@@ -541,8 +607,11 @@ CAPTIONS = {
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
     "table3": "Table 3. Polysemanticity.",
-    "table4": "Table 4. Circuit modularity by layer.",
-    "table5": "Table 5. Mediation of shape's effect by encoder layer.",
+    "table4": ("Table 4. Circuit modularity by layer: signed changes, correlated image by image. "
+               "Read it beside what random responses have."),
+    "table5": ("Table 5. Mediation of shape's effect by encoder layer. The mean over the top "
+               "channels cannot reach the paper's numbers: the shares of all channels of the last "
+               "convolution add up to 1."),
     "channels": "The channels that mediate the most, with the interval of their rank, the share of resamples that have them among these, and the adjusted p-value of no share at all.",
     "by_value": "Table 5 by value: the mean share of a layer's top channels in the pairs that change the factor to one value.",
     "routes": "For each latent that the factor moves, the channel through which the largest share of the effect on it runs.",
@@ -555,7 +624,8 @@ CAPTIONS = {
     "fig2": "Figure 2. Which factors move which latents. Width is the mean change in standard deviations of the latent.",
     "fig3": "Figure 3. Effect strength and specificity of each latent that is in use.",
     "fig4": "Figure 4. Polysemanticity by layer; dashed lines are means. 1 answers to all factors alike.",
-    "fig5": "Figure 5. Circuit modularity by layer.",
+    "fig5": ("Figure 5. Circuit modularity by layer; gray lines are what random responses would "
+             "have."),
     "fig6": "Figure 6. Modularity, effect strength and disentanglement. One trained model a point: too few for a correlation.",
     "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0, blank for latents that are not in use.",
 }

@@ -301,27 +301,39 @@ def unit_recovery(plant: Planted, n: int = 16, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 # %% ../nbs/15_planted.ipynb #15-058
-EDGE_METHODS = ("exact", "EAP", "EAP-IG")
+EDGE_METHODS = {"EAP": ("linear", 0), "EAP-IG": ("linear", 8), "exact hop": ("exact", 0),
+                "exact hop, IG": ("exact", 8)}  # of guesses: hop and steps on the way
 
-def edge_recovery(plant: Planted, n: int = 4, steps: int = 8, cut: float = 0.25, seed: int = 0) -> pd.DataFrame:
-    """How well each method finds the edges of each factor between layers of the encoder and of the
-    decoder, from `n` pairs: a row a method, factor and pair of sites; `distance` is the structural
-    Hamming distance. steps, cut: as in `method_shares` and `recovery`."""
-    steps, cut = count(steps, "steps", 1, 1000), number(cut, "cut", 0, 1)
+def edge_recovery(plant: Planted, n: int = 4, cut: float = 0.25, seed: int = 0) -> pd.DataFrame:
+    """How well the exact effects and each of `EDGE_METHODS` find the edges of each factor between
+    layers of the encoder and of the decoder, from `n` pairs: a row a method, factor and pair of
+    sites; `distance` is the structural Hamming distance. cut: as in `recovery`."""
+    cut = number(cut, "cut", 0, 1)
     sample, rows = _sample(plant, n, seed), []
     for i, factor in enumerate(plant.data.factor_names):
         changed = plant.data.interventions(sample, factor, seed).images
         for a, b in (*zip(SITES, SITES[1:]), *zip(DECODER, DECODER[1:])):
             readout = plant.readout(a)
-            te = xr.DataArray((read(plant.vae.run(changed), readout) - read(plant.vae.run(sample.images), readout)).numpy(), dims=("pair", "readout"))
-            effects = [edge_sweep(plant.vae, sample.images, changed, a, b, readout)]
-            effects += [attribute_edges(plant.vae, sample.images, changed, a, b, readout, steps=k, sample=1).effects for k in (0, steps)]
-            true = np.array([[plant.owner[a][c] == i and plant.graph.has_edge(f"{a}[{c}]", f"{b}[{d}]") for d in range(len(plant.owner[b]))] for c in range(len(plant.owner[a]))])
-            for method, effect in zip(EDGE_METHODS, effects):
+            pair = plant.vae, sample.images, changed, a, b, readout
+            with torch.no_grad():
+                runs = (read(plant.vae.run(x), readout) for x in (changed, sample.images))
+                te = xr.DataArray((next(runs) - next(runs)).numpy(), dims=("pair", "readout"))
+            effects = {"exact": edge_sweep(*pair)}
+            effects |= {name: attribute_edges(*pair, hop=hop, steps=steps, sample=1).effects
+                        for name, (hop, steps) in EDGE_METHODS.items()}
+            true = _true_edges(plant, i, a, b)
+            for method, effect in effects.items():
                 share = proportion(effect.array.drop_vars("readout"), te, ["pair", "readout"]).values
-                distance = ((share > cut * share.max()) != true).sum() if share.max() > 0 else true.sum()
-                rows.append({"method": method, "factor": factor, "edges": f"{a} -> {b}", **recovery(share, true, cut), "distance": distance})
+                named = share > cut * share.max() if share.max() > 0 else np.zeros_like(true)
+                rows.append({"method": method, "factor": factor, "edges": f"{a} -> {b}",
+                             **recovery(share, true, cut), "distance": (named != true).sum()})
     return pd.DataFrame(rows)
+
+def _true_edges(plant, factor: int, a, b) -> np.ndarray:
+    "Which channels of `a` lead to which of `b` for a factor: `[units, units]`."
+    return np.array([[plant.owner[a][c] == factor
+                      and plant.graph.has_edge(f"{a}[{c}]", f"{b}[{d}]")
+                      for d in range(len(plant.owner[b]))] for c in range(len(plant.owner[a]))])
 
 # %% ../nbs/15_planted.ipynb #15-062
 def untrained(vae, seed: int = 0):
