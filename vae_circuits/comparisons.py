@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../nbs/22a1_comparisons.ipynb #22a1-003
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -78,13 +79,12 @@ def part_of(name, gap, error, freedom, runs, margin=np.nan, **more) -> Part:
     if error < 1e-12 * abs(gap) or not error:
         p = stats.binomtest(runs, runs).pvalue if gap else 1.0
         return Part(name, gap, p=p, alike=int(runs), **more)
-    reach = lambda k: stats.t.ppf([.975, .8], freedom * np.c_[k] / runs).sum(1) * error
-    half, k = stats.t.ppf(.975, freedom) * error, np.arange(2, MOST + 1)
-    shown = k[reach(k) * np.sqrt(runs / k) <= abs(gap)]
+    power = lambda k: stats.t.ppf([.975, .8], freedom * k / runs).sum() * error * (runs / k) ** .5
+    half = stats.t.ppf(.975, freedom) * error
+    seeds = 2 + bisect_left(range(2, MOST + 1), -abs(gap), key=lambda k: -power(k))
     more = dict(p=2 * stats.t.sf(abs(gap) / error, freedom), low=gap - half, high=gap + half,
                 same=stats.t.sf((margin - abs(gap)) / error, freedom)) | more
-    least, seeds = reach(np.array([runs]))[0], shown[0] if len(shown) else np.inf
-    return Part(name, gap, least=least, seeds=seeds, **more)
+    return Part(name, gap, least=power(runs), seeds=seeds if seeds <= MOST else np.inf, **more)
 
 # %% ../nbs/22a1_comparisons.ipynb #22a1-010
 NOT_RULED_OUT, NOT_TESTED, NO_DIFFERENCE = "not ruled out", "not tested", "no difference"
@@ -185,7 +185,7 @@ def gap_of(name, a, b, paired: bool = False, **more) -> Part:
 
 def between_models(runs, quantity, a, b, **more) -> Part:
     "Model `a` less model `b`, as a `Part`; by seed where they share batches."
-    paired = twins((a, "default"), (b, "default"))
+    paired = runs.picked is None and twins((a, "default"), (b, "default"))
     values, more["counts"] = (runs.of(quantity, a), runs.of(quantity, b)), counts_of(runs, a, b)
     return gap_of(f"{NAMES[a]} less {NAMES[b]}", *values, paired, **more)
 
@@ -277,11 +277,14 @@ def goes_with(*quantities, side: str = "above", models=PAPER_MODELS, of: str = "
     In the runs of all settings of the models (None: of all).
     """
     def test(runs):
+        alone = runs.picked is not None
+        if alone and of == "seeds": return Finding((), "–")  # one run has no scatter over seeds
         parts = clouds(runs, *quantities, models=models)
         there = {g for g in runs.total if g[1] != "untrained" and (not models or g[0] in models)}
         told = f"{len(parts)} of {len(there | set(parts))} models and settings"
         more = dict(side=side, counts=counts_of(runs, *(parts or PAPER_MODELS[:1])))
         if not parts: return all_of([Part("r", np.nan, **more)])
+        if alone: return all_of([settings_part(parts, 0, **more)])
         both = dict(seeds=seeds_part(parts, **more), settings=settings_part(parts, **more))
         other, = (p for k, p in both.items() if k != of)
         beside = f"; {other.name} {other.gap:.2g} (p = {other.p:.2g})"
