@@ -92,11 +92,13 @@ V3 = "Version 3"
 LATER = [
     Claim(V3, "(i) Effect strength goes against DCI within a dataset: over seeds of a setting",
           goes_with(OWN, DCI, KL, side="below", models=None),
-          why="each setting's mean and the KL taken out; latents set within their own codes; "
+          why="in all trained runs, long and short, each setting's mean and the KL taken out; "
+              "latents set within their own codes; "
               "version 1 has it the other way in Table 1"),
     Claim(V3, "(i) Effect strength goes against DCI within a dataset: over settings",
           goes_with(OWN, DCI, KL, side="below", models=None, of="settings"),
-          why="of the means of settings, the KL taken out; latents set within their own codes"),
+          why="of the means of all settings with trained runs, long and short, the KL taken out; "
+              "latents set within their own codes"),
     Claim(V3, "(ii) β's weight is a bottleneck when factors come near the number of latents",
           bottleneck, why="read as: raising β costs more of DCI where there are fewer than "
                           f"{FEW:g} latents a factor than where there are more"),
