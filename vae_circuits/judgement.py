@@ -19,11 +19,11 @@ from .comparisons import NO_DIFFERENCE, NOT_TESTED
 from .later import CLAIMS
 from .paper_results import NAMES
 from .runs import by_images, gate, runs_of
-from .verdicts import (CANNOT, chance, draws_of, judged, length_text, passed, steady,
-                                   verdict)
+from .verdicts import (CANNOT, _more, chance, draws_of, judged, length_text, passed,
+                                   steady, verdict)
 
 # %% ../nbs/22e_judgement.ipynb #22e-006
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Judgement:
     """What the runs of a sweep say of claims.
 
@@ -59,6 +59,10 @@ class Judgement:
 
     def _repr_html_(self) -> str: return _page(self)
 
+    def __repr__(self) -> str:
+        primary = (i for i, c in self.claims.items() if c.primary)
+        return "\n".join(f"{i}. {self.claims[i].says}: {self.verdict(i)}" for i in primary)
+
 # %% ../nbs/22e_judgement.ipynb #22e-007
 def judge(table: pd.DataFrame, claims=CLAIMS) -> Judgement:
     "Put claims to the trained runs of a sweep's table, and see which verdicts hang on the length."
@@ -80,12 +84,13 @@ COLORS = {"holds": "#009E73", NO_DIFFERENCE: "#56B4E9", "not ruled out": "#BFE3D
 def _mark(word: str) -> str:
     "A word of a verdict, with its color."
     color = COLORS.get(word, "transparent")
-    style = f"border-left:.5em solid {color};padding-left:.4em"
-    return f'<span style="{style}">{html.escape(word)}</span>'
+    style = f"border-left:.5em solid {color};padding-left:.4em;font-style:normal"
+    return f'<em style="{style}">{html.escape(word)}</em>'
 
 def _power(finding) -> str:
     shown = [(p.least, 2 * p.margin) for p in finding.parts if np.isfinite(p.least)]
-    return "<br>".join(f"{a:.2g}" + (f" ({b:.2g})" if np.isfinite(b) else "") for a, b in shown)
+    text = lambda a, b: f"{a:.2g} ({b:.2g})" if np.isfinite(b) else f"{a:.2g}"
+    return "<br>".join(f"<span>{text(a, b)}</span>" for a, b in shown)
 
 def _rows(made: Judgement, i: int) -> str:
     claim, rows = made.claims[i], []
@@ -93,8 +98,11 @@ def _rows(made: Judgement, i: int) -> str:
         word = word if claim.testable else CANNOT
         length = made.lengths(i).get(d, "the same over the last two doublings")
         length = "–" if word in (NOT_TESTED, CANNOT) else length
+        more = "" if word == CANNOT else _more(finding, word).removeprefix(word).strip(" :()")
+        told = _mark(word) + f"<br><small>{html.escape(more)}</small>" * bool(more)
         gap = "<br>".join(map(html.escape, made.text(d, i).split("; ")))
-        cells = [NAMES.get(d, d), _mark(word), gap, _power(finding) or "–", length]
+        gap = re.sub(r"\S+ \[[^]]*\]", lambda m: f"<span>{m[0]}</span>", gap)  # kept on one line
+        cells = [NAMES.get(d, d), told, gap, _power(finding) or "–", length]
         own = "" if claim.own_holds is not False else "<br>(not so in the paper's own numbers)"
         name = f"<b>{i}.</b> {html.escape(claim.says)}<br><small>{claim.where}{own}</small>"
         first = f'<th scope="rowgroup" rowspan="{len(made.of(i))}">{name}</th>'
@@ -105,7 +113,8 @@ STYLE = """.primary{overflow-x:auto}
 .primary table{border-collapse:collapse;color:inherit;font-size:.85em}
 .primary th,.primary td{text-align:left;vertical-align:top;padding:.3em .6em;background:none;
 font-weight:inherit;color:inherit}
-.primary th[scope=rowgroup]{min-width:13em}.primary tbody{border-top:1px solid #8888}"""
+.primary td span{white-space:nowrap}.primary th[scope=rowgroup]{min-width:12em}
+.primary tbody{border-top:1px solid #8888}"""
 HEAD = "claim", "dataset", "verdict", "gap [95%]", "power (paper's gap)", "length of training"
 
 def _page(made: Judgement) -> str:
