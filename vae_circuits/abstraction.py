@@ -26,7 +26,7 @@ from .interventions import image_pairs, responses
 from .planted import untrained
 from .scm import Address, Subspace
 from .scores import Probe, represent
-from .uncertainty import Estimate, bootstrap
+from .uncertainty import Estimate, proportion
 
 # %% ../nbs/18_abstraction.ipynb #18-006
 def address(vae, part) -> Address:
@@ -185,7 +185,9 @@ class PictureReader:
 # %% ../nbs/18_abstraction.ipynb #18-028
 @dataclass(frozen=True)
 class IIA:
-    """Interchange-intervention accuracy `value` of `factor`, with a bootstrap interval over its `n` pairs; NaN without pairs, or if the factor is not read.
+    """Interchange-intervention accuracy `value` of `factor`, with its exact interval over `n` pairs.
+
+    NaN without pairs, or if the factor is not read.
 
     chance: the score `none` without interchange, and `shuffled` with other sources. ceiling: that of the wanted pictures' reconstructions.
     accuracy: factor -> share of pairs in which it is read as wanted, for the factors that are read; quality: of the reader, for all.
@@ -232,7 +234,7 @@ def _score(reader, pairs, part, read, tolerance) -> IIA:
     right = lambda source, part, base=pairs.base.images: reader.right(interchange(reader.vae, base, source, part), pairs.wanted.factors, names, tolerance)
     hit, source, wanted = right(pairs.source.images, part), pairs.source.images, pairs.wanted.images
     none, shuffled, ceiling = (float(x.all(axis=1).mean()) for x in (right(source, None), right(source.roll(1, 0), part), right(wanted, None, wanted)))
-    value = bootstrap(lambda m: m, xr.DataArray(hit.all(axis=1).to_numpy(float), dims="pair"))
+    value = proportion(xr.DataArray(hit.all(axis=1).to_numpy(float), dims="pair"))
     return IIA(pairs.factor, pairs.world, value, n, dict(none=none, shuffled=shuffled), ceiling, hit.mean(), reader.quality)
 
 # %% ../nbs/18_abstraction.ipynb #18-034

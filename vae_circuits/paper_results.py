@@ -596,9 +596,19 @@ img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflo
 # %% ../nbs/21_paper_results.ipynb #21-125
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
-    "claims": "The paper's claims, put to the trained runs. Intervals are of 95%: prediction intervals where a number of the paper is compared, Welch's where models are; verdicts are corrected for being many. Power: the gap that these seeds show four times in five. Needs 9+ seeds: as many of each model, at least, to show the gap that was found. One run: how often one run of each model would have given the claim.",
+    "claims": "The paper's claims, put to the trained runs. Intervals are of 95%: prediction "
+              "intervals where a number of the paper is compared, of differences where models are "
+              "(by seed, of models that saw the same batches). Primary claims are those of the "
+              "abstract and of section 6: Holm's correction for being many; the others have that of "
+              "Benjamini and Hochberg. No difference: smaller than half of the paper's. A verdict "
+              "names the length of the training unless its sign is the same over the last two "
+              "doublings. Power: the gap that these seeds show four times in five. Needs 9+ seeds: "
+              "as many of each model, at least, to show the gap that was found. One run: how often "
+              "one run of each model would have given the claim.",
     "gate": "Which runs are trained: those that reach a stated level of reconstruction above its floor plus KL (nats), or whose loss has come to rest. Collapsed runs have no active latent. Only trained runs count below.",
-    "predictors": "What goes with disentanglement: correlations of modularity, effect strength and their product with two scores, over runs, and within models.",
+    "predictors": "What goes with disentanglement: correlations of modularity, effect strength "
+                  "and their product with two scores, over seeds (each setting's mean taken away) "
+                  "and over settings.",
     "against_vae": "What the objectives change: differences from the VAE, over seeds.",
     "shared_circuits": "Circuits of shape in separately trained networks, their channels matched by what they answer to: Jaccard index, beside random circuits of the same sizes and beside channels as they are numbered.",
     "wasted": "How many latents are weak, inactive, or carry next to nothing.",

@@ -6,7 +6,7 @@
 __all__ = ['AXES', 'FIVE', 'SHORTER', 'TRAINED', 'SHORT', 'STRENGTHS', 'UNTRAINED', 'BEGUN', 'OTHERS', 'BRIEF', 'WANTED',
            'STUDIES', 'COLUMNS', 'DONE', 'FAILED', 'STARTED', 'ENGINES', 'DEATHS', 'IMAGES', 'ANALYSIS', 'HEADLINES',
            'Run', 'Grid', 'Study', 'study', 'setting', 'seed_list', 'measure', 'fell', 'work', 'workers', 'sweep',
-           'outlook', 'over_seeds', 'interval', 'difference', 'headline_table', 'headline_figure', 'write_sweep']
+           'outlook', 'over_seeds', 'interval', 'headline_table', 'headline_figure', 'write_sweep']
 
 # %% ../nbs/22_sweep.ipynb #22-003
 import html, importlib, io, itertools, json, os, re, threading, time, traceback
@@ -466,31 +466,30 @@ def outlook(runs, home, jobs: int) -> str:
 
 # %% ../nbs/22_sweep.ipynb #22-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    "Mean of each number over seeds, with Student's interval and n: a row a dataset, model, setting, place and number; NaN for seeds that have none."
+    """Mean of each number over seeds, with Student's interval and n; see `interval`.
+
+    A row a dataset, model, setting, place and number; NaN for seeds that have none.
+    """
     groups = table.groupby(["dataset", "model", "setting", "place", "number"], sort=False).value
     found = pd.DataFrame({"value": groups.mean(), "n": groups.count()})
-    half = groups.std() / np.sqrt(found.n) * student.ppf((1 + level) / 2, found.n.clip(lower=2) - 1)
-    return found.assign(low=found.value - half, high=found.value + half)[["value", "low", "high", "n"]]
+    error = (groups.std() / np.sqrt(found.n)).where(groups.nunique() > 1)
+    half = error * student.ppf((1 + level) / 2, found.n.clip(lower=2) - 1)
+    found = found.assign(low=found.value - half, high=found.value + half)
+    return found[["value", "low", "high", "n"]]
 
 # %% ../nbs/22_sweep.ipynb #22-084
 def interval(values, level: float = 0.95, future: bool = False) -> tuple:
-    "Mean of the values of some seeds and the ends of Student's interval of it, or with `future` of the interval for one more seed; NaN for what is unknown."
+    """Mean of the values of some seeds and the ends of Student's interval of it.
+
+    With `future`, of the interval for one more seed. NaN for what is unknown, and for the ends where
+    all seeds agree.
+    """
     values = np.asarray(values, float)
     values, n = values[np.isfinite(values)], np.isfinite(values).sum()
-    if n < 2: return float(values.mean()) if n else np.nan, np.nan, np.nan
+    if not n: return np.nan, np.nan, np.nan
+    if (values == values[0]).all(): return float(values[0]), np.nan, np.nan
     half = student.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) * (1 / n + future) ** 0.5
     return values.mean(), values.mean() - half, values.mean() + half
-
-# %% ../nbs/22_sweep.ipynb #22-086
-def difference(a, b, level: float = 0.95) -> tuple:
-    "Mean of the values `a` less that of `b`, and the ends of Welch's interval of it."
-    a, b = (np.asarray(v, float)[np.isfinite(np.asarray(v, float))] for v in (a, b))
-    if min(len(a), len(b)) < 2: return a.mean() - b.mean() if len(a) and len(b) else np.nan, np.nan, np.nan
-    gap, parts = a.mean() - b.mean(), np.array([a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)])
-    if not parts.sum(): return gap, gap, gap
-    freedom = parts.sum() ** 2 / (parts ** 2 / [len(a) - 1, len(b) - 1]).sum()
-    half = student.ppf((1 + level) / 2, freedom) * parts.sum() ** 0.5
-    return gap, gap - half, gap + half
 
 # %% ../nbs/22_sweep.ipynb #22-090
 HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
