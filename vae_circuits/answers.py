@@ -75,7 +75,8 @@ def _parts(vae, sites) -> dict:
 def _rows(vae, part, names, readout, found, same, seed, options) -> pd.DataFrame:
     "The rows of `carriers` for one part."
     product, square = _along(vae, found, names, readout)
-    share = bootstrap(_share, product, square, seed=seed, **options).to_frame()
+    options = {"groups": found.groups, "seed": seed} | options
+    share = bootstrap(_share, product, square, **options).to_frame()
     table = share.rename(columns={"value": "share"}).assign(part=part, placebo=np.nan)
     if same is None: table["adjusted"] = sign_flips(product, seed=seed).values
     else:

@@ -860,12 +860,15 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
     members, rng = members_of(members, trial), np.random.default_rng(seeded(seed))
     draws, controls = count(draws, "draws", 0, 10_000), count(controls, "controls", 0, 10_000)
     which = listed(which, SCORES, "score")
+    if trial.pairs is not None and trial.pairs.groups is not None:
+        options = {"groups": trial.pairs.groups} | options
     found = _scores(members, trial, draws, rng, options, which)
     rows = {name: e.to_frame().iloc[0] for name, e in found.items()}
     scores = pd.DataFrame(rows).T[["value", "low", "high", "n"]].astype(float)
     chance = pd.DataFrame(columns=list(rows), dtype=float)
     if controls:
-        drawn = _stack([random_members(members, rng) for _ in range(controls)])
+        dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
+        drawn = _stack([random_members(members, dice) for _ in range(controls)])
         chance = pd.DataFrame({"faithfulness": trial.faithfulness(drawn),
                                "error": trial.error(drawn)}).reindex(columns=which)
     return scores.assign(random=chance.mean(), random_low=chance.min(),

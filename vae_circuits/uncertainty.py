@@ -148,17 +148,22 @@ def interval_text(value, low, high, digits: int = 3) -> str:
 _SMALL, _FEWEST = 30, 3  # entries: below the first none are drawn, below the second nothing is said
 
 def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: float = 0.95,
-              resamples: int = 1000, seed: int = 0) -> Estimate:
+              resamples: int = 1000, seed: int = 0, groups=None) -> Estimate:
     """`Estimate` of `function` of the means of `arrays`, see `resample`: value and interval.
- With 30 entries or more of the axis that is drawn from, `outer` or `over`, the expanded percentile
-interval (Efron 1979; Hesterberg 2015, The American Statistician 69, section 3.3). With fewer, the
-interval of Student's t by leaving one out (Tukey 1958), its ends moved out where Hall's (1992, J.
-R. Statist. Soc. B 54) are further; `resamples` has no part in it. It is NaN with fewer than 3
-entries that are not missing. Where all entries agree both ends are the value, which is no proof
-that others would: see `proportion`.
+
+    With 30 entries or more of the axis that is drawn from, `outer` or `over`, the expanded
+    percentile interval (Efron 1979; Hesterberg 2015, The American Statistician 69, section 3.3).
+    With fewer, the interval of Student's t by leaving one out (Tukey 1958), its ends moved out
+    where Hall's (1992, J. R. Statist. Soc. B 54) are further; `resamples` has no part in it. It is
+    NaN with fewer than 3 entries that are not missing. Where all entries agree both ends are the
+    value, which is no proof that others would: see `proportion`.
+
+    groups: labels along `over` of entries that belong together, such as films; groups are drawn in
+    their place (Field and Welsh 2007), for functions that do not change when all means are scaled.
     """
     _takes(function, arrays)
     level, arrays = _level(level), _labelled(arrays, over, outer)
+    if groups is not None: arrays = [_by_group(a, over, groups) for a in arrays]
     resamples, seed = count(resamples, "resamples", 1, 10**7), seeded(seed)
     n = arrays[0].sizes[outer or over]
     means = [a.mean(over) for a in arrays]
@@ -201,6 +206,18 @@ def _student(value, left, n, level) -> tuple:
     hall = lambda x: 3 / skew * (np.cbrt(1 + skew * (x - skew / 6)) - 1)
     down, up = np.maximum(reach, hall(reach)), np.maximum(reach, -hall(-reach))
     return value - error * down, value + error * up
+
+# %% ../nbs/11_uncertainty.ipynb #11-014h
+def _by_group(array, over, groups) -> xr.DataArray:
+    "Sums over the entries of each group, scaled so that their mean is that of all entries."
+    groups = np.asarray(groups)
+    if groups.shape != (array.sizes[over],):
+        raise InputError(f"expected a group for each of {array.sizes[over]} entries of {over}; got "
+                         f"{list(groups.shape)}")
+    labels, place = np.unique(groups, return_inverse=True)
+    member = xr.DataArray(np.eye(len(labels))[place], dims=(over, "_group"))
+    total = xr.dot(array.fillna(0), member, dim=over) * (len(labels) / len(groups))
+    return total.rename(_group=over).transpose(*array.dims)
 
 # %% ../nbs/11_uncertainty.ipynb #11-028
 def jackknife(score, *arrays, groups: int = 20, level: float = 0.95, seed: int = 0) -> Estimate:
