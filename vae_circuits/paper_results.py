@@ -379,10 +379,10 @@ def support(study: dict) -> pd.DataFrame:
     shows: a row a factor, a column a dataset; factors of which all do are left out."""
     columns = {}
     for (d, _), a in study.items():
-        rows = a.numbers.xs("inside", level="number").value if "inside" in (
-            a.numbers.index.get_level_values("number")) else pd.Series(dtype=float)
-        rows = rows[rows.index.str.startswith("change of ")]
-        if len(rows): columns[d] = rows.rename(lambda place: place.removeprefix("change of "))
+        rows = a.numbers.value[a.numbers.index.get_level_values("number") == "inside"]
+        places = {place: share for (place, _), share in rows.items()}
+        changed = {p.removeprefix("change of "): v for p, v in places.items() if "change of" in p}
+        if changed: columns[d] = pd.Series(changed)
     return pd.DataFrame(columns).rename_axis("row")
 
 # %% ../nbs/21_paper_results.ipynb #21-053
