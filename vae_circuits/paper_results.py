@@ -494,7 +494,9 @@ def routes(study) -> pd.DataFrame:
     return pd.concat([best(a).rename(lambda z: f"{d} {m} {z}") for (d, m), a in study.items()]).rename_axis("row")
 
 # %% ../nbs/21_paper_results.ipynb #21-071
-CONTROLLED = [("all", "mig"), ("all", "effect_strength"), ("all", "specificity"), ("mu", "modularity"), ("mu", "polysemanticity"), ("mu", "monosemantic"),
+CONTROLLED = [("all", "mig"), ("all", "effect_strength"), ("all", "specificity"),
+              ("mu", "modularity"), ("mu", "modularity random"),
+              ("mu", "polysemanticity"), ("mu", "monosemantic"),
               *((s, "top_share") for s in ENCODER), *((s, "circuit_share") for s in ENCODER)]
 
 # %% ../nbs/21_paper_results.ipynb #21-073
