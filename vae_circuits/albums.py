@@ -107,7 +107,8 @@ class Items(Album):
     mode = None
 
     def __init__(self, dataset, size=None):
-        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")) or not len(dataset):
+        lists = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
+        if not lists or not len(dataset):
             raise InputError("expected a data set that has a length and items; got "
                              f"{dataset!r:.60}")
         sizes = size if isinstance(size, (tuple, list)) else (size, size)

@@ -22,7 +22,8 @@ from tqdm.auto import tqdm
 from .adapt import adapt
 from .causal_graph import causal_graph, draw_graph
 from .circuits import LEAST, MOST, PARTS, find_circuit
-from .core import InputError, count, environment, listed, number, one_of, seeded, whole_folder
+from .core import (InputError, count, environment, listed, number, seeded,
+                               whole_folder)
 from .data import check_world
 from .interventions import latent_names, own_range, traverse
 from .layers import layers
@@ -86,7 +87,8 @@ def _rows(vae, part, names, readout, found, same, seed, options) -> pd.DataFrame
         moved, idle = (_moved(p, q) for p, q in ((product, square), (still, whole)))
         table["adjusted"] = mannwhitneyu(moved, idle, alternative="greater").pvalue
     table = table.sort_values("share", ascending=False, kind="stable")
-    return table[["part", "unit", "site", "index", "share", "low", "high", "placebo", "adjusted", "n"]]
+    return table[["part", "unit", "site", "index", "share", "low", "high", "placebo", "adjusted",
+                  "n"]]
 
 def _share(product, square): return product / square.where(square > FLOOR**2)
 
@@ -97,12 +99,14 @@ def _moved(product, square) -> np.ndarray:
 
 @torch.no_grad()
 def _along(vae, pairs, names, readout) -> tuple:
-    "Products `[pair, unit]` of what each unit does and the whole change, and the square of that `[pair]`."
+    """Products `[pair, unit]` of what each unit does and the whole change, and the square of that
+    `[pair]`."""
     before, after = (torch.cat([_read(vae.run(x[i:i + 64], record=[readout]), readout)
                                 for i in range(0, len(x), 64)]) for x in pairs.images)
     basis = torch.linalg.svd((after - before).double(), full_matrices=False)[2].to(before)
     read = lambda run: _read(run, readout) @ basis.T
-    nie = patch_sweep(vae, *pairs.images, names, readout=read if readout == "recon" else readout).array
+    sweep = patch_sweep(vae, *pairs.images, names, readout=read if readout == "recon" else readout)
+    nie = sweep.array
     te = nie.donor - nie.clean
     return ((nie.drop_vars(["clean", "donor"]) * te.drop_vars(["clean", "donor"], errors="ignore"))
             .sum("readout"), (te**2).sum("readout").drop_vars(["clean", "donor"], errors="ignore"))
@@ -114,7 +118,8 @@ def draw_carriers(table: pd.DataFrame, top: int = 8, level: float = 0.05, ax=Non
     """The `top` units of each part of a table of `carriers`, with their intervals; grey where the
     adjusted p-value is above `level`."""
     lost = {"part", "unit", "share", "low", "high", "adjusted"} - {*getattr(table, "columns", ())}
-    if lost: raise InputError(f"expected a table such as carriers gives; it has no column {min(lost)}")
+    if lost:
+        raise InputError(f"expected a table such as carriers gives; it has no column {min(lost)}")
     some = table.groupby("part", sort=False).head(count(top, "top"))[::-1]
     if ax is None: ax = Figure(figsize=(5, 0.5 + 0.19 * len(some)), layout="constrained").subplots()
     sure = (some.adjusted <= number(level, "level", 0, 1)).to_numpy()
@@ -217,7 +222,8 @@ def _with_graph(vae, data, tables, figures, asked) -> tuple:
     try:
         graph = causal_graph(vae, data, n, seed=asked.seed, where=asked.where,
                              resamples=asked.resamples)
-    except InputError as e: return tables | {"map": pd.DataFrame({"why there is none": [str(e)]})}, figures
+    except InputError as e:
+        return tables | {"map": pd.DataFrame({"why there is none": [str(e)]})}, figures
     edges = pd.DataFrame({f"{a} -> {b}": e for a, b, e in graph.edges(data=True)}).T
     return tables | {"map": edges.rename_axis("edge")}, figures | {"map": draw_graph(graph)}
 
@@ -237,10 +243,12 @@ def _traversal(vae, data, seed, n: int = 256) -> Figure:
     axes = figure.subplots(*shown.shape[:2], squeeze=False)
     for i, line in enumerate(axes):
         for ax, picture in zip(line, shown[i]):
-            ax.imshow(((picture - low) / max(high - low, 1e-9)).permute(1, 2, 0)[..., :3].squeeze(), cmap="gray")
+            picture = (picture - low) / max(high - low, 1e-9)
+            ax.imshow(picture.permute(1, 2, 0)[..., :3].squeeze(), cmap="gray")
             ax.set_xticks([]), ax.set_yticks([])
         line[0].set_ylabel(f"z{i}", rotation=0, ha="right", va="center", fontsize=8)
-    for ax, place in zip(axes[-1], ("2.5 %", "", "", "middle", "", "", "97.5 %")): ax.set_xlabel(place, fontsize=7)
+    for i, place in ((0, "2.5 %"), (3, "middle"), (6, "97.5 %")):
+        axes[-1][i].set_xlabel(place, fontsize=7)
     return figure
 
 def _findings(sentences, data) -> str:

@@ -18,7 +18,7 @@ from .core import InputError, count, number, one_of, seeded
 from .distance import points
 
 # %% ../nbs/01d_matching.ipynb #01d-009
-CALIPER, LEAST = 0.1, 0.25  # how far others may be apart, how far the factor must: shares of a range
+CALIPER, LEAST = 0.1, 0.25  # how far others may be apart, and the factor must: shares of a range
 DENSE = 4_000_000  # entries of a table of distances up to which the best assignment is found
 SEEKERS = 1000  # rows that look for a partner, at least, or four for each pair that is wanted
 NEAREST = 16  # rows of each class that are looked at in a tree
@@ -44,7 +44,8 @@ def _greedy(places, values, factor, first, second, caliper, least) -> tuple:
     "Partners by trees, one for each class of the factor: row by row, the nearest that is free."
     classes = np.zeros(len(second), int) if factor is None else factor.classes(values[second])
     trees = {c: (rows := second[classes == c], cKDTree(places[rows])) for c in np.unique(classes)}
-    near, rows = zip(*(_nearest(places[first], tree, rows, caliper) for rows, tree in trees.values()))
+    near, rows = zip(*(_nearest(places[first], tree, rows, caliper)
+                       for rows, tree in trees.values()))
     near, rows, pairs, used = np.hstack(near), np.hstack(rows), [], set()
     for i, row in enumerate(first):
         order = np.argsort(near[i], kind="stable")
@@ -67,8 +68,8 @@ def _nearest(asked, tree, rows, caliper) -> tuple:
 class Match:
     """Pairs of rows of a table: row numbers `first` and `second`, `[n]`.
 
-    share: of the rows that looked for a partner, those that found one. balance: a row for each other
-    factor, with the standardized mean difference `before` and `after` matching and the mean `gap`
+    share: of the rows that looked for a partner, those that found one. balance: a row for each
+    other factor, with the standardized mean difference `before` and `after` matching and the mean `gap`
     of a pair as a share of the range. missing: rows left out since a value was not known.
     """
     first: np.ndarray

@@ -79,8 +79,8 @@ FEWEST = 8  # matched pairs that a question can be asked with
 class Observed(Drawable):
     """A world of pictures with a table of factors, where nothing can be set.
 
-    pictures: an `Album`. factors: of the columns of `table`, a row a picture. groups: labels of what
-    belongs together, such as films, or None. caliper, least: of `match`. name: for readers. Made by
+    pictures: an `Album`. factors: of the columns of `table`, a row a picture. groups: labels of
+    what belongs together, such as films, or None. caliper, least: of `match`. name: for readers. Made by
     `from_table`.
     """
     drawn, dependent = False, True
@@ -143,8 +143,8 @@ class Observed(Drawable):
         found = self._match(name, len(check_sample(sample)), seed)
         if len(found) < FEWEST: raise InputError(self._too_few(name, len(found)))
         worst = found.balance.after.max() if len(found.balance) else 0.0
-        note = (f"; {found.share:.0%} of those that looked found a partner, the others differ by at "
-                f"most {worst:.2f} standard deviations on average")
+        note = (f"; {found.share:.0%} of those that looked found a partner, the others differ by "
+                f"at most {worst:.2f} standard deviations on average")
         return self._pairs(found, name, note)
 
     def placebo(self, n: int, seed=0) -> Pairs:
@@ -167,8 +167,8 @@ class Observed(Drawable):
     def _too_few(self, factor, n: int) -> str:
         "What stands in the way of matching."
         what = f"differ in {factor} and agree in all else" if factor else "agree in all factors"
-        text = (f"only {n} pairs of pictures {what}, within a caliper of {self.caliper:g}; expected "
-                f"at least {FEWEST}. ")
+        text = (f"only {n} pairs of pictures {what}, within a caliper of {self.caliper:g}; "
+                f"expected at least {FEWEST}. ")
         shares = {}
         for other in self.factors if factor else ():
             rest = [f for f in self.factors if f is not other]
@@ -177,8 +177,9 @@ class Observed(Drawable):
         best = max(shares.values(), default=0)
         if best > 0.25 and self._match(factor, 200, 0).share < best / 10:
             other = max(shares, key=shares.get)
-            return text + (f"{factor} and {other} determine each other: without {other}, {best:.0%} "
-                           "would find a partner. Leave one of the two out, or bring other pictures")
+            return text + (f"{factor} and {other} determine each other: without {other}, "
+                           f"{best:.0%} would find a partner. Leave one of the two out, or bring "
+                           "other pictures")
         return text + "Bring more pictures, name fewer factors, or pass a larger caliper"
 
     def __len__(self): return len(self.rows)
@@ -191,7 +192,8 @@ class Observed(Drawable):
 
     def _line(self, f) -> str:
         if f.kind == "categorical":
-            shown = ", ".join(f.labels[:6] or map(str, f.values[:6])) + ", ..." * (len(f.values) > 6)
+            shown = ", ".join(f.labels[:6] or map(str, f.values[:6]))
+            shown += ", ..." * (len(f.values) > 6)
             text = f"categorical: {shown}"
         elif f.kind == "ordinal":
             text = f"ordinal: {len(f.values)} values from {f.values[0]:g} to {f.values[-1]:g}"
@@ -252,8 +254,10 @@ def _coded(f, column) -> pd.Series:
     "A column as numbers of the factor that was guessed from it; missing values stay missing."
     if f.kind != "categorical": return column.astype(float).reset_index(drop=True)
     yes = {True: "yes", False: "no"}
-    names = column.map(lambda v: v if pd.isna(v) else yes[bool(v)] if isinstance(v, (bool, np.bool_))
-                       else str(v))
+    def label(v):
+        if pd.isna(v): return v
+        return yes[bool(v)] if isinstance(v, (bool, np.bool_)) else str(v)
+    names = column.map(label)
     number = dict(zip(f.labels or map(str, f.values), f.values))
     return names.map(number).astype(float).reset_index(drop=True)
 
@@ -300,12 +304,13 @@ def _labels(dataset) -> pd.DataFrame:
 def _file_column(table, folder):
     "The column that names files in a folder."
     for column in table:
-        if table[column].dtype.kind not in "OSU" and not pd.api.types.is_string_dtype(table[column]):
-            continue
+        kind = table[column].dtype
+        if kind.kind not in "OSU" and not pd.api.types.is_string_dtype(kind): continue
         first = str(table[column].iloc[0])
         if (folder/first).is_file(): return column
-    raise InputError(f"no column of the table names files in {folder}; expected one with names such "
-                     f"as {next((p.name for p in folder.iterdir() if p.is_file()), 'picture.png')}")
+    example = next((p.name for p in folder.iterdir() if p.is_file()), "picture.png")
+    raise InputError(f"no column of the table names files in {folder}; expected one with names "
+                     f"such as {example}")
 
 def _readable(pictures, table, size) -> tuple:
     "Pictures and table without the files that are no pictures, and a line about these."
@@ -316,7 +321,8 @@ def _readable(pictures, table, size) -> tuple:
     if not lost: return pictures, table, ""
     kept = Files([pictures.paths[i] for i in good], size)
     names = ", ".join(lost[:5]) + ", ..." * (len(lost) > 5)
-    return kept, table.iloc[good].reset_index(drop=True), f"{len(lost)} files are no pictures: {names}"
+    words = f"{len(lost)} files are no pictures: {names}"
+    return kept, table.iloc[good].reset_index(drop=True), words
 
 # %% ../nbs/01g_observed.ipynb #01g-027
 def from_images(images, size=None, name: str = "pictures") -> Observed:

@@ -16,7 +16,8 @@ from .data import Sample, check_factors, check_sample, check_world
 
 # %% ../nbs/01c_pairs.ipynb #01c-011
 WHERE = "inside", "anywhere"
-WAYS = {"set": "the factor was set", "matched": "pictures that agree in all other factors were found",
+WAYS = {"set": "the factor was set",
+        "matched": "pictures that agree in all other factors were found",
         "altered": "the picture itself was changed", "given": "the pairs were brought"}
 
 @dataclass(frozen=True)
