@@ -6,7 +6,8 @@
 __all__ = []
 
 # %% ../nbs/23_claims.ipynb #23-003
-from .judgement import (Judgement, by_length, claims_table, if_collapsed, in_short, judge,
+from .judgement import (Judgement, by_length, claims_table, if_collapsed, in_short,
+                                    judge,
                                     lengths_figure)
 from .later import CLAIMS
 from .questions import (against_vae, changes_figure, claims_report, codes, predictors,

@@ -73,7 +73,7 @@ class Part:
 MOST = 999  # seeds; more are not looked for
 
 def part_of(name, gap, error, freedom, runs, margin=np.nan, **more) -> Part:
-    "A `Part` by Student's t; `runs`: how many a model it rests on."
+    "A Part by Student's t; `runs`: how many a model it rests on."
     more["margin"] = margin
     if runs < ENOUGH or np.isnan(error): return Part(name, gap, **more)
     if error < 1e-12 * abs(gap) or not error:
@@ -149,12 +149,12 @@ def all_of(parts) -> Finding:
 
 # %% ../nbs/22a1_comparisons.ipynb #22a1-012
 def counts_of(runs, *groups) -> dict:
-    "For `Part.counts`, of models or (model, setting)."
+    "For Part.counts, of models or (model, setting)."
     groups = [(g, "default") if isinstance(g, str) else g for g in groups]
     return {(runs.dataset, *g): runs.count(*g) for g in groups}
 
 def mean_of(name, values, future: bool = False, **more) -> Part:
-    "The mean of the values of some seeds, or with `future` one more value, as a `Part`."
+    "The mean of the values of some seeds, or with `future` one more value, as a Part."
     values, claimed = np.asarray(values, float), more.get("claimed", 0.0)
     n = len(values)
     error = values.std(ddof=1) * (1 / n + future) ** .5 if n > 1 else np.nan
@@ -174,7 +174,7 @@ def positive(quantity, *models):
 
 # %% ../nbs/22a1_comparisons.ipynb #22a1-014
 def gap_of(name, a, b, paired: bool = False, **more) -> Part:
-    "Mean of the values `a` less that of `b`, `paired` by seed or by Welch, as a `Part`."
+    "Mean of the values `a` less that of `b`, `paired` by seed or by Welch, as a part."
     if paired: return mean_of(f"{name}, by seed", (pd.Series(a) - pd.Series(b)).dropna(), **more)
     a, b = np.asarray(a, float), np.asarray(b, float)
     if not (len(a) and len(b)): return Part(name, np.nan, **more)
@@ -185,7 +185,7 @@ def gap_of(name, a, b, paired: bool = False, **more) -> Part:
     return part_of(name, a.mean() - b.mean(), total ** .5, freedom, least, **more)
 
 def between_models(runs, quantity, a, b, **more) -> Part:
-    "Model `a` less model `b`, as a `Part`; by seed where they share batches."
+    "Model `a` less model `b`, as a part; by seed where they share batches."
     paired = runs.picked is None and twins((a, "default"), (b, "default"))
     values, more["counts"] = (runs.of(quantity, a), runs.of(quantity, b)), counts_of(runs, a, b)
     return gap_of(f"{NAMES[a]} less {NAMES[b]}", *values, paired, **more)
@@ -236,7 +236,7 @@ def fishers_z(data) -> float:
     if size <= 1e-12 * scale * len(data): return np.nan
     return np.arctanh(np.clip(x @ y / size, -1 + 1e-12, 1 - 1e-12))
 
-def over_seeds(parts: dict, statistic=fishers_z) -> tuple:
+def leave_seeds(parts: dict, statistic=fishers_z) -> tuple:
     "`statistic` of the runs of `clouds`, each less its setting's mean; standard error, and seeds."
     def of(left=None):
         kept = [p[p.index != left].to_numpy() for p in parts.values()]
@@ -254,12 +254,12 @@ def _of_z(part: Part) -> Part:
     return replace(part, **{k: np.tanh(getattr(part, k)) for k in ("gap", "low", "high", "least")})
 
 def seeds_part(parts: dict, **more) -> Part:
-    "The correlation over seeds of the first two quantities of `clouds` as a `Part`."
-    z, error, seeds = over_seeds(parts)
+    "The correlation over seeds of the first two quantities of `clouds` as a part."
+    z, error, seeds = leave_seeds(parts)
     return _of_z(part_of("r over seeds", z, error, seeds - 1, seeds, **more))
 
 def settings_part(parts: dict, draws: int = 4999, **more) -> Part:
-    "The correlation over settings of the first two quantities of `clouds` as a `Part`."
+    "The correlation over settings of the first two quantities of `clouds` as a part."
     data = np.array([p.to_numpy().mean(0) for p in parts.values()]).reshape(len(parts), -1)
     freedom = len(data) - data.shape[1]
     if freedom < 2: return Part("r over settings", np.nan, **more)

@@ -28,7 +28,7 @@ class Judgement:
     """What the runs of a sweep say of claims.
 
     claims: number -> `Claim`. known, every: dataset -> `Runs`, trained ones and all. found: dataset
-    -> {number: (`Finding`, word)}; "both" is a dataset, too. images: dataset -> how many the runs
+    -> {number: (finding, word)}; "both" is a dataset, too. images: dataset -> how many the runs
     saw. stands: pairs of dataset and number whose verdict does not hang on the length of training.
     """
     claims: dict
@@ -39,7 +39,7 @@ class Judgement:
     stands: frozenset
 
     def of(self, i: int) -> dict:
-        "Dataset -> `Finding` and word, for claim number `i`."
+        "Dataset -> finding and word, for claim number `i`."
         return {d: found[i] for d, found in self.found.items() if i in found}
 
     def lengths(self, i: int) -> dict:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from .comparisons import (Finding, all_of, clouds, counts_of,
                                       exactly, fishers_z, goes_with, like, mean_of,
-                                      more_than_untrained, ordered, over_seeds, part_of, positive)
+                                      more_than_untrained, ordered, leave_seeds, part_of, positive)
 from .metrics import cluster_coherence, polysemanticity
 from .paper_results import ENCODER, NAMES, PAPER
 from .runs import above, at, below, of_answers, over_latents, split_latents
@@ -287,7 +287,7 @@ def product_leads(runs) -> Finding:
     parts = clouds(runs, PRODUCT, MODULAR, STRENGTH, SCORE, models=PAPER_MODELS)
     def lead(other, name):
         less = lambda data: fishers_z(data[:, [0, 3]]) - fishers_z(data[:, [other, 3]])
-        z, error, seeds = over_seeds(parts, less)
+        z, error, seeds = leave_seeds(parts, less)
         name = f"Fisher's z of the product less that of {name}"
         return part_of(name, z, error, seeds - 1, seeds, counts=first.counts)
     found = all_of([*first.parts, lead(1, "modularity"), lead(2, "strength")])

@@ -13,7 +13,7 @@ from scipy import stats
 
 from .comparisons import MOST, NOT_TESTED, Finding
 from .paper_results import NAMES
-from .runs import ENOUGH, Runs, gate, gate_table, runs_of
+from .runs import ENOUGH, Runs, at, gate, gate_table, runs_of  # found here, too
 
 # %% ../nbs/22b_verdicts.ipynb #22b-006
 @dataclass(frozen=True)
