@@ -185,7 +185,7 @@ def _warn_of_bins(codes, factors, bins, binning):
 class DCI(NamedTuple):
     """`disentanglement`, `completeness`, `informativeness` (test accuracy) and that on the training
     images; what the accuracy would be by `guess`, always the commonest value, and how many factors
-    are `told` better, beyond three standard errors; `importance` [latents, factors]."""
+    are told better, beyond three standard errors; `importance` [latents, factors]."""
     disentanglement: float
     completeness: float
     informativeness: float
