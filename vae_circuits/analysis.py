@@ -6,15 +6,14 @@
 __all__ = ['SIZES', 'load_model', 'fitted', 'Analysis', 'opened', 'read_settings', 'from_options']
 
 # %% ../nbs/25b_analysis.ipynb #25b-004
-import json, sys, traceback, types
+import json, re, sys, traceback, types
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from .adapt import adapt, probe
+from .adapt import adapt
 from .albums import Files, album
 from .altered import altered
 from .answers import Asked, report
@@ -31,8 +30,8 @@ except ModuleNotFoundError: import tomli as tomllib  # Python 3.10
 
 # %% ../nbs/25b_analysis.ipynb #25b-007
 def load_model(address: str):
-    """The model at `address`: 'file.py:name', where the name is that of a function without arguments
-    that gives a torch module, of a class, or of a module; by default load. Or a file of
+    """The model at `address`: 'file.py:name', where the name is that of a function without
+    arguments that gives a torch module, of a class, or of a module; by default load. Or a file of
     `load_checkpoint`, which ends with .safetensors. A model of `adapt` is taken as well.
     `InputError`, one line, for what cannot be loaded."""
     path, name = _address(address)
@@ -114,8 +113,8 @@ def _times(shape) -> str: return "x".join(map(str, shape))
 def _misfit(shape, does, wanted) -> str:
     same = shape[0] == wanted[0]
     hint = f"set size to {_times(wanted[1:])}" if same else "bring pictures of as many colors"
-    return (f"the pictures are {_times(shape)} (colors, height, width), and the model {does}; {hint}, "
-            "or another model")
+    return (f"the pictures are {_times(shape)} (colors, height, width), and the model {does}; "
+            f"{hint}, or another model")
 
 # %% ../nbs/25b_analysis.ipynb #25b-013
 @dataclass(frozen=True)
@@ -123,11 +122,11 @@ class Analysis:
     """What decides a report: each field is a key of settings.toml and an option of the command.
 
     model: see `load_model`. images: a folder of pictures, or a .npy file. labels: a table, .csv or
-    .parquet, see `from_table`, to which kinds, factors, groups and caliper belong. pairs: a table of
-    pictures before and after, see `from_pairs`. transforms: names of alterations, see `altered`.
-    size: to which pictures of files are brought, a number or (height, width). skip_unreadable: leave
-    out files that are no pictures. image_limits: lowest and highest pixel that the model takes.
-    asked: how much, as a dictionary or `Asked`. `InputError` for what does not fit together.
+    .parquet, see `from_table`, to which kinds, factors, groups and caliper belong. pairs: a table
+    of pictures before and after, see `from_pairs`. transforms: names of alterations, see `altered`.
+    size: to which pictures of files are brought, a number or (height, width). skip_unreadable:
+    leave out files that are no pictures. image_limits: lowest and highest pixel that the model
+    takes. asked: how much, as a dictionary or `Asked`. `InputError` for what does not fit together.
     """
     model: str
     images: str
@@ -150,7 +149,8 @@ class Analysis:
         if not isinstance(self.kinds, dict):
             raise InputError(f"expected kinds as a table of column = kind; got {self.kinds!r:.60}")
         if not isinstance(self.skip_unreadable, bool):
-            raise InputError(f"expected skip_unreadable = true or false; got {self.skip_unreadable!r:.60}")
+            raise InputError("expected skip_unreadable = true or false; got "
+                             f"{self.skip_unreadable!r:.60}")
         if self.image_limits is not None: self._limits()
         number(self.caliper, "caliper", 0)
         if not isinstance(self.asked, Asked):
@@ -158,9 +158,9 @@ class Analysis:
             object.__setattr__(self, "asked", Asked(**{k: self.asked[k] for k in known}))
 
     def _text(self, name):
-        value = getattr(self, name)
-        if isinstance(value, str) and value or value is None and name not in ("model", "images"): return
-        raise InputError(f"expected {name}, a text; got {'none' if value is None else repr(value)[:60]}")
+        value, needed = getattr(self, name), name in ("model", "images")
+        if isinstance(value, str) and value or value is None and not needed: return
+        raise InputError(f"expected {name}, a text; got {value!r:.60}")
 
     def _texts(self, name):
         value = getattr(self, name)
@@ -178,17 +178,19 @@ class Analysis:
         "Only one thing is known of the pictures."
         given = [name for name in ("labels", "pairs", "transforms") if getattr(self, name)]
         if len(given) > 1:
-            raise InputError(f"expected one of labels, pairs and transforms; got {' and '.join(given)}")
+            raise InputError("expected one of labels, pairs and transforms; got "
+                             + " and ".join(given))
         of_labels = {"kinds": self.kinds, "groups": self.groups, "caliper": self.caliper != CALIPER}
         if lost := [n for n, v in of_labels.items() if v and not self.labels]:
             raise InputError(f"{lost[0]} says something about labels, and none are given")
         if self.factors and not given:
-            raise InputError("factors are named, and nothing that has some: labels, pairs or transforms")
+            raise InputError("factors are named, and nothing that has some: labels, pairs or "
+                             "transforms")
         if self.skip_unreadable and self.pairs:
             raise InputError("of pairs no picture can be skipped; take its row out of the table")
 
     def world(self):
-        "The world of the pictures; what is left out is printed. `InputError` for what cannot be one."
+        "The world of the pictures; what is left out is printed. `InputError` for what can be none."
         name = Path(self.images).stem
         if self.pairs:
             found = from_pairs(self.images, table=self.pairs, size=self._size, name=name)
@@ -220,10 +222,13 @@ class Analysis:
         "These settings as TOML, with the paths from the root on."
         whole = {**asdict(self), **_paths(vars(self), Path.cwd())}
         tables = {k: v for k, v in whole.items() if isinstance(v, dict) and v}
-        lines = [f"{k} = {_toml(v)}" for k, v in whole.items() if k not in tables and v not in (None, {}, ())]
+        some = {k: v for k, v in whole.items() if k not in tables and v not in (None, {}, (), [])}
+        lines = [f"{k} = {_toml(v)}" for k, v in some.items()]
         for name, table in tables.items():
-            lines += ["", f"[{name}]", *(f"{_toml(k)} = {_toml(v)}" for k, v in table.items())]
+            lines += ["", f"[{name}]", *(f"{_key(k)} = {_toml(v)}" for k, v in table.items())]
         return "\n".join(lines) + "\n"
+
+def _key(name) -> str: return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
 
 def _toml(value) -> str:
     "A text, number, yes or no, or a list of them, as TOML, which is JSON's but for one character."
@@ -233,7 +238,8 @@ def _paths(settings, folder) -> dict:
     "The paths among settings, from the root on; they are seen from `folder`."
     found = {}
     for name in ("images", "labels", "pairs"):
-        if isinstance(path := settings.get(name), str) and path: found[name] = str((folder/path).resolve())
+        if isinstance(path := settings.get(name), str) and path:
+            found[name] = str((folder/path).resolve())
     if isinstance(address := settings.get("model"), str) and address:
         path, name = _address(address)
         found["model"] = f"{(folder/path).resolve()}:{name}"
@@ -241,8 +247,8 @@ def _paths(settings, folder) -> dict:
 
 # %% ../nbs/25b_analysis.ipynb #25b-014
 def opened(pictures, skip: bool = False):
-    """The `Album`, if each of its pictures can be opened; skip: without those that cannot, which are
-    named. `InputError` names them otherwise."""
+    """The `Album`, if each of its pictures can be opened; skip: without those that cannot, which
+    are named. `InputError` names them otherwise."""
     if not isinstance(pictures, Files): return pictures
     bad = {}
     for i, path in enumerate(pictures.paths):
@@ -262,7 +268,8 @@ def read_settings(path) -> dict:
     path = Path(path)
     if not path.is_file(): raise InputError(f"there are no settings at {path}")
     try: found = tomllib.loads(path.read_text("utf-8"))
-    except (ValueError, OSError) as e: raise InputError(f"cannot read {path}: {first_line(e)}") from None
+    except (ValueError, OSError) as e:
+        raise InputError(f"cannot read {path}: {first_line(e)}") from None
     return {**_known(found), **_paths(found, path.resolve().parent)}
 
 def _known(settings) -> dict:
@@ -270,8 +277,8 @@ def _known(settings) -> dict:
     return settings
 
 def from_options(given: dict, base: dict = None) -> Analysis:
-    """The `Analysis` of options, as texts of a command line, on top of the settings `base`; kinds and
-    asked are added to those that are there. `InputError` for what is none."""
+    """The `Analysis` of options, as texts of a command line, on top of the settings `base`; kinds
+    and asked are added to those that are there. `InputError` for what is none."""
     found = dict(_known(given))
     for name in ("transforms", "factors"):
         if name in found: found[name] = [part.strip() for part in found[name].split(",")]
@@ -280,7 +287,8 @@ def from_options(given: dict, base: dict = None) -> Analysis:
     if len(found.get("size", ())) == 1: found["size"] = found["size"][0]
     base = base or {}
     for name in ("kinds", "asked"):
-        parts = dict(_assigned(part, name) for text in found.pop(name, ()) for part in text.split(","))
+        texts = ",".join(found.pop(name, ())).split(",")
+        parts = dict(_assigned(part, name) for part in texts if part)
         if parts or name in base: found[name] = {**base.get(name, {}), **parts}
     whole = {**base, **found}
     for name in ("model", "images"):

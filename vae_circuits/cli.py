@@ -58,8 +58,9 @@ def _version(wanted: bool):
         raise typer.Exit()
 
 @app.callback()
-def _start(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True,
-                                        show_default=False, help="Show the version and exit.")): pass
+def _start(version: bool = typer.Option(
+    False, "--version", callback=_version, is_eager=True, show_default=False,
+    help="Show the version and exit.")): pass
 
 # %% ../nbs/24_cli.ipynb #24-008
 def option(default, *names, **kwargs):
@@ -68,7 +69,7 @@ def option(default, *names, **kwargs):
 
 # %% ../nbs/24_cli.ipynb #24-010
 def _folder(text: str) -> Path:
-    if not text:  # a variable of the shell that is not set, most likely; as a path it would be this folder
+    if not text:  # of a shell's variable that is not set, most likely; as a path it is this folder
         raise typer.BadParameter("expected the path of a folder; got an empty text")
     return Path(text)
 
@@ -80,9 +81,9 @@ CONTROLS = option(False, "--controls", help="Also analyze untrained models, shuf
                                             "random circuits: three times the work.")
 
 # %% ../nbs/24_cli.ipynb #24-012
-PRESET_HELP = ("smoke: trains tiny models, about a minute. quick: analyzes the six models that ship, "
-               "minutes. full: trains at the paper's settings, days on a CPU; started again, it goes "
-               "on where it was.")
+PRESET_HELP = ("smoke: trains tiny models, about a minute. quick: analyzes the six models that "
+               "ship, minutes. full: trains at the paper's settings, days on a CPU; started again, "
+               "it goes on where it was.")
 
 @app.command(cls=Command)
 def paper(preset: str = option("quick", help=PRESET_HELP), out: Path = OUT,
@@ -146,25 +147,27 @@ def train_command(
 # %% ../nbs/24_cli.ipynb #24-016
 def _ours(name: str, words: str, *names, **kwargs):
     "An option for checkpoints of `train`."
-    return option(Default(f"paper_results.Settings.{name}"), *names, help=f"Of a checkpoint: {words}", **kwargs)
+    return option(Default(f"paper_results.Settings.{name}"), *names,
+                  help=f"Of a checkpoint: {words}", **kwargs)
 
 @app.command(cls=Command)
 def analyze(
     ctx: typer.Context,
     checkpoint: Optional[Path] = typer.Argument(
         None, show_default=False,
-        help="A model.safetensors written by vae-circuits train; or name another model by --model."),
+        help="A model.safetensors written by vae-circuits train; any other model is named by "
+             "--model."),
     out: Path = OUT, overwrite: bool = OVERWRITE,
     settings: Optional[Path] = option(
         None, help="A .toml file of these settings, as lies beside each report of --model."),
     model: Optional[str] = option(
         None, help="Your model, as in my_model.py:load, a function that gives a torch module."),
     images: Optional[str] = option(
-        None, help="Folder of pictures, or a .npy file. Of a checkpoint: how many images to use for "
-                   "responses and latent interventions, {paper_results.Settings.images}."),
+        None, help="Folder of pictures, or a .npy file. Of a checkpoint: how many images to use "
+                   "for responses and latent interventions, {paper_results.Settings.images}."),
     labels: Optional[str] = option(
-        None, help="Table of the pictures, .csv or .parquet: one column names the files, the others "
-                   "are factors."),
+        None, help="Table of the pictures, .csv or .parquet: one column names the files, the "
+                   "others are factors."),
     pairs: Optional[str] = option(
         None, help="Table of pairs: columns before and after name files, factor and group may be "
                    "there. Of a checkpoint: how many pairs to use for mediation, "
@@ -173,8 +176,8 @@ def analyze(
         None, help="Changes to the pictures to ask about, as in 'shift x,turn'; of "
                    "{altered.ALTERATIONS}."),
     kinds: Optional[List[str]] = option(
-        None, "--kind", help="What a column is, as in digit=categorical or angle=circular:360; one of "
-                             "{data.Factor.least}. May be given several times."),
+        None, "--kind", help="What a column is, as in digit=categorical or angle=circular:360; one "
+                             "of {data.Factor.least}. May be given several times."),
     factors: Optional[str] = option(
         None, help="Which columns or changes are asked about, as in digit,ink; by default all."),
     groups: Optional[str] = option(
@@ -189,9 +192,10 @@ def analyze(
     image_limits: Optional[str] = option(
         None, help="Lowest and highest pixel that the model takes, as in 0,1; by default any."),
     asked: Optional[List[str]] = option(
-        None, help="How much is asked, as in pairs=32,searches=1; by default {answers.Asked}. May be "
-                   "given several times."),
-    seed: Optional[int] = option(None, min=0, help="Decides which images; by default {answers.Asked.seed}."),
+        None, help="How much is asked, as in pairs=32,searches=1; by default {answers.Asked}. May "
+                   "be given several times."),
+    seed: Optional[int] = option(
+        None, min=0, help="Decides which images; by default {answers.Asked.seed}."),
     controls: bool = CONTROLS,
     factor: str = _ours("factor", "factor whose mediation is measured."),
     points: int = _ours("points", "images for the mutual information gap.", min=100),
@@ -222,8 +226,8 @@ def _analyze_ours(given: dict, out, overwrite) -> Path:
     path, counts = given.pop("checkpoint"), {k: _count(k, given) for k in ("images", "pairs")}
     counts["pairs"] = min(counts.values())
     if "circuits" in given: given["every_circuit"] = given.pop("circuits")
-    few = min(counts["pairs"], Settings.circuit_pairs)
-    return write_analysis(path, out, Settings(**{**given, **counts, "circuit_pairs": few}), overwrite)
+    counts["circuit_pairs"] = min(counts["pairs"], Settings.circuit_pairs)
+    return write_analysis(path, out, Settings(**{**given, **counts}), overwrite)
 
 def _only(given, where, *names):
     "`UsageError` for options that go together with something else."
@@ -239,20 +243,23 @@ def _count(name, given) -> int:
 # %% ../nbs/24_cli.ipynb #24-018
 def _list(text): return None if text is None else tuple(part.strip() for part in text.split(","))
 
-SWEEP_HELP = ("quick: twelve short runs, minutes. study: the reference study, hours on two cores. full: "
-              "the paper's length, for a GPU. v3: the later version's six models on five datasets.")
+SWEEP_HELP = ("quick: twelve short runs, minutes. study: the reference study, hours on two cores. "
+              "full: the paper's length, for a GPU. v3: the later version's six models on five "
+              "datasets.")
 
 @app.command(name="sweep", cls=Command)
 def sweep_command(
     preset: str = option("quick", help=SWEEP_HELP),
     out: Path = folder("Folder of the sweep; given again, it goes on where it was."),
     models: Optional[str] = option(
-        None, help="Instead of the preset's, as in vae,beta_vae. One or more of {training.MODELS}."),
-    datasets: Optional[str] = option(None, help="Instead of the preset's, as in dsprites,synthetic."),
+        None, help="Instead of the preset's, as in vae,beta_vae. One or more of "
+                   "{training.MODELS}."),
+    datasets: Optional[str] = option(
+        None, help="Instead of the preset's, as in dsprites,synthetic."),
     seeds: Optional[str] = option(None, help="Instead of the preset's, as in 0-4 or 0,1,7."),
     setting: Optional[List[str]] = option(
-        None, help="A change to the training, as in beta=8 or beta=8,epochs=2; may be given several "
-                   "times."),
+        None, help="A change to the training, as in beta=8 or beta=8,epochs=2; may be given "
+                   "several times."),
     engine: str = option("loky", help="Where the work is done: one of {sweep.ENGINES}."),
     jobs: Optional[int] = option(None, min=1, help="Runs at a time; by default one a core."),
     address: Optional[str] = option(None, help="Of a running Dask scheduler or Ray cluster."),
@@ -278,7 +285,8 @@ UsageError = typer.BadParameter.__base__  # typer brings its own copy of click's
 def main():
     "Entry point of the command `vae-circuits`."
     for stream in filter(None, (sys.stdout, sys.stderr)):
-        if hasattr(stream, "reconfigure"): stream.reconfigure(errors="backslashreplace")  # a terminal may know few letters
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may know few letters
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         if sys.stdout: sys.stdout.flush()
@@ -294,7 +302,7 @@ def main():
 
 def _meant(e) -> tuple:
     "Exit code and words for an error that is no bug of ours; None for one that is."
-    from vae_circuits.core import InputError  # PyTorch comes with it: it is there, or there was a bug
+    from vae_circuits.core import InputError  # with PyTorch: it is there, or this is a bug
     if isinstance(e, (InputError, OSError)): return 2, e
     if isinstance(e, FloatingPointError): return 1, e
     lacking = isinstance(e, MemoryError) or type(e).__name__ == "OutOfMemoryError"
@@ -303,10 +311,11 @@ def _meant(e) -> tuple:
     return None, e
 
 def _say(words, code: int) -> int:
-    """Print one line of an error, if there are `words`, and return the exit code; output that nobody
-    can read is given up."""
+    """Print one line of an error, if there are `words`, and return the exit code; output that
+    nobody can read is given up."""
     line = f"vae-circuits: {' '.join(str(words).split())}\n" if words else ""
     for stream, text in ((sys.stderr, line), (sys.stdout, "")):
         try: stream and (stream.write(text), stream.flush())
-        except OSError: os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python would try once more
+        except OSError:  # or Python would try once more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return code
