@@ -321,7 +321,7 @@ SHAPES = "the pictures are {} (colors, height, width), and the model takes 1x8x8
 # what is asked, and words that stand in the one line of the answer
 SLIPS = {
     "no model": (("--model", "mine.py:load", *I), "there is no model file at mine.py"),
-    "no import": (("--model", "bad.py", *I), "bad.py, line 3: ModuleNotFoundError: No module named"),
+    "no import": (("--model", "bad.py", *I), "bad.py, line 3: ModuleNotFoundError: No module"),
     "no syntax": (("--model", "odd.py", *I), "odd.py, line 1: SyntaxError"),
     "no function": (("--model", "my_model.py:patch", *I), "Did you mean 'patches'?"),
     "fails": (("--model", "late.py", *I), "late.py, line 3: ZeroDivisionError: division by zero"),
