@@ -95,6 +95,9 @@ def steps(folder):
         "sync": ("notebooks clean, package and README in step", lambda: call(python, tool, "check")),
         "notebooks": ("notebooks run from the wheel, and stored numbers come out again", lambda: notebooks(folder)),
         "engines": ("a sweep survives kills and ends the same on every engine", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_engines.py")),
+        "front": ("from somebody's model and pictures to a report, in Python and by the command",
+                  lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p",
+                               "no:logging", ROOT/"tests"/"test_front.py")),
         "fuzz": ("odd input gives a right result or one clear line", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_fuzz.py")),
         "site": ("notebooks ready for the site, every link leads somewhere, nothing is loaded from elsewhere", site),
         "browser": ("explorers answer in a real browser, and ask nothing of the network", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:logging", ROOT/"tests"/"test_browser.py")),
@@ -104,7 +107,7 @@ def steps(folder):
 
 
 # Steps that run side by side: the engines mostly wait, for processes to start and to be missed, and so do browsers.
-BESIDE = ("sync",), ("notebooks", "engines"), ("fuzz", "site", "browser", "wheel"), ("nbdev",)
+BESIDE = ("sync",), ("notebooks", "engines"), ("front", "fuzz", "site", "browser", "wheel"), ("nbdev",)
 
 
 def timed(name, step):

@@ -14,7 +14,7 @@ _NAMES = {
                   "layers": "layers"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",
-        "alter": "altered", "dataset": "data", "world": "archives", "Factor": "data",
+        "altered": "altered", "dataset": "data", "world": "archives", "Factor": "data",
         "Drawable": "data", "CausalDataset": "data", "pairs_of": "pairs"},
     "Who carries a factor, and how sure is it?": {
         "carriers": "answers", "draw_carriers": "answers", "find_circuit": "circuits",

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .core import InputError, count, number, one_of, seeded
+from .core import InputError, callable_module, count, number, one_of, seeded
 from .data import (Drawable, Factor, Sample, check_factors, check_images, check_sample,
                                check_world)
 from .pairs import Pairs, pairs_of
@@ -340,3 +340,5 @@ def _note(factor, edge) -> str:
     beyond = said[edge] if isinstance(edge, str) else f"all is {edge:g}"
     return (f"; {factor.values[0]:g} to {factor.values[-1]:g}, as it is at {factor.neutral:g}"
             + f"; beyond the edge {beyond}" * factor.edges)
+
+callable_module(__name__)

@@ -21,15 +21,15 @@ from tqdm.auto import tqdm
 
 from .adapt import adapt
 from .causal_graph import causal_graph, draw_graph
-from .circuits import LEAST, MOST, PARTS, find_circuit
-from .core import (InputError, count, environment, listed, number, seeded,
+from .circuits import LEAST, METHODS, MOST, PARTS, find_circuit
+from .core import (InputError, count, environment, listed, number, one_of, seeded,
                                whole_folder)
 from .data import check_world
 from .interventions import latent_names, own_range, traverse
 from .layers import layers
 from .mediation import FLOOR
 from .pages import latents_page, patching_page
-from .pairs import pairs_of
+from .pairs import WHERE, pairs_of
 from .paper_results import circuit_figures, explorer, write_circuits, write_folder
 from .patching import patch_sweep
 from .scm import ancestors, descendants
@@ -135,7 +135,8 @@ def draw_carriers(table: pd.DataFrame, top: int = 8, level: float = 0.05, ax=Non
 # %% ../nbs/25_answers.ipynb #25-023
 @dataclass(frozen=True)
 class Asked:
-    "How a report is made. Counts are pairs of pictures, or searches of a circuit."
+    """How a report is made. Counts are pairs of pictures, or searches of a circuit. `InputError` for
+    what is none."""
     pairs: int = 64  # for carriers
     circuit_pairs: int = 32  # in which circuits are searched, and on which they are proven
     searches: int = 3
@@ -147,6 +148,13 @@ class Asked:
     resamples: int = 1000
     seed: int = 0
 
+    def __post_init__(self):
+        for name, least in (("pairs", 2), ("circuit_pairs", 2), ("searches", 1), ("resamples", 1)):
+            object.__setattr__(self, name, count(getattr(self, name), name, least, 10**6))
+        one_of(self.method, METHODS, "method"), one_of(self.where, WHERE, "place of pairs")
+        number(self.tolerance, "tolerance", 0, 0.999), number(self.least, "least faithfulness")
+        number(self.most, "most error", 0), seeded(self.seed)
+
 def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked = Asked(),
            settings: str = None) -> Path:
     """Take a model apart with the pictures of a world, and write all of it into the folder `out`:
@@ -156,7 +164,7 @@ def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked =
     there are none, every latent. overwrite: replace a report that is there. asked: how much.
     settings: text of a file settings.toml that makes this report again. `InputError`, and nothing
     is written, for what cannot be asked; a factor of which too few pairs can be made is named in
-    the report.
+    the report, if there is another one that can be asked.
     """
     vae = adapt(vae)
     names = check_world(data).factor_names if factors is None else (
@@ -186,6 +194,7 @@ def _ask(vae, data, questions, asked) -> tuple:
     for question in tqdm(questions, desc="questions", leave=False, delay=3):
         try: _one(vae, data, question, asked, sentences, tables, figures, circuits, proofs)
         except InputError as e: sentences[question] = f"{question}: not asked, since {e}"
+    if not (tables or circuits): raise InputError("; ".join(sentences.values()))
     if proofs: tables["circuits"] = pd.DataFrame(proofs).T.rename_axis("circuit")
     return sentences, tables, figures, circuits
 

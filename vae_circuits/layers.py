@@ -11,7 +11,7 @@ from itertools import groupby
 import torch
 
 from .adapt import adapt, traced
-from .core import listed
+from .core import callable_module, listed
 from .deltas import RULES, batch_norm, pick, pointwise, reshape
 from .scm import ancestors, descendants
 from .tracing import batch
@@ -69,3 +69,5 @@ def _stages(vae, names, latents) -> list:
     if len(names) <= DEEP: return names
     stages = groupby(names, lambda s: s if s in latents else vae.sites[s].plane)
     return [list(some)[-1] for _, some in stages]
+
+callable_module(__name__)
