@@ -1,10 +1,10 @@
-"""How long do questions to 200,000 pictures take? Run: python benchmarks/observed.py [--write] (Linux)
+"""What do questions to 200,000 pictures cost? Run: python benchmarks/observed.py [--write] (Linux)
 
-The pictures, bytes of 64 x 64 x 3 in a .npy file of 2.5 GB, and a table of six
-factors are made first, in a temporary folder. Each question is asked in a process of its own, on
-one thread; time is that of the processor. Memory is the most that this process ever held (pages of
-the mapped file among it), less what it held when the libraries were imported; it includes the
-making of the world. With --write, benchmarks/README.md gets the figures.
+The pictures, bytes of 64 x 64 x 3 in a .npy file of 2.5 GB, and a table of six factors are made
+first, in a temporary folder. Each question is asked in a process of its own, on one thread; time is
+that of the processor. Memory is the most that this process ever held (pages of the mapped file
+among it), less what it held when the libraries were imported; it includes the making of the world.
+With --write, benchmarks/README.md gets the figures.
 """
 import argparse
 import json
@@ -58,7 +58,7 @@ def measured(call):
     start = time.process_time()
     call()
     seconds = time.process_time() - start
-    print(json.dumps({"seconds": seconds, "MiB": held("VmHWM") - before}))
+    print(json.dumps({"seconds": seconds, "MiB": round(held("VmHWM") - before)}))
 
 torch.set_num_threads(1)
 before = held("VmRSS")
@@ -78,7 +78,8 @@ CASES = {  # code before, and code that is timed
 
 NOTES = (
     f"{PICTURES:,} pictures of 64x64x3 bytes in a mapped file of 2.5 GB and a table of six "
-    "factors; each question in a process of its own, on one thread. *seconds*: of the processor's time.",
+    "factors; each question in a process of its own, on one thread. *seconds*: of the processor's "
+    "time.",
     "*MiB*: the most that the process ever held beyond the imported libraries, the making of the "
     "world and pages of the mapped file included.")
 
@@ -115,5 +116,5 @@ if __name__ == "__main__":
         rows = []
         for what, (setup, call) in CASES.items():
             rows.append({"question": what} | asked(Path(name), setup, call))
-            print(what, *(f"{rows[-1][k]:.2f} {k}" for k in ("seconds", "MiB")), flush=True)
-    if options.write: write_section("Observed", [*table(rows, list(rows[0])), "", *NOTES])
+            print(what, f"{rows[-1]['seconds']:.2f} s, {rows[-1]['MiB']} MiB", flush=True)
+    if options.write: write_section("Observed", [*table(rows, list(rows[0]), 2), "", *NOTES])
