@@ -49,7 +49,8 @@ def __getattr__(name: str):
     if name not in _HOME:
         from difflib import get_close_matches
         near = get_close_matches(name, _HOME, 1)
-        raise AttributeError(f"vae_circuits has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise AttributeError(f"vae_circuits has no {name!r}{hint}")
     module = _module(f"{__name__}.{_HOME[name]}")
     return module if _HOME[name] == name else getattr(module, name)
 
