@@ -135,8 +135,8 @@ def draw_carriers(table: pd.DataFrame, top: int = 8, level: float = 0.05, ax=Non
 # %% ../nbs/25_answers.ipynb #25-023
 @dataclass(frozen=True)
 class Asked:
-    """How a report is made. Counts are pairs of pictures, or searches of a circuit. `InputError` for
-    what is none."""
+    """How a report is made. Counts are pairs of pictures, or searches of a circuit. `InputError`
+    for what is none."""
     pairs: int = 64  # for carriers
     circuit_pairs: int = 32  # in which circuits are searched, and on which they are proven
     searches: int = 3
