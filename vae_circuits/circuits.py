@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['PARTS', 'ABLATIONS', 'ROWS', 'METHODS', 'STEPS', 'LEAST', 'MOST', 'CONTROLS', 'IDLE', 'SCORES', 'PLACEBO', 'MANY',
            'FRACTIONS', 'Trial', 'masks_of', 'members_of', 'weights_of', 'check_origin', 'unit_scores', 'slopes',
-           'scores_of', 'prune', 'smallest', 'split', 'edge_products', 'edge_error', 'circuit_edges', 'Scores',
-           'Circuit', 'circuits_of', 'encoder_circuits', 'factor_trial', 'Part', 'Placebo', 'against_placebo',
-           'find_circuit', 'score_circuit', 'random_members', 'faithfulness_curve', 'areas', 'motifs',
-           'redundant_pairs', 'modules', 'match_units', 'shared_share']
+           'scores_of', 'prune', 'smallest', 'split', 'edge_products', 'edge_error', 'circuit_edges', 'Circuit',
+           'circuits_of', 'encoder_circuits', 'factor_trial', 'Part', 'Placebo', 'against_placebo', 'find_circuit',
+           'score_circuit', 'random_members', 'faithfulness_curve', 'areas', 'motifs', 'redundant_pairs', 'modules',
+           'match_units', 'shared_share']
 
 # %% ../nbs/16_circuits.ipynb #16-003
 import hashlib, html, re
@@ -533,6 +533,7 @@ LEAST, MOST, CONTROLS = 0.7, 0.5, 20  # faithfulness, error, and random circuits
 IDLE = 0.5  # the largest part of an effect that pairs which agree in all labels may do
 SCORES = "faithfulness", "error", "completeness", "minimality"
 
+# %% ../nbs/16_circuits.ipynb #16-050d
 class Scores(pd.DataFrame):
     "The table of `score_circuit` with the `sentence` that follows from it, and whether it is `shown`."
     _metadata = ["sentence", "shown", "common"]
