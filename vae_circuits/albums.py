@@ -18,7 +18,7 @@ from .core import InputError, count
 class Album:
     """Pictures that are opened when they are asked for: `album[rows]` is float32 `[k, *shape]`.
 
-    Subclasses give `shape`, `__len__`, and `_open(row) -> tensor [*shape]`, or `__getitem__`.
+    Subclasses give `shape`, `__len__`, and _open(row) -> tensor [*shape], or `__getitem__`.
     """
     shape: tuple
 

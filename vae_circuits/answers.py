@@ -45,7 +45,7 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
     mu for the encoder and at the picture from the latents on, with its interval `low` to `high`
     over `n` pairs. placebo: the same of pairs that agree in all labels, as a share of the factor's
     effect, NaN where a world has none. adjusted: p-value of no effect of its own (Benjamini and
-    Hochberg 1995). vae: whatever `adapt` takes. data: a world, drawn or observed. sites: names, by
+    Hochberg 1995); also a unit with a large share may fail it, where placebo pairs do as much. vae: whatever `adapt` takes. data: a world, drawn or observed. sites: names, by
     default one a layer, see `layers`. where: see `pairs_of`. options: those of `bootstrap`.
     `InputError` for what is not there.
     """
