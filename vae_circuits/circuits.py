@@ -189,13 +189,14 @@ def _sites_of(vae, part, ends, sites=None) -> list:
         raise InputError(
             f"a decoder starts at z; expected a readout behind it, got one of {', '.join(ends)}")
     inside = [s for s in vae.sites if s in (before & behind if part == "decoder" else before)]
-    if sites is not None and sites != "all":
+    everything = isinstance(sites, str) and sites == "all"
+    if sites is not None and not everything:
         named = listed(sites, inside, f"site of the part {part!r}")
         if not named: raise InputError("expected at least one site; got an empty list")
         return [s for s in inside if s in named]
     found = [s for s in inside if s not in {*ends, "logvar"} - {"z"}
              and (s != "z" or part == "decoder") and vae.sites[s].units > 1]
-    return found if sites == "all" else layers(vae, found)
+    return found if everything else layers(vae, found)
 
 # %% ../nbs/16_circuits.ipynb #16-012b
 def _check_trial(trial):
