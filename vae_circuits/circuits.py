@@ -403,12 +403,14 @@ def split(scores: Effects, mask) -> dict:
     return {s: mask[..., np.flatnonzero(scores.array.site.values == s)] for s in dict.fromkeys(scores.array.site.values.tolist())}
 
 # %% ../nbs/16_circuits.ipynb #16-037
-def edge_products(trial: Trial, a: str, b: str, senders, receivers, method: str = "patching") -> xr.DataArray:
+def edge_products(trial: Trial, a: str, b: str, senders, receivers,
+                  method: str = "patching") -> xr.DataArray:
     """Products with the total effect of the effects along the edges from units of `a` to units of
     `b`: `[pair, sender, receiver]`.
 
-    senders, receivers: numbers of units. method: 'EAP' and 'EAP-IG' guess; any other of `METHODS`
-    is exact. Other units are as for the clean images.
+    senders, receivers: numbers of units. method: 'EAP' and 'EAP-IG' guess what the receiver does
+    (what arrives at it is exact, other than in Syed et al. 2023); any other of `METHODS` is exact.
+    Other units are as for the clean images.
     """
     _check_trial(trial), one_of(method, METHODS, "method")
     one_of(a, ancestors(trial.vae.sites, [one_of(b, trial.vae.sites, "site")]) - {b},
