@@ -81,18 +81,25 @@ class Files(Album):
         if lost := [p for p in self.paths if not p.is_file()]:
             raise InputError(f"{len(lost)} of {len(self.paths)} pictures are not there; "
                              f"the first is {lost[0]}")
-        sizes = size if isinstance(size, (tuple, list)) else (size, size)
-        self.size = None if size is None else tuple(count(s, "size of pictures") for s in sizes)
+        self.size = _plane(size)
         with _opened(self.paths[0]) as first:
-            self.mode = "L" if first.mode in ("1", "L", "I;16", "LA") else "RGB"
-            plane = self.size or first.size[::-1]
-        self.shape = (1 if self.mode == "L" else 3, *plane)
+            self.mode, self.shape = _form(first, self.size)
 
     def __len__(self): return len(self.paths)
 
     def _open(self, row) -> torch.Tensor:
         path = self.paths[row]
         with _opened(path) as picture: return _tensor(picture, self, path)
+
+def _plane(size):
+    "A size of pictures as (height, width); None stays."
+    sizes = size if isinstance(size, (tuple, list)) else (size, size)
+    return None if size is None else tuple(count(s, "size of pictures") for s in sizes)
+
+def _form(picture, size) -> tuple:
+    "Mode and shape of an album whose first picture, of Pillow, this is."
+    mode = "L" if picture.mode in ("1", "L", "I;16", "LA") else "RGB"
+    return mode, (1 if mode == "L" else 3, *(size or picture.size[::-1]))
 
 def _opened(path) -> Image.Image:
     "The picture, whole; `InputError` for a file that is none."
@@ -126,13 +133,11 @@ class Items(Album):
         if not lists or not len(dataset):
             raise InputError("expected a data set that has a length and items; got "
                              f"{dataset!r:.60}")
-        sizes = size if isinstance(size, (tuple, list)) else (size, size)
-        self.size = None if size is None else tuple(count(s, "size of pictures") for s in sizes)
+        self.size = _plane(size)
         self.dataset = dataset
         first = self.picture(dataset[0])
         if isinstance(first, Image.Image):
-            self.mode = "L" if first.mode in ("1", "L", "I;16", "LA") else "RGB"
-            self.shape = (1 if self.mode == "L" else 3, *(self.size or first.size[::-1]))
+            self.mode, self.shape = _form(first, self.size)
         else: self.shape = Arrays(torch.as_tensor(first)[None]).shape
 
     def __len__(self): return len(self.dataset)

@@ -14,20 +14,19 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import mannwhitneyu
 from tqdm.auto import tqdm
 
 from .adapt import adapt
 from .causal_graph import causal_graph, draw_graph
-from .circuits import LEAST, METHODS, MOST, PARTS, find_circuit
+from .circuits import LEAST, METHODS, MOST, find_circuit
 from .core import (InputError, count, environment, listed, number, one_of, seeded,
                                whole_folder)
-from .data import check_world
-from .interventions import latent_names, own_range, traverse
+from .data import at_hand, check_world
+from .interventions import own_range, traverse
 from .layers import layers
-from .mediation import FLOOR
+from .mediation import FLOOR, _share
 from .pages import latents_page, patching_page
 from .pairs import WHERE, pairs_of
 from .paper_results import circuit_figures, explorer, write_circuits, write_folder
@@ -52,7 +51,7 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
     vae, seed = adapt(vae), seeded(seed)
     name = check_world(data).factor(factor).name
     n = count(pairs, "pairs", 2, 10**6)
-    sample = data.sample(n if getattr(data, "drawn", True) else min(n, data.size), seed)
+    sample = data.sample(at_hand(data, n), seed)
     found = pairs_of(data, name, sample, seed, where)
     same = data.placebo(len(found), seed) if hasattr(data, "placebo") else None
     rows = [_rows(vae, part, names, readout, found, same, seed, options)
@@ -89,8 +88,6 @@ def _rows(vae, part, names, readout, found, same, seed, options) -> pd.DataFrame
     table = table.sort_values("share", ascending=False, kind="stable")
     return table[["part", "unit", "site", "index", "share", "low", "high", "placebo", "adjusted",
                   "n"]]
-
-def _share(product, square): return product / square.where(square > FLOOR**2)
 
 def _moved(product, square) -> np.ndarray:
     "How far the readout moves along the whole change, `[pair, unit]`; 0 where nothing changes."
@@ -227,9 +224,8 @@ def _one(vae, data, question, asked, sentences, tables, figures, circuits, proof
 # %% ../nbs/25_answers.ipynb #25-026
 def _with_graph(vae, data, tables, figures, asked) -> tuple:
     "Tables and figures with the causal graph, where the model has latents in a row."
-    n = min(asked.pairs, getattr(data, "size", asked.pairs))
     try:
-        graph = causal_graph(vae, data, n, seed=asked.seed, where=asked.where,
+        graph = causal_graph(vae, data, at_hand(data, asked.pairs), seed=asked.seed, where=asked.where,
                              resamples=asked.resamples)
     except InputError as e:
         return tables | {"map": pd.DataFrame({"why there is none": [str(e)]})}, figures
@@ -239,7 +235,7 @@ def _with_graph(vae, data, tables, figures, asked) -> tuple:
 @torch.no_grad()
 def _traversal(vae, data, seed, n: int = 256) -> Figure:
     "A picture for each of seven values of each latent, over the middle 95 % of its own codes."
-    images = data.sample(min(n, getattr(data, "size", n)), seed).images
+    images = data.sample(at_hand(data, n), seed).images
     codes = vae.run(images, record=["mu"]).mu
     if codes.ndim > 2: codes = codes.flatten(1)[:, :0]
     figure = Figure(figsize=(5, 0.2 + 0.6 * max(1, codes.shape[1])), layout="constrained")

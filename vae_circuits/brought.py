@@ -6,11 +6,8 @@
 __all__ = ['Brought', 'from_pairs']
 
 # %% ../nbs/01h_brought.ipynb #01h-004
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-import torch
 
 from .albums import Album, album
 from .core import InputError, count, seeded

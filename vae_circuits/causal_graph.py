@@ -27,7 +27,7 @@ from sklearn.base import is_classifier
 
 from .adapt import adapt
 from .core import InputError, callable_module, count, listed, number, one_of, seeded, table, write_atomic
-from .data import MOST_IMAGES, Sample, check_images, check_sample, check_world
+from .data import MOST_IMAGES, Sample, at_hand, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
 from .pairs import pairs_for
@@ -42,7 +42,7 @@ def randomized(data, n: int, seed=0) -> Sample:
     whatever causes there are. A world that is only observed gives its pictures as they are, at most
     as many as it has."""
     n, seed = count(n, "n", 1, MOST_IMAGES), seeded(seed)
-    if not getattr(data, "drawn", True): return data.sample(min(n, data.size), seed)
+    if not getattr(data, "drawn", True): return data.sample(at_hand(data, n), seed)
     rng = np.random.default_rng(seed)
     factors = pd.DataFrame({f.name: f.draw(n, rng) for f in check_world(data).factors})
     return Sample(data.draw(factors), factors, pd.DataFrame(index=factors.index))

@@ -29,7 +29,7 @@ from sklearn.metrics import silhouette_score
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import MOST_IMAGES, check_images, check_sample, check_world
+from .data import MOST_IMAGES, at_hand, check_images, check_world
 from .edges import gradient
 from .interventions import Effects, image_pairs, mean_over, unit_coords
 from .layers import layers
@@ -750,7 +750,7 @@ def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32,
     if _is_latent(factor):
         return _latent_trial(vae, data, factor, part, n, seed, ablation=ablation, **options)
     name = check_world(data).factor(factor).name
-    found = pairs_of(data, name, data.sample(_at_most(data, n), seed), seed, where)
+    found = pairs_of(data, name, data.sample(at_hand(data, n), seed), seed, where)
     trial = Trial(vae, *found.images, part, ablation=ablation, **options)
     trial.pairs = found
     return trial
@@ -759,16 +759,12 @@ def _is_latent(name) -> bool:
     "Whether a question is about a latent, such as 'z[3]', and not about a factor."
     return isinstance(name, str) and re.fullmatch(r"z\[[^]]+\]", name) is not None
 
-def _at_most(data, n: int) -> int:
-    "`n`, or as many as a world that is observed has."
-    return n if getattr(data, "drawn", True) else min(n, data.size)
-
 def _latent_trial(vae, data, latent, part, n, seed, **options) -> Trial:
     "A trial about one latent; every image is paired with the next one, the last with the first."
     if part == "both":
         raise InputError(f"{latent} ends the encoder and begins the decoder; ask for one of them")
     address = Address.parse(latent, vae.sites)
-    images = check_world(data).sample(max(2, _at_most(data, n)), seed).images
+    images = check_world(data).sample(max(2, at_hand(data, n)), seed).images
     if part == "decoder": return Trial(vae, images, images.roll(1, 0), part, only=latent, **options)
     mu = Address.parse(latent.replace("z", "mu", 1), vae.sites)
     options["readout"] = Part("mu", mu.units)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MOST_IMAGES', 'ROWS', 'SHAPES_FACTORS', 'DSPRITES_FACTORS', 'OUTLINES', 'FLIPS', 'ORIENTATIONS', 'URL', 'MD5',
-           'CACHE', 'DATASETS', 'Factor', 'Sample', 'check_factors', 'Drawable', 'check_world', 'check_sample',
-           'CausalDataset', 'check_images', 'shown_range', 'draw_shapes', 'SyntheticCausal', 'draw_sprites', 'unpack',
-           'download_dsprites', 'fetch', 'stamp', 'rows_of', 'SpriteFile', 'DSprites', 'dataset']
+           'CACHE', 'DATASETS', 'Factor', 'Sample', 'check_factors', 'Drawable', 'check_world', 'at_hand',
+           'check_sample', 'CausalDataset', 'check_images', 'shown_range', 'draw_shapes', 'SyntheticCausal',
+           'draw_sprites', 'unpack', 'download_dsprites', 'fetch', 'stamp', 'rows_of', 'SpriteFile', 'DSprites',
+           'dataset']
 
 # %% ../nbs/01_data.ipynb #01-003
 import copy, hashlib, math, os, zipfile, zlib
@@ -261,6 +262,10 @@ def check_world(data, *methods):
             f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}, which cannot "
             f"{lacks[0]}")
     return data
+
+def at_hand(data, n: int) -> int:
+    "`n`, or as many pictures as a world has that is only observed."
+    return n if getattr(data, "drawn", True) else min(n, data.size)
 
 def check_sample(sample, data=None) -> Sample:
     "`sample`, if it is one, and has the factors of `data`; otherwise an `InputError`."

@@ -20,7 +20,7 @@ from .adapt import adapt
 from .causal_graph import PALETTE
 from .circuits import Trial
 from .core import InputError, count, listed, number, one_of, table
-from .data import Drawable
+from .data import Drawable, at_hand
 from .interventions import own_range
 from .metrics import distance, specificity
 from .pages import chosen, shown, shown_circuits
@@ -234,8 +234,8 @@ FEW = 32  # images that are too few to know where codes lie
 @torch.no_grad()
 def _own_codes(vae, images) -> list:
     "Of each latent, the ends of the middle 95 % of its codes; of few images, or maps, open ones."
-    many = 256 if getattr(images, "drawn", True) else min(256, images.size)
-    batch = images.sample(many, 0).images if isinstance(images, Drawable) else images
+    drawable = isinstance(images, Drawable)
+    batch = images.sample(at_hand(images, 256), 0).images if drawable else images
     mu = vae.run(batch, record=["mu"]).mu
     if mu.ndim > 2 or len(mu) < FEW: return [(-np.inf, np.inf)] * vae.sites["z"].units
     return own_range(mu.cpu().double().numpy(), 2).tolist()

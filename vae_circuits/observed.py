@@ -127,13 +127,9 @@ class Observed(Drawable):
 
     def without(self, rows) -> "Observed":
         "This world without some rows, such as those that a circuit was found in."
-        kept = ~np.isin(np.arange(len(self.table)), rows)
-        return self._only(np.flatnonzero(kept))
-
-    def _only(self, rows) -> "Observed":
         other = type(self)(self.album, self.table, self.factors, self.groups, self.caliper,
                            self.least, self.name)
-        other.rows = np.intersect1d(self.rows, rows)
+        other.rows = np.setdiff1d(self.rows, rows)
         return other
 
     def pairs(self, sample, factor: str, seed=0, where: str = "inside") -> Pairs:

@@ -24,7 +24,7 @@ from .adapt import adapt, batch, traced
 from .causal_graph import PALETTE
 from .circuits import check_origin, encoder_circuits, weights_of
 from .core import InputError, count, listed, one_of, table, write_atomic
-from .data import Drawable, check_images, shown_range
+from .data import Drawable, at_hand, check_images, shown_range
 from .deltas import arguments
 from .interventions import latent_names, own_range
 
@@ -682,7 +682,7 @@ def shown(vae, images) -> tuple:
     """`images`, a dataset or a batch, if `vae` takes them; and the values to draw black and white.
     Of a world that is only observed, some of its pictures."""
     if isinstance(images, Drawable) and not images.drawn:
-        images = images.sample(min(64, images.size), 0).images
+        images = images.sample(at_hand(images, 64), 0).images
     batch = images.render({}) if isinstance(images, Drawable) else images
     batch = check_images(batch, vae.image_shape, vae.image_limits)
     low, high = shown_range(batch, vae.image_limits)
