@@ -321,8 +321,10 @@ def test_explorers_in_jupyterlab(tab, lab):
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     latents = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("Back to the image")).first
-    latents.wait_for()
-    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=120_000)  # until then, the kernel hears no slider
+    # the notebook is run to its end, beside other steps: minutes, on two busy cores
+    latents.wait_for(timeout=400_000)
+    # until the kernel is idle, it hears no slider
+    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=400_000)
     latents.scroll_into_view_if_needed()
     expect(latents.get_by_text("nothing is changed")).to_be_visible()  # the browser has not moved a slider to a step of its own
     slider = latents.get_by_role("slider").nth(8)
