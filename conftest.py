@@ -1,8 +1,8 @@
 """Lets nbval check notebooks that nbdev has cleaned.
 
-nbdev_clean removes execution counts, which nbval then reads as "never run"; and nbval knows nothing of nbdev's directives. So every
-cell gets a count, cells that nbdev would not run are skipped, and only cells marked `#| check` have their stored output compared.
-"""
+nbdev_clean removes execution counts, which nbval then reads as "never run"; and nbval knows nothing
+of nbdev's directives. So every cell gets a count, cells that nbdev would not run are skipped, and
+only cells marked `#| check` have their stored output compared."""
 import re
 
 import pytest
@@ -18,5 +18,6 @@ def pytest_collection_modifyitems(items):
         cell.execution_count = number
         for output in cell.outputs:
             if output.output_type == "execute_result": output.execution_count = number
-        if NOT_RUN.search(cell.source): item.add_marker(pytest.mark.skip(reason="marked as not to be run"))
+        if NOT_RUN.search(cell.source):
+            item.add_marker(pytest.mark.skip(reason="marked as not to be run"))
         item.options["check"] = bool(CHECKED.search(cell.source))

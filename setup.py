@@ -17,19 +17,33 @@ setup(
     name=settings["lib_name"],
     version=settings["version"],
     description=settings["description"],
-    long_description=(here/"README.md").read_text(encoding="utf-8"),
+    long_description=(here / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author=settings["author"],
     author_email=settings["author_email"],
     license="Apache-2.0",
     url=settings["git_url"],
     keywords=settings["keywords"],
-    classifiers=["Programming Language :: Python :: 3", *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14))],
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+    ],
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
-    package_data={"vae_circuits": ["checkpoints/*.safetensors", "checkpoints/*.md", "checkpoints/*.png", "results/*.csv", "results/*.parquet"]},
+    package_data={
+        "vae_circuits": [
+            "checkpoints/*.safetensors",
+            "checkpoints/*.md",
+            "checkpoints/*.png",
+            "results/*.csv",
+            "results/*.parquet",
+        ]
+    },
     python_requires=f">={settings['min_python']}",
     install_requires=settings["requirements"].split(),
     extras_require=extras,
     # with the second, names in the text of the notebooks become links to where they are defined
-    entry_points={"console_scripts": settings["console_scripts"].split(), "nbdev": ["vae_circuits=vae_circuits._modidx:d"]},
+    entry_points={
+        "console_scripts": settings["console_scripts"].split(),
+        "nbdev": ["vae_circuits=vae_circuits._modidx:d"],
+    },
 )

@@ -1,10 +1,10 @@
-"""How many images a second do models see that are trained side by side on one CUDA device? Run: python benchmarks/fleet.py [--blocks 6] [--write]
+"""How many images a second do models see that are trained side by side on one CUDA device? Run:
+python benchmarks/fleet.py [--blocks 6] [--write]
 
 For each model, a number of seeds at once and of such groups in streams beside each other, on all
 images of dSprites, in bfloat16, in batches of 64 a model. The layers are those of
 `vae_circuits.fused`; their terms and gradients against those of PyTorch's layers in float32 are
-printed first. Runs on a CUDA device only.
-"""
+printed first. Runs on a CUDA device only."""
 import argparse
 import tempfile
 import time

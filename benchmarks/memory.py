@@ -1,8 +1,9 @@
-"""How much memory do an archive, a sweep and many models take? Run: python benchmarks/memory.py (Linux)
+"""How much memory do an archive, a sweep and many models take? Run: python benchmarks/memory.py
+(Linux)
 
-Each is measured in a process of its own: the peak of what it holds, beyond what it held before, pages of mapped files left out. An array of
-known size comes first, to show that the measurement sees it. The archive is of the real one's size and format, drawn by the renderer.
-"""
+Each is measured in a process of its own: the peak of what it holds, beyond what it held before,
+pages of mapped files left out. An array of known size comes first, to show that the measurement
+sees it. The archive is of the real one's size and format, drawn by the renderer."""
 import subprocess
 import sys
 import tempfile
@@ -54,21 +55,31 @@ CASES = {
     "first opening of the archive": "peak(lambda: DSprites(sys.argv[1]).sample(64, seed=0))",
     "later opening": "peak(lambda: DSprites(sys.argv[1]).sample(64, seed=0))",
     "patch_sweep, 256 pairs, max_memory 64 MiB": "patches(1); peak(lambda: patches(256))",
-    "edge_sweep, 256 pairs, max_memory 64 MiB, 80 MiB of result": "edges(1); peak(lambda: edges(256))",
+    "edge_sweep, 256 pairs, max_memory 64 MiB, 80 MiB of result": (
+        "edges(1); peak(lambda: edges(256))"
+    ),
     "50 models adapted, and forgotten": "adapted(50); peak(lambda: adapted(50))",
 }
 
 
 def write_archive(path: Path):
     "All 737,280 images in the real archive's order."
-    classes = np.stack(np.meshgrid(*(np.arange(len(f.values)) for f in DSPRITES_FACTORS), indexing="ij"), -1).reshape(-1, 5)
+    classes = np.stack(
+        np.meshgrid(*(np.arange(len(f.values)) for f in DSPRITES_FACTORS), indexing="ij"), -1
+    ).reshape(-1, 5)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
         with z.open("latents_classes.npy", "w", force_zip64=True) as f:
-            np.lib.format.write_array(f, np.concatenate([np.zeros((len(classes), 1), int), classes], 1))
+            np.lib.format.write_array(
+                f, np.concatenate([np.zeros((len(classes), 1), int), classes], 1)
+            )
         with z.open("imgs.npy", "w", force_zip64=True) as f:
-            np.lib.format.write_array_header_1_0(f, {"descr": "|u1", "fortran_order": False, "shape": (len(classes), 64, 64)})
+            np.lib.format.write_array_header_1_0(
+                f, {"descr": "|u1", "fortran_order": False, "shape": (len(classes), 64, 64)}
+            )
             for part in tqdm(np.array_split(classes, 200), desc="writing the archive"):
-                factors = pd.DataFrame({f.name: np.asarray(f.values)[part[:, i]] for i, f in enumerate(DSPRITES_FACTORS)})
+                factors = pd.DataFrame({
+                    f.name: np.asarray(f.values)[part[:, i]] for i, f in enumerate(DSPRITES_FACTORS)
+                })
                 f.write(unpack(draw_sprites(factors)).numpy().astype(np.uint8).tobytes())
 
 

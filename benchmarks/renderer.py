@@ -16,4 +16,7 @@ def rate(data, batch: int, seconds: float = 3.0) -> float:
 if __name__ == "__main__":
     for name in DATASETS:
         for batch in (64, 1024, 16384):
-            print(f"{name:<10} batches of {batch:>6}: {rate(dataset(name), batch):>9,.0f} images a second")
+            print(
+                f"{name:<10} batches of {batch:>6}: {rate(dataset(name), batch):>9,.0f} images a"
+                " second"
+            )

@@ -1,7 +1,7 @@
 """How long do 1,000 resamples of a full sweep's summary take? Run: python benchmarks/resampling.py
 
-A sweep of 224 channels over 64 pairs with 10 readouts; the loop draws pairs and sums up, one resample after the other.
-"""
+A sweep of 224 channels over 64 pairs with 10 readouts; the loop draws pairs and sums up, one
+resample after the other."""
 import time
 
 import numpy as np
@@ -9,7 +9,8 @@ import xarray as xr
 from vae_circuits.uncertainty import bootstrap
 
 rng = np.random.default_rng(0)
-nie, te = xr.DataArray(rng.normal(size=(64, 224, 10)), dims=("pair", "unit", "readout")), xr.DataArray(rng.normal(size=(64, 10)), dims=("pair", "readout"))
+nie = xr.DataArray(rng.normal(size=(64, 224, 10)), dims=("pair", "unit", "readout"))
+te = xr.DataArray(rng.normal(size=(64, 10)), dims=("pair", "readout"))
 
 
 def loop(resamples):
@@ -23,4 +24,7 @@ bootstrap(lambda product, square: product.sum("readout") / square.sum("readout")
 weights = time.perf_counter() - start
 start = time.perf_counter()
 loop(1000)
-print(f"{weights:.2f} s for 1,000 resamples; drawing pairs in a loop takes {(time.perf_counter() - start) / weights:.1f} times as long")
+print(
+    f"{weights:.2f} s for 1,000 resamples; drawing pairs in a loop takes"
+    f" {(time.perf_counter() - start) / weights:.1f} times as long"
+)

@@ -1,10 +1,10 @@
-"""How long do the field's scores take, and how near is the small suite to the full one? Run: python benchmarks/scores.py [--write]
+"""How long do the field's scores take, and how near is the small suite to the full one? Run: python
+benchmarks/scores.py [--write]
 
 The arrays' scores of one model are timed, and stand beside each other for all suites; only those of
 locatello2019 can be set beside published values. --write: all scores of the three dSprites models,
 in full and with five seeds of the small suite, into the table that the notebook reads (half an hour
-and more).
-"""
+and more)."""
 import sys
 import time
 from pathlib import Path
@@ -24,10 +24,18 @@ def timed():
     vae, tables = load_pretrained("vae", "dsprites"), []
     for name, suite in SUITES.items():
         train, test = (data.sample(n, (0, i)) for i, n in enumerate((suite.train, suite.test)))
-        arrays = [v for s in (train, test) for v in (represent(vae, s.images), data.classes(s.factors))]
+        arrays = [
+            v for s in (train, test) for v in (represent(vae, s.images), data.classes(s.factors))
+        ]
         start = time.perf_counter()
-        tables.append(score_table(array_scores(*arrays, trees=suite.trees), name)["value"].rename(name))
-        print(f"{name}: {suite.train:,} and {suite.test:,} points, {suite.trees} stages: {time.perf_counter() - start:.1f} s", flush=True)
+        tables.append(
+            score_table(array_scores(*arrays, trees=suite.trees), name)["value"].rename(name)
+        )
+        print(
+            f"{name}: {suite.train:,} and {suite.test:,} points, {suite.trees} stages:"
+            f" {time.perf_counter() - start:.1f} s",
+            flush=True,
+        )
     print(tables[0].to_frame().join(tables[1]).round(4).to_string())
 
 
@@ -39,7 +47,10 @@ def measured():
             for seed in seeds:
                 start = time.perf_counter()
                 yield score_suite(data, vae, suite, seed=seed).assign(model=model, seed=seed)
-                print(f"{model}, {suite}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
+                print(
+                    f"{model}, {suite}, seed {seed}: {time.perf_counter() - start:.0f} s",
+                    flush=True,
+                )
 
 
 if "--write" in sys.argv:

@@ -17,8 +17,15 @@ class Plain(nn.Module):
     def __init__(self):
         super().__init__()
         conv = dict(kernel_size=4, stride=2, padding=1)
-        self.body = nn.Sequential(nn.Conv2d(1, 32, **conv), nn.ReLU(), nn.Conv2d(32, 64, **conv), nn.ReLU(),
-                                  nn.Conv2d(64, 128, **conv), nn.ReLU(), nn.Flatten())
+        self.body = nn.Sequential(
+            nn.Conv2d(1, 32, **conv),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, **conv),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, **conv),
+            nn.ReLU(),
+            nn.Flatten(),
+        )
         self.mean, self.spread = nn.Linear(8192, 10), nn.Linear(8192, 10)
         self.back = nn.Sequential(nn.Linear(10, 8192), nn.ReLU(), nn.Unflatten(1, (128, 8, 8)),
                                   nn.ConvTranspose2d(128, 64, **conv), nn.ReLU(),

@@ -1,10 +1,11 @@
-"""How much faster than a loop of hooks is a sweep? Run: python benchmarks/sweeps.py [--pairs 64] [--rounds 3] [--write]
+"""How much faster than a loop of hooks is a sweep? Run: python benchmarks/sweeps.py [--pairs 64]
+[--rounds 3] [--write]
 
-All on the architecture of the paper, in float32, in one run: every channel of three convolutions, patched one at a time in 64 pairs.
-The naive loop puts a forward hook on a layer, runs the model on all pairs, and removes the hook, once for every channel; it is given the
-donor's activations for free. nnsight and pyvene are measured on some of the channels if they are installed (pip install .[benchmarks]).
-With --write, benchmarks/README.md gets the figures.
-"""
+All on the architecture of the paper, in float32, in one run: every channel of three convolutions,
+patched one at a time in 64 pairs. The naive loop puts a forward hook on a layer, runs the model on
+all pairs, and removes the hook, once for every channel; it is given the donor's activations for
+free. nnsight and pyvene are measured on some of the channels if they are installed (pip install
+.[benchmarks]). With --write, benchmarks/README.md gets the figures."""
 import argparse
 import platform
 import statistics
@@ -30,25 +31,33 @@ class Plain(nn.Module):
     def __init__(self, vae, readout):
         super().__init__()
         self.readout = readout
-        for name in (*ENCODER, "mu", *DECODER, "decoder_conv_2"): setattr(self, name, getattr(vae, name))
+        for name in (*ENCODER, "mu", *DECODER, "decoder_conv_2"):
+            setattr(self, name, getattr(vae, name))
 
     def forward(self, x):
-        for name in ENCODER: x = getattr(self, name)(x)
+        for name in ENCODER:
+            x = getattr(self, name)(x)
         x = self.mu(x.flatten(1))
         return x if self.readout == "mu" else self.decode(x)
 
     def decode(self, z):
-        for name in (*DECODER, "decoder_conv_2"): z = getattr(self, name)(z)
+        for name in (*DECODER, "decoder_conv_2"):
+            z = getattr(self, name)(z)
         return z.sigmoid()
 
 
 def activations(model, x, sites):
     "What the modules called `sites` give on images `x`."
     found = {}
-    handles = [getattr(model, s).register_forward_hook(lambda m, a, out, s=s: found.update({s: out})) for s in sites]
-    try: model(x)
+    handles = [
+        getattr(model, s).register_forward_hook(lambda m, a, out, s=s: found.update({s: out}))
+        for s in sites
+    ]
+    try:
+        model(x)
     finally:
-        for handle in handles: handle.remove()
+        for handle in handles:
+            handle.remove()
     return found
 
 
@@ -74,18 +83,23 @@ def seconds(function, *args, **kwargs):
 
 
 class Counter(TorchDispatchMode):
-    "Counts floating-point operations. PyTorch's own counter puts hooks on all modules, and hooks make a sweep run every pass in full."
+    """Counts floating-point operations. PyTorch's own counter puts hooks on all modules, and hooks
+    make a sweep run every pass in full."""
     flops = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
-        if function._overloadpacket in flop_registry: self.flops += flop_registry[function._overloadpacket](*args, **(kwargs or {}), out_val=out)
+        if function._overloadpacket in flop_registry:
+            self.flops += flop_registry[function._overloadpacket](
+                *args, **(kwargs or {}), out_val=out
+            )
         return out
 
 
 def gmacs(function, *args, **kwargs) -> float:
     "Multiply-adds of the products and convolutions in a call, in billions."
-    with Counter() as counter: function(*args, **kwargs)
+    with Counter() as counter:
+        function(*args, **kwargs)
     return counter.flops / 2e9
 
 
@@ -109,44 +123,75 @@ def compare(name, vae, clean, donor, sites, readout, rounds, show):
         times["sweep"].append(took)
     median = {k: statistics.median(v) for k, v in times.items()}
     some = min(len(clean), 64 if readout == "mu" else 8)
-    truth = hooks(exact, exact, clean[:some].double(), activations(exact, donor[:some].double(), sites), sites)
+    truth = hooks(
+        exact, exact, clean[:some].double(), activations(exact, donor[:some].double(), sites), sites
+    )
     error = (torch.from_numpy(sweep.values[:some]).double() - truth).abs().max() / truth.abs().max()
     speed = rate()
     resume, _ = seconds(patch_sweep, vae, clean, donor, sites, readout=readout, plan="resume")
-    work = {"hooks": gmacs(hooks, model, model, clean[:2], {s: d[:2] for s, d in donors.items()}, sites) / 2 * len(clean),
-            "resume": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout, plan="resume"),
-            "sweep": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout)}
-    row = {"case": name, "threads": torch.get_num_threads(), "hooks, s": median["hooks"], "sweep, s": median["sweep"], "ratio": median["hooks"] / median["sweep"],
-           "forward passes": median["sweep"] / median["forward"], "error": error.item(), "multiply-adds, ratio": work["hooks"] / work["sweep"],
-           "hooks / floor": median["hooks"] * speed / work["hooks"], "sweep / floor": median["sweep"] * speed / work["sweep"],
-           "resume, ratio": median["hooks"] / resume, "resume / floor": resume * speed / work["resume"]}
+    work = {
+        "hooks": (
+            gmacs(hooks, model, model, clean[:2], {s: d[:2] for s, d in donors.items()}, sites)
+            / 2
+            * len(clean)
+        ),
+        "resume": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout, plan="resume"),
+        "sweep": gmacs(patch_sweep, vae, clean, donor, sites, readout=readout),
+    }
+    row = {
+        "case": name,
+        "threads": torch.get_num_threads(),
+        "hooks, s": median["hooks"],
+        "sweep, s": median["sweep"],
+        "ratio": median["hooks"] / median["sweep"],
+        "forward passes": median["sweep"] / median["forward"],
+        "error": error.item(),
+        "multiply-adds, ratio": work["hooks"] / work["sweep"],
+        "hooks / floor": median["hooks"] * speed / work["hooks"],
+        "sweep / floor": median["sweep"] * speed / work["sweep"],
+        "resume, ratio": median["hooks"] / resume,
+        "resume / floor": resume * speed / work["resume"],
+    }
     if readout == "recon":  # a loop that starts from the latents, for those who would think of it
-        row["ratio to decoding alone"] = seconds(hooks, model, lambda _: model.decode(z), clean, donors, sites)[0] / median["sweep"]
+        row["ratio to decoding alone"] = (
+            seconds(hooks, model, lambda _: model.decode(z), clean, donors, sites)[0]
+            / median["sweep"]
+        )
     show(row)
     return row
 
 
 def vae_of(dtype):
-    """The shipped VAE for dSprites, in PyTorch's usual memory layout. Numbers below 1e-30, which weight decay left in dead channels, are set to zero:
-    arithmetic with such numbers is slow, and the loop of hooks would suffer from it the most."""
+    """The shipped VAE for dSprites, in PyTorch's usual memory layout. Numbers below 1e-30, which
+    weight decay left in dead channels, are set to zero: arithmetic with such numbers is slow,
+    and the loop of hooks would suffer from it the most."""
     vae = ConvVAE().eval().requires_grad_(False)
     vae.load_state_dict(load_pretrained("vae", "dsprites").state_dict())
-    for p in vae.parameters(): p[p.abs() < 1e-30] = 0
+    for p in vae.parameters():
+        p[p.abs() < 1e-30] = 0
     return vae.to(dtype, memory_format=torch.contiguous_format)
 
 
 def interactive(vae, clean, donor):
-    "One pair, one patch at a time, through every channel of the encoder: microseconds a patch, and those of one pass with a hook."
+    """One pair, one patch at a time, through every channel of the encoder: microseconds a patch,
+    and those of one pass with a hook."""
     model = Plain(vae, "mu")
     donors = activations(model, donor, ENCODER)
     def session():
         ready = prepare(vae, clean, donor, ENCODER)
         start = time.perf_counter()
         for site in ENCODER:
-            for channel in range(donors[site].shape[1]): ready.patch(f"{site}[{channel}]")
+            for channel in range(donors[site].shape[1]):
+                ready.patch(f"{site}[{channel}]")
         return (time.perf_counter() - start) / 224
     session()
-    return statistics.median(session() for _ in range(5)) * 1e6, statistics.median(seconds(hooks, model, model, clean, donors, ENCODER)[0] / 225 for _ in range(5)) * 1e6
+    return (
+        statistics.median(session() for _ in range(5)) * 1e6,
+        statistics.median(
+            seconds(hooks, model, model, clean, donors, ENCODER)[0] / 225 for _ in range(5)
+        )
+        * 1e6,
+    )
 
 
 def with_nnsight(vae, clean, donors, channels):
@@ -173,7 +218,9 @@ def with_pyvene(vae, clean, donors, channels):
                     output = output.clone()
                     output[:, channel] = donors[site][:, channel]
                     return output
-                out = pyvene.IntervenableModel({"component": f"{site}.output", "intervention": put}, model=model)(base={"x": clean})[1]
+                out = pyvene.IntervenableModel(
+                    {"component": f"{site}.output", "intervention": put}, model=model
+                )(base={"x": clean})[1]
         return out
     return sweep
 
@@ -184,51 +231,121 @@ def other_libraries(vae, clean, donor, show, channels: int = 8):
     donors = activations(model, donor, ENCODER)
     some = {s: d[:, :channels] for s, d in donors.items()}
     for name, make in (("nnsight", with_nnsight), ("pyvene", with_pyvene)):
-        try: sweep = make(vae, clean, donors, channels)
+        try:
+            sweep = make(vae, clean, donors, channels)
         except ImportError:
             show({"case": name, "ratio": "not installed"})
             continue
         sweep()
-        pairs = [(seconds(hooks, model, model, clean, some, ENCODER)[0], seconds(sweep)[0]) for _ in range(3)]
+        pairs = [
+            (seconds(hooks, model, model, clean, some, ENCODER)[0], seconds(sweep)[0])
+            for _ in range(3)
+        ]
         show({"case": name, "ratio": statistics.median(a / b for a, b in pairs)})
 
 
 def write(rows, lines):
-    columns = ["case", "threads", "ratio", "forward passes", "error", "multiply-adds, ratio", "hooks / floor", "sweep / floor", "resume, ratio", "resume / floor"]
-    write_section("Sweeps", [*table(rows, columns), "", *(f"- {line}" for line in lines), "",
-        "*ratio*: time of the naive loop of hooks over that of the sweep. *forward passes*: the sweep's time in passes of the model on all pairs. *error*: largest difference from",
-        "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over those of the sweep. *floor*: multiply-adds over the rate of a large matrix product", "measured beside them. *resume*: the sweep when it runs all that lies after the site again."])
+    columns = [
+        "case",
+        "threads",
+        "ratio",
+        "forward passes",
+        "error",
+        "multiply-adds, ratio",
+        "hooks / floor",
+        "sweep / floor",
+        "resume, ratio",
+        "resume / floor",
+    ]
+    write_section(
+        "Sweeps",
+        [
+            *table(rows, columns),
+            "",
+            *(f"- {line}" for line in lines),
+            "",
+            (
+                "*ratio*: time of the naive loop of hooks over that of the sweep. *forward passes*:"
+                " the sweep's time in passes of the model on all pairs. *error*: largest difference"
+                " from"
+            ),
+            (
+                "hooks in float64, over the largest effect. *multiply-adds*: those of the loop over"
+                " those of the sweep. *floor*: multiply-adds over the rate of a large matrix"
+                " product"
+            ),
+            (
+                "measured beside them. *resume*: the sweep when it runs all that lies after the"
+                " site again."
+            ),
+        ],
+    )
 
 
 def table(rows, columns, digits: int = 1) -> list:
-    def cell(v): return f"{v:.1e}" if isinstance(v, float) and 0 < v < 0.01 else f"{v:.{digits}f}" if isinstance(v, float) else str(v)
-    return [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}", *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows)]
+    def cell(v):
+        return (
+            f"{v:.1e}"
+            if isinstance(v, float) and 0 < v < 0.01
+            else f"{v:.{digits}f}" if isinstance(v, float) else str(v)
+        )
+    return [
+        f"| {' | '.join(columns)} |",
+        f"|{'---|' * len(columns)}",
+        *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows),
+    ]
 
 
 def write_section(title: str, lines: list):
-    "Put the section `title` into benchmarks/README.md, above all what script, software and processor made it; other sections stay."
+    """Put the section `title` into benchmarks/README.md, above all what script, software and
+    processor made it; other sections stay."""
     here = Path(__file__).parent
-    sections = dict(part.split("\n", 1) for part in (here/"README.md").read_text().split("\n## ")[1:])
-    made = f"Made by `python benchmarks/{title.lower()}.py --write` with PyTorch {torch.__version__}, Python {platform.python_version()}, {platform.machine()}, {processor()}."
+    sections = dict(
+        part.split("\n", 1) for part in (here / "README.md").read_text().split("\n## ")[1:]
+    )
+    made = (
+        f"Made by `python benchmarks/{title.lower()}.py --write` with PyTorch {torch.__version__},"
+        f" Python {platform.python_version()}, {platform.machine()}, {processor()}."
+    )
     sections[title] = "\n".join(["", made, "", *lines])
-    text = ["# Benchmarks", "", "Each prints ratios measured in one run. None is a test.", "",
-            *(f"- `{p.name}`: {p.read_text().split(chr(34) * 3)[1].splitlines()[0]}" for p in sorted(here.glob("*.py"))), "",
-            *(f"## {name}\n{sections[name].rstrip()}\n" for name in sorted(sections))]
+    text = [
+        "# Benchmarks",
+        "",
+        "Each prints ratios measured in one run. None is a test.",
+        "",
+        *(
+            f"- `{p.name}`: {p.read_text().split(chr(34) * 3)[1].splitlines()[0]}"
+            for p in sorted(here.glob("*.py"))
+        ),
+        "",
+        *(f"## {name}\n{sections[name].rstrip()}\n" for name in sorted(sections)),
+    ]
     (here/"README.md").write_text("\n".join(text))
 
 
 def processor() -> str:
-    try: return next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    except (OSError, StopIteration): return platform.processor() or "unknown processor"
+    try:
+        return next(
+            line.split(":")[1].strip()
+            for line in open("/proc/cpuinfo")
+            if line.startswith("model name")
+        )
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown processor"
 
 
 def show(row):
-    print("  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()), flush=True)
+    print(
+        "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()),
+        flush=True,
+    )
 
 
 @torch.no_grad()
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pairs", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write benchmarks/README.md")
@@ -237,23 +354,53 @@ def main():
     vae = vae_of(torch.float32)
     data = dataset("dsprites")
     sample = data.sample(args.pairs, seed=0)
-    changed = torch.stack([data.interventions(sample[i:i + 1], data.factor_names[i % 5], seed=i).images[0] for i in range(args.pairs)])
+    changed = torch.stack([
+        data.interventions(sample[i : i + 1], data.factor_names[i % 5], seed=i).images[0]
+        for i in range(args.pairs)
+    ])
     dense = torch.rand(2, args.pairs, 1, 64, 64)
     rows, lines = [], []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        rows.append(compare("encoder, random images", vae, *dense, ENCODER, "mu", args.rounds, show))
-        rows.append(compare("encoder, sprites with one factor changed", vae, sample.images, changed, ENCODER, "mu", args.rounds, show))
-        rows.append(compare("decoder, sprites", vae, sample.images, changed, DECODER, "recon", args.rounds, show))
-        lines.append(f"The decoder sweep against a loop that decodes only, {threads} thread{'s' * (threads > 1)}: {rows[-1]['ratio to decoding alone']:.1f}.")
+        rows.append(
+            compare("encoder, random images", vae, *dense, ENCODER, "mu", args.rounds, show)
+        )
+        rows.append(
+            compare(
+                "encoder, sprites with one factor changed",
+                vae,
+                sample.images,
+                changed,
+                ENCODER,
+                "mu",
+                args.rounds,
+                show,
+            )
+        )
+        rows.append(
+            compare(
+                "decoder, sprites", vae, sample.images, changed, DECODER, "recon", args.rounds, show
+            )
+        )
+        lines.append(
+            f"The decoder sweep against a loop that decodes only, {threads}"
+            f" thread{'s' * (threads > 1)}: {rows[-1]['ratio to decoding alone']:.1f}."
+        )
         patch, hook = interactive(vae, sample.images[:1], changed[:1])
-        lines.append(f"One pair, one patch at a time, {threads} thread{'s' * (threads > 1)}: {patch / hook:.2f} of a pass with a hook.")
+        lines.append(
+            f"One pair, one patch at a time, {threads} thread{'s' * (threads > 1)}:"
+            f" {patch / hook:.2f} of a pass with a hook."
+        )
         print(lines[-1])
     def library(row):
-        lines.append(f"{row['case']}, for the same job: {row['ratio'] if isinstance(row['ratio'], str) else format(row['ratio'], '.2f') + ' of the speed of the loop of hooks'}.")
+        lines.append(
+            f"{row['case']}, for the same job:"
+            f" {row['ratio'] if isinstance(row['ratio'], str) else format(row['ratio'], '.2f') + ' of the speed of the loop of hooks'}."
+        )
         print(lines[-1])
     other_libraries(vae, sample.images, changed, library)
-    if args.write: write(rows, lines)
+    if args.write:
+        write(rows, lines)
 
 
 if __name__ == "__main__":

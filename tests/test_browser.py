@@ -1,8 +1,8 @@
-"""What people click, in a real browser: pages opened from disk with the network cut off, the explorers in JupyterLab and in Voila.
+"""What people click, in a real browser: pages opened from disk with the network cut off, the
+explorers in JupyterLab and in Voila.
 
-Needs Chromium (`apt install chromium`, or the path of one in the environment variable CHROMIUM). Any request to another host and any error in the
-browser's console fails the test.
-"""
+Needs Chromium (`apt install chromium`, or the path of one in the environment variable CHROMIUM).
+Any request to another host and any error in the browser's console fails the test."""
 import base64
 import json
 import os
@@ -35,7 +35,16 @@ NBS = ROOT/"nbs"
 sys.path.insert(0, str(ROOT/"tools"))
 from browser import chromium
 
-HERE = ("file:", "data:", "blob:", "about:", "http://localhost", "ws://localhost", "http://127.0.0.1", "ws://127.0.0.1")
+HERE = (
+    "file:",
+    "data:",
+    "blob:",
+    "about:",
+    "http://localhost",
+    "ws://localhost",
+    "http://127.0.0.1",
+    "ws://127.0.0.1",
+)
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +57,21 @@ def browser():
 
 @pytest.fixture
 def tab(browser):
-    "A page in which every error and every request to elsewhere is noted, and fails the test in the end."
+    """A page in which every error and every request to elsewhere is noted, and fails the test in
+    the end."""
     context = browser.new_context(viewport={"width": 1200, "height": 1000}, has_touch=True)
     page, wrong = context.new_page(), []
-    page.on("console", lambda m: wrong.append(f"console: {m.text} {m.location['url']}") if m.type == "error" else None)
+    page.on(
+        "console",
+        lambda m: (
+            wrong.append(f"console: {m.text} {m.location['url']}") if m.type == "error" else None
+        ),
+    )
     page.on("pageerror", lambda e: wrong.append(f"error: {e}"))
-    page.on("request", lambda r: wrong.append(f"request: {r.url}") if not r.url.startswith(HERE) else None)
+    page.on(
+        "request",
+        lambda r: wrong.append(f"request: {r.url}") if not r.url.startswith(HERE) else None,
+    )
     yield page
     wrong = [w for w in wrong if not theirs(w)]
     context.close()
@@ -61,12 +79,14 @@ def tab(browser):
 
 
 def theirs(text) -> bool:
-    "What is not ours: JupyterLab asks its own server for settings that need not exist, and Voila's page asks for an icon font."
+    """What is not ours: JupyterLab asks its own server for settings that need not exist, and
+    Voila's page asks for an icon font."""
     return "404 (Not Found)" in text or "fontawesome" in text
 
 
 @pytest.fixture(scope="module")
-def model(): return load_pretrained("beta_vae", "dsprites"), dataset("dsprites")
+def model():
+    return load_pretrained("beta_vae", "dsprites"), dataset("dsprites")
 
 
 def opened(tab, page, folder):
@@ -81,17 +101,24 @@ def opened(tab, page, folder):
 def drawn(tab, caption, size: int = 64) -> torch.Tensor:
     "What a canvas shows, from 0 to 1: `[h, w]`."
     tab.wait_for_timeout(150)
-    pixels = tab.evaluate("caption => { const c = document.querySelector(`canvas[aria-label='${caption}']`); return Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }", caption)
+    pixels = tab.evaluate(
+        "caption => { const c = document.querySelector(`canvas[aria-label='${caption}']`); return"
+        " Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data); }",
+        caption,
+    )
     return torch.tensor(pixels).view(size, size, 4)[:, :, 0] / 255
 
 
-def off(picture, image) -> float: return (picture - image[0, 0]).abs().mean().item()
+def off(picture, image) -> float:
+    return (picture - image[0, 0]).abs().mean().item()
 
 
-def row(data, plan, start): return grid(data)[1][plan["start"] if start is None else plan["start"][start]][None]
+def row(data, plan, start):
+    return grid(data)[1][plan["start"] if start is None else plan["start"][start]][None]
 
 
-def plan_of(tab): return json.loads(tab.locator("#plan").text_content())
+def plan_of(tab):
+    return json.loads(tab.locator("#plan").text_content())
 
 
 def test_latents_page_agrees_with_the_model(tab, model, tmp_path):
@@ -103,12 +130,16 @@ def test_latents_page_agrees_with_the_model(tab, model, tmp_path):
     expect(tab.get_by_role("status")).to_have_text("nothing is changed")
     slider = tab.get_by_role("slider", name="z5", exact=True)
     slider.focus()
-    for _ in range(20): tab.keyboard.press("ArrowRight")
+    for _ in range(20):
+        tab.keyboard.press("ArrowRight")
     value = float(slider.input_value())
     after = drawn(tab, "changed")
     assert not after.equal(still) and off(after, vae.run(x, do={"z[5]": value}).recon) < 0.01
     strength = (vae.run(x, do={"z[5]": value}).recon - vae.run(x).recon).norm().item()
-    assert abs(float(tab.get_by_role("status").text_content().split()[2].rstrip(",")) / strength - 1) < 0.05
+    assert (
+        abs(float(tab.get_by_role("status").text_content().split()[2].rstrip(",")) / strength - 1)
+        < 0.05
+    )
     tab.get_by_role("button", name="Back to the image").tap()
     assert drawn(tab, "changed").equal(still)
     tab.get_by_role("slider", name="posX").fill("0")
@@ -120,7 +151,8 @@ def test_patching_page_agrees_with_the_model(tab, model, tmp_path):
     opened(tab, patching_page(vae, data), tmp_path)
     a, b = (vae.run(row(data, plan_of(tab), i)) for i in (0, 1))
     assert off(drawn(tab, "patched"), a.recon) < 0.01
-    for unit in (3, 4, 8): tab.get_by_role("button", name=f"encoder_conv_0[{unit}]", exact=True).tap()
+    for unit in (3, 4, 8):
+        tab.get_by_role("button", name=f"encoder_conv_0[{unit}]", exact=True).tap()
     tab.get_by_role("button", name="encoder_conv_1 (").click()
     tab.get_by_role("button", name="encoder_conv_1[7]", exact=True).press("Enter")
     patched = vae.run(given=a, do={"encoder_conv_0[3,4,8]": b, "encoder_conv_1[7]": b})
@@ -128,7 +160,9 @@ def test_patching_page_agrees_with_the_model(tab, model, tmp_path):
     shown = [float(v) for v in tab.locator("tbody tr td:nth-child(3)").all_text_contents()]
     assert np.abs(np.array(shown) - patched.mu[0].numpy()).max() < 0.1
     tab.get_by_role("button", name="Patch all of the site").click()
-    expect(tab.get_by_role("status")).to_have_text("67 units patched: the latents went 100% of the way from clean to donor")
+    expect(tab.get_by_role("status")).to_have_text(
+        "67 units patched: the latents went 100% of the way from clean to donor"
+    )
     assert off(drawn(tab, "patched"), b.recon) < 0.01
 
 
@@ -145,13 +179,20 @@ def test_circuits_page_agrees_with_the_model(tab, model, tmp_path):
     at[1] = sizes[1] - 1
     changed = grid(data)[1][np.ravel_multi_index(at, sizes)][None]
     a, b = vae.run(x), vae.run(changed)
-    for caption, follows in (("only the circuit follows", True), ("all but the circuit follow", False)):
-        held = {s: lambda v, s=s, m=torch.tensor(m): torch.where((m == follows)[:, None, None], v, a[s]) for s, m in circuits[1].members.items()}
+    for caption, follows in (
+        ("only the circuit follows", True),
+        ("all but the circuit follow", False),
+    ):
+        held = {
+            s: lambda v, s=s, m=torch.tensor(m): torch.where((m == follows)[:, None, None], v, a[s])
+            for s, m in circuits[1].members.items()
+        }
         assert off(drawn(tab, caption), vae.run(changed, held).recon) < 0.01
     assert off(drawn(tab, "changed, rebuilt"), b.recon) < 0.01
 
 
-def one_circuit(vae, data): return circuits_page(vae, data, [find_circuit(vae, data, "posX", pairs=8)])
+def one_circuit(vae, data):
+    return circuits_page(vae, data, [find_circuit(vae, data, "posX", pairs=8)])
 
 
 every_page = pytest.mark.parametrize("make", [latents_page, patching_page, one_circuit])
@@ -161,7 +202,8 @@ def says(page, sound: bool):
     "Whether the page's own test passes, and a visible word says so if it does not."
     page.wait_for_selector(f"body[data-sound={'yes' if sound else 'no'}]")
     expect(page.get_by_role("alert")).to_have_count(0 if sound else 1)
-    if not sound: expect(page.get_by_role("alert")).to_be_visible()
+    if not sound:
+        expect(page.get_by_role("alert")).to_be_visible()
 
 
 @every_page
@@ -177,8 +219,10 @@ def test_spoiled_page_says_so(tab, model, tmp_path, summed):
                       for name in ("plan", "numbers"))
     plan, block = json.loads(facts), bytearray(zlib.decompress(base64.b64decode(numbers)))
     layer = plan["arrays"][plan["steps"][0]["weight"]]
-    if summed: block[layer["at"]:layer["at"] + layer["length"]] = bytes(layer["length"])
-    else: block[layer["at"] + 3] ^= 1
+    if summed:
+        block[layer["at"]:layer["at"] + layer["length"]] = bytes(layer["length"])
+    else:
+        block[layer["at"] + 3] ^= 1
     plan["sum"] = zlib.adler32(block) if summed else plan["sum"]
     packed = base64.b64encode(zlib.compress(bytes(block))).decode()
     text = page.text.replace(numbers, packed).replace(facts, json.dumps(plan))
@@ -188,8 +232,8 @@ def test_spoiled_page_says_so(tab, model, tmp_path, summed):
 
 
 class Odd(nn.Module):
-    """Operations that numbers in a row invite one to get wrong; latents far from 0; a site whose name
-    is a word of JavaScript, one with signs of HTML."""
+    """Operations that numbers in a row invite one to get wrong; latents far from 0; a site whose
+    name is a word of JavaScript, one with signs of HTML."""
     def __init__(self):
         super().__init__()
         self.mu, self.logvar, self.start = nn.Linear(256, 3), nn.Linear(256, 3), nn.Linear(3, 256)
@@ -236,7 +280,8 @@ def test_odd_patching_page(tab, odd, tmp_path):
     says(tab, True)
     a, b = vae.run(x[1:2]), vae.run(x[:1])
     tab.get_by_role("button", name="constructor (").click()
-    for unit in (0, 2): tab.get_by_role("button", name=f"constructor[{unit}]", exact=True).click()
+    for unit in (0, 2):
+        tab.get_by_role("button", name=f"constructor[{unit}]", exact=True).click()
     assert off(drawn(tab, "patched", 16), vae.run(given=a, do={"constructor[0,2]": b}).recon) < 0.01
 
 
@@ -251,7 +296,9 @@ def test_pages_are_accessible(tab, model, tmp_path, make, scheme):
 
 def test_page_in_a_frame(tab, model, tmp_path):
     "As a notebook or the site shows it."
-    (path := tmp_path/"frame.html").write_text(f"<!doctype html><title>frame</title>{latents_page(*model)._repr_html_()}")
+    (path := tmp_path / "frame.html").write_text(
+        f"<!doctype html><title>frame</title>{latents_page(*model)._repr_html_()}"
+    )
     tab.context.set_offline(True)
     tab.goto(path.as_uri())
     frame = tab.frame_locator("iframe")
@@ -263,7 +310,11 @@ def test_report_opens_from_disk(tab, tmp_path):
     "A report with its explorers, by a reader with no Python."
     from importlib.resources import files
     checkpoint = files("vae_circuits")/"checkpoints"/"beta_vae_dsprites.safetensors"
-    report = write_analysis(checkpoint, tmp_path/"report", Settings(images=16, pairs=4, circuit_pairs=4, points=200, every_circuit=False))
+    report = write_analysis(
+        checkpoint,
+        tmp_path / "report",
+        Settings(images=16, pairs=4, circuit_pairs=4, points=200, every_circuit=False),
+    )
     tab.context.set_offline(True)
     tab.goto(report.as_uri())
     tab.locator("summary", has_text="latents").click()
@@ -278,26 +329,55 @@ def serve(command, folder):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     log = open(folder/"server.log", "w")
-    process = subprocess.Popen([sys.executable, "-m", *command, f"--port={port}", "--no-browser"], cwd=folder, stdout=log, stderr=log, env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder/"config")})
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, f"--port={port}", "--no-browser"],
+        cwd=folder,
+        stdout=log,
+        stderr=log,
+        env={**os.environ, "JUPYTER_CONFIG_DIR": str(folder / "config")},
+    )
     for _ in range(300):
-        try: urllib.request.urlopen(f"http://localhost:{port}/", timeout=60)
+        try:
+            urllib.request.urlopen(f"http://localhost:{port}/", timeout=60)
         except OSError:
             assert process.poll() is None, (folder/"server.log").read_text()
             time.sleep(0.2)
-        else: break
+        else:
+            break
     return f"http://localhost:{port}", process
 
 
 @pytest.fixture
 def lab(tmp_path):
     shutil.copy(NBS/"20_explorers.ipynb", tmp_path)
-    settings = {"apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}', "notebook-extension/tracker": '{"windowingMode": "none"}'}
+    settings = {
+        "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+        "notebook-extension/tracker": '{"windowingMode": "none"}',
+    }
     for name, text in settings.items():
         path = tmp_path/"config"/"lab"/"user-settings"/"@jupyterlab"/f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True)
         path.write_text(text)
-    url, process = serve(["jupyterlab", "--allow-root", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={tmp_path}"], tmp_path)
-    ask = urllib.request.Request(f"{url}/api/sessions", json.dumps({"path": "20_explorers.ipynb", "name": "20_explorers.ipynb", "type": "notebook", "kernel": {"name": "python3"}}).encode(), {"Content-Type": "application/json"})
+    url, process = serve(
+        [
+            "jupyterlab",
+            "--allow-root",
+            "--IdentityProvider.token=",
+            "--ServerApp.disable_check_xsrf=True",
+            f"--ServerApp.root_dir={tmp_path}",
+        ],
+        tmp_path,
+    )
+    ask = urllib.request.Request(
+        f"{url}/api/sessions",
+        json.dumps({
+            "path": "20_explorers.ipynb",
+            "name": "20_explorers.ipynb",
+            "type": "notebook",
+            "kernel": {"name": "python3"},
+        }).encode(),
+        {"Content-Type": "application/json"},
+    )
     urllib.request.urlopen(ask)
     yield url
     process.terminate()
@@ -311,28 +391,40 @@ def changes(picture, act):
     expect(picture).not_to_have_attribute("src", before, timeout=20_000)
 
 
-def captioned(where, caption): return where.locator(".widget-vbox", has=where.page.get_by_text(caption, exact=True)).last.locator("img")
+def captioned(where, caption):
+    return where.locator(
+        ".widget-vbox", has=where.page.get_by_text(caption, exact=True)
+    ).last.locator("img")
 
 
 def test_explorers_in_jupyterlab(tab, lab):
     tab.set_default_timeout(60_000)
     tab.goto(f"{lab}/doc/tree/20_explorers.ipynb")
-    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # without a kernel, Run All would ask for one
+    # without a kernel, Run All would ask for one
+    tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     tab.get_by_role("menuitem", name="Run", exact=True).click()
     tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    latents = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("Back to the image")).first
+    latents = tab.locator(
+        ".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("Back to the image")
+    ).first
     # the notebook is run to its end, beside other steps: minutes, on two busy cores
     latents.wait_for(timeout=400_000)
     # until the kernel is idle, it hears no slider
     tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=400_000)
     latents.scroll_into_view_if_needed()
-    expect(latents.get_by_text("nothing is changed")).to_be_visible()  # the browser has not moved a slider to a step of its own
+    # the browser has not moved a slider to a step of its own
+    expect(latents.get_by_text("nothing is changed")).to_be_visible()
     slider = latents.get_by_role("slider").nth(8)
     changes(captioned(latents, "changed"), lambda: slider.press("ArrowRight"))
-    patching = tab.locator(".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("donor, rebuilt")).first
+    patching = tab.locator(
+        ".jp-OutputArea-output .widget-vbox", has=tab.get_by_text("donor, rebuilt")
+    ).first
     patching.scroll_into_view_if_needed()
     patching.get_by_role("button", name="encoder_conv_1", exact=True).click()
-    changes(captioned(patching, "patched"), lambda: patching.get_by_role("button", name="4", exact=True).click())
+    changes(
+        captioned(patching, "patched"),
+        lambda: patching.get_by_role("button", name="4", exact=True).click(),
+    )
     expect(patching.get_by_text("1 of 64 units of encoder_conv_1")).to_be_visible()
     expect(patching.get_by_text("1 units patched")).to_be_visible()
     tab.goto("about:blank")  # or the end of the server would be an error of the page
@@ -349,10 +441,20 @@ explore_latents(vae, dataset('synthetic'))"""
 
 def test_explorers_in_voila(tab, tmp_path):
     "One also says that a move failed, until the next."
-    cells = ["from vae_circuits.explorers import explore_patching, explore_latents\nfrom vae_circuits.data import dataset\nfrom vae_circuits.training import load_pretrained",
-             FAILING]
+    cells = [
+        (
+            "from vae_circuits.explorers import explore_patching, explore_latents\nfrom"
+            " vae_circuits.data import dataset\nfrom vae_circuits.training import load_pretrained"
+        ),
+        FAILING,
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "python3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel), tmp_path/"app.ipynb")
+    nbformat.write(
+        nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(c) for c in cells], metadata=kernel
+        ),
+        tmp_path / "app.ipynb",
+    )
     url, process = serve(["voila", "app.ipynb"], tmp_path)
     try:
         tab.set_default_timeout(60_000)

@@ -1,8 +1,9 @@
-"""Odd input, in every argument of the functions that are used most: a right result or one clear line, and nothing else.
+"""Odd input, in every argument of the functions that are used most: a right result or one clear
+line, and nothing else.
 
-Each call is made once as it should be. Then, one argument at a time, it gets what people pass by mistake. Allowed are a result and an
-`InputError` of one line. Random state, gradient mode, threads and training flags must be as they were, and no call may hang.
-"""
+Each call is made once as it should be. Then, one argument at a time, it gets what people pass by
+mistake. Allowed are a result and an `InputError` of one line. Random state, gradient mode, threads
+and training flags must be as they were, and no call may hang."""
 import copy
 import os
 import random
@@ -17,22 +18,58 @@ import torch
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
 from vae_circuits.altered import altered, covering
-from vae_circuits.circuits import (Trial, areas, factor_trial, faithfulness_curve, find_circuit, match_units, modules,
-                                   motifs, random_members, redundant_pairs, score_circuit, unit_scores)
+from vae_circuits.circuits import (
+    Trial,
+    areas,
+    factor_trial,
+    faithfulness_curve,
+    find_circuit,
+    match_units,
+    modules,
+    motifs,
+    random_members,
+    redundant_pairs,
+    score_circuit,
+    unit_scores,
+)
 from vae_circuits.core import InputError
 from vae_circuits.data import Factor, SyntheticCausal
 from vae_circuits.edges import attribute, attribute_edges, edge_sweep, interactions, path_patch
-from vae_circuits.interventions import (activation_changes, latent_changes, latent_differences, mean_over, noised,
-                                        responses, traverse)
+from vae_circuits.interventions import (
+    activation_changes,
+    latent_changes,
+    latent_differences,
+    mean_over,
+    noised,
+    responses,
+    traverse,
+)
 from vae_circuits.mediation import controlled, mediate, mediate_factor, mediate_path
-from vae_circuits.metrics import (cluster_coherence, distance, latent_effects, latent_metrics, levels, modularity,
-                                  modularity_readings,
-                                  monosemantic_share, polysemanticity)
+from vae_circuits.metrics import (
+    cluster_coherence,
+    distance,
+    latent_effects,
+    latent_metrics,
+    levels,
+    modularity,
+    modularity_readings,
+    monosemantic_share,
+    polysemanticity,
+)
 from vae_circuits.models import ConvVAE
 from vae_circuits.patching import optimal_ablation, patch, patch_sweep, prepare
 from vae_circuits.planted import planted_vae
-from vae_circuits.scores import (beta_vae_score, dci, factor_vae_score, irs, mig, modularity_explicitness, represent,
-                                 sap, unsupervised_scores)
+from vae_circuits.scores import (
+    beta_vae_score,
+    dci,
+    factor_vae_score,
+    irs,
+    mig,
+    modularity_explicitness,
+    represent,
+    sap,
+    unsupervised_scores,
+)
 from vae_circuits.training import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 
@@ -46,7 +83,8 @@ DATA = SyntheticCausal()
 SAMPLE = DATA.sample(4, seed=0)
 X, Y = SAMPLE.images, DATA.interventions(SAMPLE, "shape").images
 Z = VAE.run(X).mu
-CODES, LABELS = np.random.default_rng(0).normal(size=(60, 3)), np.random.default_rng(1).integers(0, 3, size=(60, 2))
+CODES = np.random.default_rng(0).normal(size=(60, 3))
+LABELS = np.random.default_rng(1).integers(0, 3, size=(60, 2))
 R = np.abs(np.random.default_rng(2).normal(size=(3, 6)))
 TRIAL = factor_trial(VAE, DATA, "shape", pairs=4, sites=["encoder_conv_2", "mu"])
 SCORES = unit_scores(TRIAL)
@@ -56,88 +94,325 @@ CURVE = faithfulness_curve(TRIAL, SCORES, (0, 0.5, 1.0), controls=1, resamples=5
 EFFECTS = patch_sweep(VAE, X, Y, ["mu"]).array
 
 ODD = {
-    "nothing": None, "text": "shap", "number as text": "3", "long text": "e" * 3000, "empty text": "", "minus one": -1, "zero": 0,
-    "fraction": 2.5, "nan": float("nan"), "infinity": float("inf"), "huge": 10**15, "true": True, "empty list": [], "list": ["shape", "shape"],
-    "numbers": [1, 2], "dictionary": {}, "wrong dictionary": {"nowhere": 1.0}, "object": object(), "function": lambda run: 1.0,
-    "empty array": np.zeros((0, 3)), "nan array": np.full((4, 3), np.nan), "vector": np.ones(3), "words": np.array([["a", "b"]]),
-    "masked": np.ma.masked_all((4, 3)), "tensor": torch.ones(2, 2), "whole numbers": torch.ones(4, 1, 64, 64, dtype=torch.long),
-    "one image": X[0], "other size": X[:, :, :32], "too bright": X * 300, "complex": torch.ones(4, 3, dtype=torch.complex64), "set": {1, 2}, "bytes": b"ab",
+    "nothing": None,
+    "text": "shap",
+    "number as text": "3",
+    "long text": "e" * 3000,
+    "empty text": "",
+    "minus one": -1,
+    "zero": 0,
+    "fraction": 2.5,
+    "nan": float("nan"),
+    "infinity": float("inf"),
+    "huge": 10**15,
+    "true": True,
+    "empty list": [],
+    "list": ["shape", "shape"],
+    "numbers": [1, 2],
+    "dictionary": {},
+    "wrong dictionary": {"nowhere": 1.0},
+    "object": object(),
+    "function": lambda run: 1.0,
+    "empty array": np.zeros((0, 3)),
+    "nan array": np.full((4, 3), np.nan),
+    "vector": np.ones(3),
+    "words": np.array([["a", "b"]]),
+    "masked": np.ma.masked_all((4, 3)),
+    "tensor": torch.ones(2, 2),
+    "whole numbers": torch.ones(4, 1, 64, 64, dtype=torch.long),
+    "one image": X[0],
+    "other size": X[:, :, :32],
+    "too bright": X * 300,
+    "complex": torch.ones(4, 3, dtype=torch.complex64),
+    "set": {1, 2},
+    "bytes": b"ab",
 }
 
 CALLS = {
     "run": (VAE.run, dict(x=X, do={"z[0]": 1.0}, eps=None, given=None, record=["mu"], live=False)),
-    "encode": (VAE.encode, dict(x=X)), "decode": (VAE.decode, dict(z=Z)),
+    "encode": (VAE.encode, dict(x=X)),
+    "decode": (VAE.decode, dict(z=Z)),
     "adapt": (adapt, dict(model=VAE)),
     "patch": (patch, dict(vae=VAE, clean=X, donor=Y, address="mu[0]", readout="mu", eps=None)),
-    "patch_sweep": (patch_sweep, dict(vae=VAE, clean=X, donor=Y, sites=["mu"], unit="channel", readout="mu", eps=None, plan="auto", chunk=None, max_memory=2**28)),
+    "patch_sweep": (
+        patch_sweep,
+        dict(
+            vae=VAE,
+            clean=X,
+            donor=Y,
+            sites=["mu"],
+            unit="channel",
+            readout="mu",
+            eps=None,
+            plan="auto",
+            chunk=None,
+            max_memory=2**28,
+        ),
+    ),
     "prepare": (prepare, dict(vae=VAE, clean=X, donor=Y, sites=["mu"], readout="mu", eps=None)),
-    "optimal_ablation": (optimal_ablation, dict(vae=VAE, images=X, sites=["mu"], readout="mu", unit="channel", steps=1, lr=0.1)),
-    "path_patch": (path_patch, dict(vae=VAE, clean=X, donor=Y, path=["encoder_conv_2[0]", "mu[1]"], readout="mu", eps=None)),
-    "edge_sweep": (edge_sweep, dict(vae=VAE, clean=X, donor=Y, sender="encoder_conv_2", receiver="mu", readout="mu", eps=None, max_memory=2**28)),
-    "attribute": (attribute, dict(vae=VAE, clean=X, donor=Y, sites=["mu"], unit="channel", readout="mu", steps=0, eps=None, sample=2, top=3)),
-    "attribute_edges": (attribute_edges, dict(vae=VAE, clean=X, donor=Y, sender="encoder_conv_2", receiver="mu", readout="mu", steps=0, sample=1, top=3)),
-    "interactions": (interactions, dict(vae=VAE, clean=X, donor=Y, pairs=[("mu[0]", "mu[1]")], readout="mu", eps=None)),
-    "activation_changes": (activation_changes, dict(vae=VAE, clean=X, changed=Y, sites=["mu"], unit="channel", chunk=64)),
+    "optimal_ablation": (
+        optimal_ablation,
+        dict(vae=VAE, images=X, sites=["mu"], readout="mu", unit="channel", steps=1, lr=0.1),
+    ),
+    "path_patch": (
+        path_patch,
+        dict(
+            vae=VAE, clean=X, donor=Y, path=["encoder_conv_2[0]", "mu[1]"], readout="mu", eps=None
+        ),
+    ),
+    "edge_sweep": (
+        edge_sweep,
+        dict(
+            vae=VAE,
+            clean=X,
+            donor=Y,
+            sender="encoder_conv_2",
+            receiver="mu",
+            readout="mu",
+            eps=None,
+            max_memory=2**28,
+        ),
+    ),
+    "attribute": (
+        attribute,
+        dict(
+            vae=VAE,
+            clean=X,
+            donor=Y,
+            sites=["mu"],
+            unit="channel",
+            readout="mu",
+            steps=0,
+            eps=None,
+            sample=2,
+            top=3,
+        ),
+    ),
+    "attribute_edges": (
+        attribute_edges,
+        dict(
+            vae=VAE,
+            clean=X,
+            donor=Y,
+            sender="encoder_conv_2",
+            receiver="mu",
+            readout="mu",
+            steps=0,
+            sample=1,
+            top=3,
+        ),
+    ),
+    "interactions": (
+        interactions,
+        dict(vae=VAE, clean=X, donor=Y, pairs=[("mu[0]", "mu[1]")], readout="mu", eps=None),
+    ),
+    "activation_changes": (
+        activation_changes,
+        dict(vae=VAE, clean=X, changed=Y, sites=["mu"], unit="channel", chunk=64),
+    ),
     "latent_changes": (latent_changes, dict(vae=VAE, clean=X, changed=Y)),
-    "responses": (responses, dict(vae=VAE, data=DATA, sample=SAMPLE, factors=["shape"], sites=["mu"], seed=0, unit="channel")),
+    "responses": (
+        responses,
+        dict(
+            vae=VAE,
+            data=DATA,
+            sample=SAMPLE,
+            factors=["shape"],
+            sites=["mu"],
+            seed=0,
+            unit="channel",
+        ),
+    ),
     "mean_over": (mean_over, dict(vae=VAE, images=X, sites=["mu"], chunk=64)),
     "noised": (noised, dict(vae=VAE, images=X, scale=1.0, sites=["mu"], seed=0)),
     "traverse": (traverse, dict(vae=VAE, z=Z, latents=[0], values=[0.0, 1.0])),
-    "latent_differences": (latent_differences, dict(vae=VAE, z=Z, measures={"distance": distance}, values=[0.0], chunk=8)),
+    "latent_differences": (
+        latent_differences,
+        dict(vae=VAE, z=Z, measures={"distance": distance}, values=[0.0], chunk=8),
+    ),
     "mediate": (mediate, dict(vae=VAE, clean=X, changed=Y, sites=["mu"], readout="mu")),
-    "mediate_factor": (mediate_factor, dict(vae=VAE, data=DATA, sample=SAMPLE, factor="shape", value=None, sites=["mu"], readout="mu", seed=0)),
-    "mediate_path": (mediate_path, dict(vae=VAE, clean=X, changed=Y, path=["encoder_conv_2[0]"], readout="mu", eps=None)),
-    "controlled": (controlled, dict(vae=VAE, clean=X, changed=Y, value=0.0, sites=["mu"], readout="mu")),
+    "mediate_factor": (
+        mediate_factor,
+        dict(
+            vae=VAE,
+            data=DATA,
+            sample=SAMPLE,
+            factor="shape",
+            value=None,
+            sites=["mu"],
+            readout="mu",
+            seed=0,
+        ),
+    ),
+    "mediate_path": (
+        mediate_path,
+        dict(vae=VAE, clean=X, changed=Y, path=["encoder_conv_2[0]"], readout="mu", eps=None),
+    ),
+    "controlled": (
+        controlled,
+        dict(vae=VAE, clean=X, changed=Y, value=0.0, sites=["mu"], readout="mu"),
+    ),
     "latent_effects": (latent_effects, dict(vae=VAE, z=Z, values=[0.0, 1.0], eps=1e-8, chunk=8)),
-    "latent_metrics": (latent_metrics, dict(vae=VAE, z=Z, values=[0.0, 1.0], eps=1e-8, resamples=5)),
+    "latent_metrics": (
+        latent_metrics,
+        dict(vae=VAE, z=Z, values=[0.0, 1.0], eps=1e-8, resamples=5),
+    ),
     "modularity": (modularity, dict(changes=R[:, None] - 1, reading="signed")),
     "modularity of magnitudes": (modularity, dict(changes=R, reading="magnitude")),
-    "modularity_readings": (modularity_readings, dict(signed=R[:, None] - 1, magnitudes=R, draws=2, seed=0)),
+    "modularity_readings": (
+        modularity_readings,
+        dict(signed=R[:, None] - 1, magnitudes=R, draws=2, seed=0),
+    ),
     "levels": (levels, dict(responses=R, draws=2, seed=0), (np.mean,)),
     "polysemanticity": (polysemanticity, dict(responses=R)),
-    "monosemantic_share": (monosemantic_share, dict(responses=R)), "cluster_coherence": (cluster_coherence, dict(responses=R, k=2, seed=0)),
+    "monosemantic_share": (monosemantic_share, dict(responses=R)),
+    "cluster_coherence": (cluster_coherence, dict(responses=R, k=2, seed=0)),
     "mig": (mig, dict(codes=CODES, factors=LABELS, bins=5)),
-    "dci": (dci, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS, trees=2, jobs=1, seed=0)),
+    "dci": (
+        dci,
+        dict(
+            codes=CODES,
+            factors=LABELS,
+            codes_test=CODES,
+            factors_test=LABELS,
+            trees=2,
+            jobs=1,
+            seed=0,
+        ),
+    ),
     "sap": (sap, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS)),
-    "modularity_explicitness": (modularity_explicitness, dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS)),
-    "irs": (irs, dict(codes=CODES, factors=LABELS)), "unsupervised_scores": (unsupervised_scores, dict(codes=CODES)),
+    "modularity_explicitness": (
+        modularity_explicitness,
+        dict(codes=CODES, factors=LABELS, codes_test=CODES, factors_test=LABELS),
+    ),
+    "irs": (irs, dict(codes=CODES, factors=LABELS)),
+    "unsupervised_scores": (unsupervised_scores, dict(codes=CODES)),
     "represent": (represent, dict(encoder=VAE, images=X, chunk=8)),
-    "beta_vae_score": (beta_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, seed=0)),
-    "factor_vae_score": (factor_vae_score, dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, variance=20, threshold=0.05, seed=0)),
-    "bootstrap": (bootstrap, dict(over="pair", outer=None, level=0.9, resamples=5, seed=0), (lambda mean: mean, EFFECTS)),
-    "jackknife": (jackknife, dict(groups=3, level=0.9, seed=0), (lambda a: np.asarray(a, float).mean(), CODES)),
-    "rank_stability": (rank_stability, dict(over="pair", axis="unit", top=2, resamples=5, seed=0), (lambda mean: mean, EFFECTS.mean("readout"))),
+    "beta_vae_score": (
+        beta_vae_score,
+        dict(data=DATA, encoder=VAE, train=20, test=10, batch=4, seed=0),
+    ),
+    "factor_vae_score": (
+        factor_vae_score,
+        dict(
+            data=DATA, encoder=VAE, train=20, test=10, batch=4, variance=20, threshold=0.05, seed=0
+        ),
+    ),
+    "bootstrap": (
+        bootstrap,
+        dict(over="pair", outer=None, level=0.9, resamples=5, seed=0),
+        (lambda mean: mean, EFFECTS),
+    ),
+    "jackknife": (
+        jackknife,
+        dict(groups=3, level=0.9, seed=0),
+        (lambda a: np.asarray(a, float).mean(), CODES),
+    ),
+    "rank_stability": (
+        rank_stability,
+        dict(over="pair", axis="unit", top=2, resamples=5, seed=0),
+        (lambda mean: mean, EFFECTS.mean("readout")),
+    ),
     "sign_flips": (sign_flips, dict(over="pair", draws=19, seed=0), (EFFECTS.mean("readout"),)),
-    "Trial": (Trial, dict(vae=VAE, clean=X, changed=Y, part="encoder", sites=["mu"], readout=None, ablation="resample", reference=None)),
-    "find_circuit": (find_circuit, dict(vae=VAE, data=DATA, factor="shape", part="encoder", method="patching", ablation="resample", tolerance=0.2,
-                                        pairs=4, edge_pairs=2, seed=0, sites=["mu"])),
-    "score_circuit": (score_circuit, dict(trial=TRIAL, draws=1, controls=1, seed=0, resamples=5), (CIRCUIT,)),
-    "faithfulness_curve": (faithfulness_curve, dict(trial=TRIAL, scores=SCORES, fractions=(0, 1), controls=1, seed=0, resamples=5)),
-    "areas": (areas, dict(curve=CURVE)), "motifs": (motifs, dict(circuits=[CIRCUIT, OTHER])),
-    "modules": (modules, dict(responses=R, most=3, seed=0)), "match_units": (match_units, dict(a=R, b=R)),
+    "Trial": (
+        Trial,
+        dict(
+            vae=VAE,
+            clean=X,
+            changed=Y,
+            part="encoder",
+            sites=["mu"],
+            readout=None,
+            ablation="resample",
+            reference=None,
+        ),
+    ),
+    "find_circuit": (
+        find_circuit,
+        dict(
+            vae=VAE,
+            data=DATA,
+            factor="shape",
+            part="encoder",
+            method="patching",
+            ablation="resample",
+            tolerance=0.2,
+            pairs=4,
+            edge_pairs=2,
+            seed=0,
+            sites=["mu"],
+        ),
+    ),
+    "score_circuit": (
+        score_circuit,
+        dict(trial=TRIAL, draws=1, controls=1, seed=0, resamples=5),
+        (CIRCUIT,),
+    ),
+    "faithfulness_curve": (
+        faithfulness_curve,
+        dict(trial=TRIAL, scores=SCORES, fractions=(0, 1), controls=1, seed=0, resamples=5),
+    ),
+    "areas": (areas, dict(curve=CURVE)),
+    "motifs": (motifs, dict(circuits=[CIRCUIT, OTHER])),
+    "modules": (modules, dict(responses=R, most=3, seed=0)),
+    "match_units": (match_units, dict(a=R, b=R)),
     "random_members": (random_members, dict(rng=0), (CIRCUIT,)),
-    "redundant_pairs": (redundant_pairs, dict(trial=TRIAL, scores=SCORES, top=2, surplus=1.5, least=0.05), (CIRCUIT,)),
-    "Circuit.score": (CIRCUIT.score, dict(vae=VAE, data=DATA, pairs=4, seed=1, draws=1, controls=1, resamples=5)),
+    "redundant_pairs": (
+        redundant_pairs,
+        dict(trial=TRIAL, scores=SCORES, top=2, surplus=1.5, least=0.05),
+        (CIRCUIT,),
+    ),
+    "Circuit.score": (
+        CIRCUIT.score,
+        dict(vae=VAE, data=DATA, pairs=4, seed=1, draws=1, controls=1, resamples=5),
+    ),
     "interchange": (interchange, dict(vae=VAE, base=X, source=Y, part=[0], chunk=8)),
     "align": (align, dict(vae=VAE, data=DATA, size=1, n=8, seed=0)),
-    "planted_vae": (planted_vae, dict(factors=2, group=1, dead=0, mixing=0.0, repair=0.0, noise=0.0, parts=False)),
-    "TrainConfig": (TrainConfig, dict(model="vae", dataset="dsprites", seed=0, epochs=1, batch_size=8, lr=1e-3, beta=4.0, precision="float32", evaluation_images=8)),
+    "planted_vae": (
+        planted_vae,
+        dict(factors=2, group=1, dead=0, mixing=0.0, repair=0.0, noise=0.0, parts=False),
+    ),
+    "TrainConfig": (
+        TrainConfig,
+        dict(
+            model="vae",
+            dataset="dsprites",
+            seed=0,
+            epochs=1,
+            batch_size=8,
+            lr=1e-3,
+            beta=4.0,
+            precision="float32",
+            evaluation_images=8,
+        ),
+    ),
     "Factor": (Factor, dict(name="width", kind="continuous", values=(0.0, 1.0), labels=())),
-    "render": (DATA.render, dict(factors=dict(shape=1, size=10.0))), "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
+    "render": (DATA.render, dict(factors=dict(shape=1, size=10.0))),
+    "draw": (DATA.draw, dict(factors=SAMPLE.factors)),
     "altered": (altered, dict(images=X, alterations=["turn"], edge=0.0)),
-    "pairs": (altered(X, ["turn"]).pairs,
-              dict(sample=altered(X, ["turn"]).sample(4, seed=0), factor="turn", seed=0, value=9)),
+    "pairs": (
+        altered(X, ["turn"]).pairs,
+        dict(sample=altered(X, ["turn"]).sample(4, seed=0), factor="turn", seed=0, value=9),
+    ),
     "covering": (covering, dict(where=np.s_[:3], fill=0.5, name="covered")),
-    "sample": (DATA.sample, dict(n=2, seed=0)), "interventions": (DATA.interventions, dict(sample=SAMPLE, factor="shape", seed=0)),
+    "sample": (DATA.sample, dict(n=2, seed=0)),
+    "interventions": (DATA.interventions, dict(sample=SAMPLE, factor="shape", seed=0)),
 }
 
 
 def states() -> dict:
     "Everything of the process and the model that a call has to leave alone."
-    return {"NumPy": np.random.get_state()[1].tobytes(), "random": random.getstate(), "torch": torch.get_rng_state().numpy().tobytes(),
-            "gradients": torch.is_grad_enabled(), "inference": torch.is_inference_mode_enabled(), "threads": torch.get_num_threads(),
-            "training": [m.training for m in VAE.modules()], "type": torch.get_default_dtype(),
-            "hooks": sum(len(m._forward_hooks) for m in VAE.modules())}
+    return {
+        "NumPy": np.random.get_state()[1].tobytes(),
+        "random": random.getstate(),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "gradients": torch.is_grad_enabled(),
+        "inference": torch.is_inference_mode_enabled(),
+        "threads": torch.get_num_threads(),
+        "training": [m.training for m in VAE.modules()],
+        "type": torch.get_default_dtype(),
+        "hooks": sum(len(m._forward_hooks) for m in VAE.modules()),
+    }
 
 
 @contextmanager
@@ -174,8 +449,10 @@ def test_only_right_results_and_one_clear_line(name):
     places = [*range(len(args)), *good]
     for place in places:
         for odd in rng.sample(sorted(ODD), min(EACH, len(ODD))):
-            if isinstance(place, int): call = [ODD[odd] if i == place else a for i, a in enumerate(args)], good
-            else: call = args, {**good, place: ODD[odd]}
+            if isinstance(place, int):
+                call = [ODD[odd] if i == place else a for i, a in enumerate(args)], good
+            else:
+                call = args, {**good, place: ODD[odd]}
             if wrong := fault(function, *call): found.append(f"{place}={odd}: {wrong}")
     assert not found, "\n".join([f"{len(found)} faults of {name}", *found])
 

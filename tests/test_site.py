@@ -1,4 +1,5 @@
-"""The site, as far as it can be checked without Quarto: colors, links, what pages would load, and the cells for Colab."""
+"""The site, as far as it can be checked without Quarto: colors, links, what pages would load, and
+the cells for Colab."""
 import os
 import re
 import subprocess
@@ -47,7 +48,9 @@ def test_pages_lose_what_quarto_adds_and_nothing_else():
     assert len(rendered.outside(PAGE)) == 2
     stripped = rendered.strip(PAGE)
     assert rendered.outside(stripped) == []
-    kept = [line for line in PAGE.splitlines() if "cdnjs" not in line and "define('jquery'" not in line]
+    kept = [
+        line for line in PAGE.splitlines() if "cdnjs" not in line and "define('jquery'" not in line
+    ]
     assert stripped.splitlines() == kept
 
 
@@ -69,10 +72,20 @@ def test_pages_lose_what_quarto_adds_and_nothing_else():
 def test_what_would_be_loaded_is_found(tag): assert len(rendered.outside(rendered.strip(tag))) == 1
 
 
-@pytest.mark.parametrize("tag", [
-    '<a href="https://example.org/">a</a>', '<img src="colab.svg">', '<img src="data:image/png;base64,//8A">', '<code>src="https://example.org"</code>',
-    '<script>fetch("./search.json"); // https://example.org\n</script>', '<link rel="next" href="https://example.org/b.html">', '<svg xmlns="http://www.w3.org/2000/svg"></svg>'])
-def test_what_is_only_followed_or_said_is_not(tag): assert rendered.outside(tag) == []
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<a href="https://example.org/">a</a>',
+        '<img src="colab.svg">',
+        '<img src="data:image/png;base64,//8A">',
+        '<code>src="https://example.org"</code>',
+        '<script>fetch("./search.json"); // https://example.org\n</script>',
+        '<link rel="next" href="https://example.org/b.html">',
+        '<svg xmlns="http://www.w3.org/2000/svg"></svg>',
+    ],
+)
+def test_what_is_only_followed_or_said_is_not(tag):
+    assert rendered.outside(tag) == []
 
 
 def test_a_rendered_site_is_cleaned_as_quarto_would_have_it_cleaned(tmp_path):
@@ -80,38 +93,97 @@ def test_a_rendered_site_is_cleaned_as_quarto_would_have_it_cleaned(tmp_path):
     (site/"site_libs").mkdir(parents=True)
     (site/"pages.html").write_text(PAGE)
     (site/"site_libs"/"a.css").write_text("@font-face { src: url(./icons.woff) }")
-    def run(): return subprocess.run([sys.executable, ROOT/"tools"/"rendered.py"], cwd=project, env={**os.environ, "QUARTO_PROJECT_OUTPUT_DIR": "_docs"}, capture_output=True, text=True)
+    def run():
+        return subprocess.run(
+            [sys.executable, ROOT / "tools" / "rendered.py"],
+            cwd=project,
+            env={**os.environ, "QUARTO_PROJECT_OUTPUT_DIR": "_docs"},
+            capture_output=True,
+            text=True,
+        )
     assert (done := run()).returncode == 0, done.stderr
     assert "cdnjs" not in (site/"pages.html").read_text()
     (site/"site_libs"/"a.css").write_text("@import url('https://fonts.example.org/css');")
     assert (done := run()).returncode == 1 and "a.css: https://fonts.example.org/css" in done.stderr
 
 
-@pytest.mark.parametrize("heading, identifier", [
-    ("One patch by hand", "one-patch-by-hand"), ("patch_sweep", "patch_sweep"), ("Dogs?--in *my* house?", "dogsin-my-house"),
-    ("3. Applications", "applications"), ("33", "section"), ("β-VAE, again", "β-vae-again"), ("SCM.run", "scm.run"), ("Named {#so}", "so"), ("`code` here", "code-here")])
-def test_headings_have_the_identifiers_that_pandoc_gives(heading, identifier): assert links.read(f"## {heading}").anchors == [identifier]
+@pytest.mark.parametrize(
+    "heading, identifier",
+    [
+        ("One patch by hand", "one-patch-by-hand"),
+        ("patch_sweep", "patch_sweep"),
+        ("Dogs?--in *my* house?", "dogsin-my-house"),
+        ("3. Applications", "applications"),
+        ("33", "section"),
+        ("β-VAE, again", "β-vae-again"),
+        ("SCM.run", "scm.run"),
+        ("Named {#so}", "so"),
+        ("`code` here", "code-here"),
+    ],
+)
+def test_headings_have_the_identifiers_that_pandoc_gives(heading, identifier):
+    assert links.read(f"## {heading}").anchors == [identifier]
 
 
 def test_broken_links_are_found():
-    here = links.Page("patching.html", links.numbered(["results", "results", "effects"]), links.Text(), {"a.png"})
+    here = links.Page(
+        "patching.html", links.numbered(["results", "results", "effects"]), links.Text(), {"a.png"}
+    )
     pages = {"09_patching.ipynb": here, "patching.html": here}
-    good = ["09_patching.ipynb", "09_patching.ipynb#results-1", "patching.html#effects.to_frame", "#results", f"{links.SITE}patching.html#effects", "https://arxiv.org",
-            "https://github.com/vae-circuits/vae_circuits/tree/main/nbs", "https://github.com/vae-circuits/vae_circuits/blob/main/README.md#two-commands"]
-    bad = ["09_patchin.ipynb", "09_patching.ipynb#result", "#results-2", f"{links.SITE}patch.html", "nothing.png", "https://github.com/vae-circuits/vae_circuits/tree/main/nbz"]
+    good = [
+        "09_patching.ipynb",
+        "09_patching.ipynb#results-1",
+        "patching.html#effects.to_frame",
+        "#results",
+        f"{links.SITE}patching.html#effects",
+        "https://arxiv.org",
+        "https://github.com/vae-circuits/vae_circuits/tree/main/nbs",
+        "https://github.com/vae-circuits/vae_circuits/blob/main/README.md#two-commands",
+    ]
+    bad = [
+        "09_patchin.ipynb",
+        "09_patching.ipynb#result",
+        "#results-2",
+        f"{links.SITE}patch.html",
+        "nothing.png",
+        "https://github.com/vae-circuits/vae_circuits/tree/main/nbz",
+    ]
     assert [link for link in good + bad if links.broken(link, here, pages)] == bad
-    assert links.missing("attachment:a.png", here) is None and links.missing("attachment:b.png", here) and links.missing("b.png", here)
+    assert (
+        links.missing("attachment:a.png", here) is None
+        and links.missing("attachment:b.png", here)
+        and links.missing("b.png", here)
+    )
     assert links.missing("https://img.shields.io/a.svg", here) == "loaded from elsewhere"
 
 
 def test_names_that_are_none_any_more_are_found():
     words = {"patch_sweep"}
-    assert [name for name in ("patch_sweep", "patch_sweep()", "patch_sweeps", "SCM.run", "SCM.runs", "TrainConfig.epochs", "encoder_conv_i", "shape", "nn.Linear") if links.gone(name, words)] == ["patch_sweeps", "SCM.runs"]
+    assert [
+        name
+        for name in (
+            "patch_sweep",
+            "patch_sweep()",
+            "patch_sweeps",
+            "SCM.run",
+            "SCM.runs",
+            "TrainConfig.epochs",
+            "encoder_conv_i",
+            "shape",
+            "nn.Linear",
+        )
+        if links.gone(name, words)
+    ] == ["patch_sweeps", "SCM.runs"]
 
 
 def test_colab_cells_are_put_in_once_and_put_right():
     new = nbformat.v4
-    plain = new.new_notebook(cells=[new.new_markdown_cell("# t\n\n> s", id="09-000"), new.new_code_cell("1", id="09-001")])
+    plain = new.new_notebook(
+        cells=[
+            new.new_markdown_cell("# t\n\n> s", id="09-000"),
+            new.new_code_cell("1", id="09-001"),
+        ]
+    )
     once = notebooks.with_colab(plain, "09_patching")
     assert [c.id for c in once.cells] == ["09-000", "09-colab", "09-install", "09-001"]
     wanted = nbformat.writes(once)
@@ -130,30 +202,65 @@ def contrast(a, b):
     "Contrast of two colors after WCAG 2: 1 to 21."
     def luminance(color):
         parts = [int(color[i:i + 2], 16) / 255 for i in (1, 3, 5)]
-        return sum(w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4) for w, c in zip((0.2126, 0.7152, 0.0722), parts))
+        return sum(
+            w * (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4)
+            for w, c in zip((0.2126, 0.7152, 0.0722), parts)
+        )
     high, low = sorted((luminance(a), luminance(b)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
 
 # text colors of the highlight style a11y, as Quarto brings it
-HIGHLIGHT = {"light.scss": "#545454 #d91e18 #a55a00 #008000 #696969 #06287e #007faa #7928a1", "dark.scss": "#f8f8f2 #ffa07a #ffd700 #abe338 #d4d0ab #00e0e0 #dcc6e0 #f5ab35"}
-PAIRS = [("body-color", "body-bg"), ("link-color", "body-bg"), ("text-muted", "body-bg"), ("code-color", "code-bg"), ("navbar-fg", "navbar-bg"), ("navbar-hl", "navbar-bg"),
-         ("sidebar-fg", "sidebar-bg"), ("sidebar-hl", "sidebar-bg"), ("footer-fg", "footer-bg"), ("link-color", "footer-bg"), ("body-color", "code-block-bg")]
+HIGHLIGHT = {
+    "light.scss": "#545454 #d91e18 #a55a00 #008000 #696969 #06287e #007faa #7928a1",
+    "dark.scss": "#f8f8f2 #ffa07a #ffd700 #abe338 #d4d0ab #00e0e0 #dcc6e0 #f5ab35",
+}
+PAIRS = [
+    ("body-color", "body-bg"),
+    ("link-color", "body-bg"),
+    ("text-muted", "body-bg"),
+    ("code-color", "code-bg"),
+    ("navbar-fg", "navbar-bg"),
+    ("navbar-hl", "navbar-bg"),
+    ("sidebar-fg", "sidebar-bg"),
+    ("sidebar-hl", "sidebar-bg"),
+    ("footer-fg", "footer-bg"),
+    ("link-color", "footer-bg"),
+    ("body-color", "code-block-bg"),
+]
 
 
 @pytest.mark.parametrize("theme", HIGHLIGHT)
 def test_text_can_be_read_in_both_themes(theme):
     set_ = colors(theme)
-    pairs = {**{(a, b): contrast(set_[a], set_[b]) for a, b in PAIRS}, **{(c, "code-block-bg"): contrast(c, set_["code-block-bg"]) for c in HIGHLIGHT[theme].split()}}
+    pairs = {
+        **{(a, b): contrast(set_[a], set_[b]) for a, b in PAIRS},
+        **{
+            (c, "code-block-bg"): contrast(c, set_["code-block-bg"])
+            for c in HIGHLIGHT[theme].split()
+        },
+    }
     assert not {pair: round(value, 2) for pair, value in pairs.items() if value < 4.5}
 
 
 def test_files_of_the_site_are_there_and_load_nothing():
     settings = yaml.safe_load((ROOT/"_quarto.yml").read_text())
     html, site = settings["format"]["html"], settings["website"]
-    files = [*html["theme"]["light"][1:], *html["theme"]["dark"][1:], html["css"], site["favicon"], site["open-graph"]["image"], site["twitter-card"]["image"], *settings["project"]["resources"]]
+    files = [
+        *html["theme"]["light"][1:],
+        *html["theme"]["dark"][1:],
+        html["css"],
+        site["favicon"],
+        site["open-graph"]["image"],
+        site["twitter-card"]["image"],
+        *settings["project"]["resources"],
+    ]
     assert [f for f in files if not (NBS/f).is_file()] == []
     assert (NBS/settings["project"]["post-render"]).resolve() == ROOT/"tools"/"rendered.py"
-    assert Image.open(NBS/"card.png").size == (1200, 630) and (NBS/"card.png").stat().st_size < 100_000
-    for path in (*NBS.glob("*.css"), *NBS.glob("*.scss")): assert rendered.IN_STYLE.findall(path.read_text()) == []
+    assert (
+        Image.open(NBS / "card.png").size == (1200, 630)
+        and (NBS / "card.png").stat().st_size < 100_000
+    )
+    for path in (*NBS.glob("*.css"), *NBS.glob("*.scss")):
+        assert rendered.IN_STYLE.findall(path.read_text()) == []
     for path in NBS.glob("*.svg"): assert rendered.outside(path.read_text()) == []

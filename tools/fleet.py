@@ -103,7 +103,8 @@ def tarred(entries: dict, kind: str = "") -> bytes:
 def unpack(packs: Path, home: Path):
     "Run folders from the tar files in `packs`; runs that are there already stay as they are."
     files, names = sorted(packs.glob("*.tar*")), []
-    if not files: raise InputError(f"{packs} holds no file *.tar or *.tar.xz; expected what --pack writes")
+    if not files:
+        raise InputError(f"{packs} holds no file *.tar or *.tar.xz; expected what --pack writes")
     home.mkdir(parents=True, exist_ok=True)
     mark(home)
     for file in files:

@@ -1,10 +1,11 @@
-"""Checks the site before it is rendered, on the notebooks in _proc/ (tools/notebooks.py process makes them): python tools/links.py
+"""Checks the site before it is rendered, on the notebooks in _proc/ (tools/notebooks.py process
+makes them): python tools/links.py
 
 - Every notebook has its place in nbs/sidebar.yml, once.
 - Every link to another page, a heading, a picture or a file of the repository leads somewhere.
-- Names written as code are still names: `Class.attribute` of ours is there, and `an_identifier` stands somewhere in the code.
-- Nothing shown is loaded from another host.
-"""
+- Names written as code are still names: `Class.attribute` of ours is there, and `an_identifier`
+  stands somewhere in the code.
+- Nothing shown is loaded from another host."""
 import importlib
 import inspect
 import re
@@ -22,7 +23,9 @@ from rendered import outside
 ROOT = Path(__file__).resolve().parent.parent
 NBS, PROC = ROOT/"nbs", ROOT/"_proc"
 SITE = "https://vae-circuits.github.io/vae_circuits/"
-REPO = re.compile(r"https://(?:github\.com|colab\.research\.google\.com/github)/vae-circuits/vae_circuits/(?:blob|tree|edit)/main/(.*)")
+REPO = re.compile(
+    r"https://(?:github\.com|colab\.research\.google\.com/github)/vae-circuits/vae_circuits/(?:blob|tree|edit)/main/(.*)"
+)
 parse = mistune.create_markdown(renderer="ast", plugins=["table", "math"])
 
 
@@ -61,7 +64,11 @@ def walk(tokens):
 
 def plain(heading):
     "A heading's text without its formatting."
-    return "".join(t["raw"] if "raw" in t else " " for t in walk(heading["children"]) if "raw" in t or t["type"] == "softbreak")
+    return "".join(
+        t["raw"] if "raw" in t else " "
+        for t in walk(heading["children"])
+        if "raw" in t or t["type"] == "softbreak"
+    )
 
 
 def slug(heading):
@@ -95,7 +102,11 @@ def page(path):
     "Read a processed notebook."
     notebook, text, attachments = nbformat.read(path, as_version=4), Text(), set()
     for cell in notebook.cells:
-        parts = [read(cell.source)] if cell.cell_type == "markdown" else [shown(o) for o in cell.get("outputs", ())]
+        parts = (
+            [read(cell.source)]
+            if cell.cell_type == "markdown"
+            else [shown(o) for o in cell.get("outputs", ())]
+        )
         for part in parts:
             for kind in vars(text): getattr(text, kind).extend(getattr(part, kind))
         attachments |= set(cell.get("attachments", ()))
@@ -114,33 +125,50 @@ def shown(output):
 
 def broken(link, here, pages):
     "Why a link of the page `here` leads nowhere, or None. pages: by source and by rendered name."
-    if found := REPO.match(link): return None if (ROOT/found[1].split("#")[0].split("?")[0]).exists() else "not in the repository"
+    if found := REPO.match(link):
+        return (
+            None
+            if (ROOT / found[1].split("#")[0].split("?")[0]).exists()
+            else "not in the repository"
+        )
     target, _, anchor = link.removeprefix(SITE).partition("#")
     if re.match(r"[a-z]+:|//", target): return None
     there = pages.get(target) if target else here
-    if there is None: return None if (PROC/target).is_file() and not anchor else "no such page or file"
+    if there is None:
+        return None if (PROC/target).is_file() and not anchor else "no such page or file"
     # nbdev links a method to its own anchor, which only some pages have; its class is near enough
-    return None if not anchor or {anchor, anchor.rpartition(".")[0]} & there.anchors else "no such heading"
+    return (
+        None
+        if not anchor or {anchor, anchor.rpartition(".")[0]} & there.anchors
+        else "no such heading"
+    )
 
 
 def missing(image, page):
     "Why a picture cannot be shown, or None."
     if image.startswith("data:"): return None
     if re.match(r"(https?:)?//", image): return "loaded from elsewhere"
-    if image.startswith("attachment:"): return None if image.removeprefix("attachment:") in page.attachments else "no such attachment"
+    if image.startswith("attachment:"):
+        return (
+            None if image.removeprefix("attachment:") in page.attachments else "no such attachment"
+        )
     return None if (PROC/image).is_file() else "no such picture"
 
 
 def gone(name, words):
-    "Why a name written as code is no name any more, or None where it is one or no rule knows. words: those of all code."
+    """Why a name written as code is no name any more, or None where it is one or no rule knows.
+    words: those of all code."""
     name = name.removesuffix("()")
     # a single letter at the end stands for a number
-    if re.fullmatch(r"[a-z]\w*_[^\W_]{2,}", name): return None if name in words else "stands nowhere in the code"
+    if re.fullmatch(r"[a-z]\w*_[^\W_]{2,}", name):
+        return None if name in words else "stands nowhere in the code"
     owner, _, attribute = name.partition(".")
     found = lookup()[owner] if re.fullmatch(r"[A-Z]\w+\.\w+", name) else None
     if found is None: return None
     cls = getattr(importlib.import_module(found[1].removesuffix(".py").replace("/", ".")), owner)
-    there = hasattr(cls, attribute) or re.search(rf"^\s+{attribute}:|\bself\.{attribute}\b", inspect.getsource(cls), re.M)
+    there = hasattr(cls, attribute) or re.search(
+        rf"^\s+{attribute}:|\bself\.{attribute}\b", inspect.getsource(cls), re.M
+    )
     return None if there else f"{owner} has no {attribute}"
 
 
@@ -149,17 +177,27 @@ def lookup():
     "nbdev's own list of what is defined where."
     from nbdev.doclinks import NbdevLookup
     names = NbdevLookup()
-    if "vae_circuits" not in names.entries: sys.exit("nbdev knows no names of ours; install the package again: pip install --no-deps -e .")
+    if "vae_circuits" not in names.entries:
+        sys.exit(
+            "nbdev knows no names of ours; install the package again: pip install --no-deps -e ."
+        )
     return names
 
 
 def sidebar():
     "What is wrong with nbs/sidebar.yml."
-    listed = list(entries(yaml.safe_load((NBS/"sidebar.yml").read_text())["website"]["sidebar"]["contents"]))
+    listed = list(
+        entries(yaml.safe_load((NBS / "sidebar.yml").read_text())["website"]["sidebar"]["contents"])
+    )
     there = {p.name for p in NBS.glob("*.ipynb")}
-    return ([f"sidebar.yml: {name} is not in it" for name in sorted(there - set(listed))] +
-            [f"sidebar.yml: {name} does not exist" for name in listed if name not in there] +
-            [f"sidebar.yml: {name} is in it twice" for name in sorted({n for n in listed if listed.count(n) > 1})])
+    return (
+        [f"sidebar.yml: {name} is not in it" for name in sorted(there - set(listed))]
+        + [f"sidebar.yml: {name} does not exist" for name in listed if name not in there]
+        + [
+            f"sidebar.yml: {name} is in it twice"
+            for name in sorted({n for n in listed if listed.count(n) > 1})
+        ]
+    )
 
 
 def entries(contents):
@@ -170,30 +208,71 @@ def entries(contents):
 def navbar(pages):
     "Links of the top bar that lead nowhere."
     bar = yaml.safe_load((ROOT/"_quarto.yml").read_text())["website"]["navbar"]
-    return [f"_quarto.yml: {item['href']}: {why}" for side in ("left", "right") for item in bar.get(side, ()) if (why := broken(item["href"], None, pages))]
+    return [
+        f"_quarto.yml: {item['href']}: {why}"
+        for side in ("left", "right")
+        for item in bar.get(side, ())
+        if (why := broken(item["href"], None, pages))
+    ]
 
 
 def files():
     "Links of the Markdown files beside the notebooks that lead nowhere."
-    links = [(p, link) for p in sorted(ROOT.glob("*.md")) for text in [read(p.read_text(encoding="utf-8"))] for link in text.links + text.images]
-    return [f"{p.name}: {link}: no such file" for p, link in links if not re.match(r"[a-z]+:|#", link) and not (ROOT/link.split("#")[0]).exists()]
+    links = [
+        (p, link)
+        for p in sorted(ROOT.glob("*.md"))
+        for text in [read(p.read_text(encoding="utf-8"))]
+        for link in text.links + text.images
+    ]
+    return [
+        f"{p.name}: {link}: no such file"
+        for p, link in links
+        if not re.match(r"[a-z]+:|#", link) and not (ROOT / link.split("#")[0]).exists()
+    ]
 
 
 def check():
     "All that is wrong, one line each."
-    found = {path.name: page(path) for path in sorted(PROC.glob("*.ipynb")) if (NBS/path.name).is_file()}
+    found = {
+        path.name: page(path)
+        for path in sorted(PROC.glob("*.ipynb"))
+        if (NBS / path.name).is_file()
+    }
     pages = {**found, **{p.name: p for p in found.values()}}
-    words = {w for path in NBS.glob("*.ipynb") for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code" for w in re.findall(r"\w+", c.source)}
+    words = {
+        w
+        for path in NBS.glob("*.ipynb")
+        for c in nbformat.read(path, as_version=4).cells
+        if c.cell_type == "code"
+        for w in re.findall(r"\w+", c.source)
+    }
     wrong = sidebar() + navbar(pages) + files()
     for source, p in found.items():
-        wrong += [f"{source}: {link}: {why}" for link in dict.fromkeys(p.text.links) if (why := broken(link, p, pages))]
-        wrong += [f"{source}: {image}: {why}" for image in dict.fromkeys(p.text.images) if (why := missing(image, p))]
-        wrong += [f"{source}: {name}: {why}" for name in dict.fromkeys(p.text.names) if (why := gone(name, words))]
-        wrong += [f"{source}: {address}: loaded from elsewhere" for address in dict.fromkeys(p.text.loads)]
+        wrong += [
+            f"{source}: {link}: {why}"
+            for link in dict.fromkeys(p.text.links)
+            if (why := broken(link, p, pages))
+        ]
+        wrong += [
+            f"{source}: {image}: {why}"
+            for image in dict.fromkeys(p.text.images)
+            if (why := missing(image, p))
+        ]
+        wrong += [
+            f"{source}: {name}: {why}"
+            for name in dict.fromkeys(p.text.names)
+            if (why := gone(name, words))
+        ]
+        wrong += [
+            f"{source}: {address}: loaded from elsewhere" for address in dict.fromkeys(p.text.loads)
+        ]
     return found, wrong
 
 
 if __name__ == "__main__":
     found, wrong = check()
     if wrong: sys.exit("\n".join(wrong))
-    print(f"{len(found)} pages: {sum(len(p.text.links) for p in found.values())} links and {sum(len(p.text.images) for p in found.values())} pictures are where they should be")
+    print(
+        f"{len(found)} pages: {sum(len(p.text.links) for p in found.values())} links and"
+        f" {sum(len(p.text.images) for p in found.values())} pictures are where they should be"
+    )

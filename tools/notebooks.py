@@ -1,11 +1,11 @@
-"""Everything that is made from the notebooks: python tools/notebooks.py {run,colab,check,readme,process} [names]
+"""Everything that is made from the notebooks: python tools/notebooks.py
+{run,colab,check,readme,process} [names]
 
-run      execute notebooks in place (all, or those named), clean them and export the package
-colab    put the badge and the install cell for Colab into the notebooks, without running them
-check    fail unless notebooks are clean and package and README are in step with them
-readme   write README.md and its pictures from nbs/index.ipynb
-process  prepare the notebooks for Quarto in _proc/, without needing Quarto
-"""
+run      execute notebooks in place (all, or those named), clean them and export the package colab
+put the badge and the install cell for Colab into the notebooks, without running them check    fail
+unless notebooks are clean and package and README are in step with them readme   write README.md and
+its pictures from nbs/index.ipynb process  prepare the notebooks for Quarto in _proc/, without
+needing Quarto"""
 import argparse
 import filecmp
 import os
@@ -32,20 +32,32 @@ if "google.colab" in sys.modules:
 def notebooks(names=()):
     "The notebooks, in order, or those whose names begin with one of `names`."
     found = [p for p in sorted(NBS.glob("*.ipynb")) if not names or p.stem.startswith(tuple(names))]
-    if not found: sys.exit(f"no notebook is called {' or '.join(names)}; there are {', '.join(p.stem for p in notebooks())}")
+    if not found:
+        sys.exit(
+            f"no notebook is called {' or '.join(names)}; there are"
+            f" {', '.join(p.stem for p in notebooks())}"
+        )
     return found
 
 
 def run(names):
-    "Execute, clean, export. The package is exported first, so that notebooks see each other's present code."
+    """Execute, clean, export. The package is exported first, so that notebooks see each other's
+    present code."""
     from nbclient import NotebookClient
     nbdev("export", ROOT)
     for path in notebooks(names):
         print(f"running {path.stem}", flush=True)
         notebook = with_colab(nbformat.read(path, as_version=4), path.stem)
-        skipped = [c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)]
+        skipped = [
+            c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)
+        ]
         for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
-        NotebookClient(notebook, timeout=1200, store_widget_state=False, resources={"metadata": {"path": str(NBS)}}).execute()
+        NotebookClient(
+            notebook,
+            timeout=1200,
+            store_widget_state=False,
+            resources={"metadata": {"path": str(NBS)}},
+        ).execute()
         for cell in skipped: del cell.metadata["tags"]
         for cell in notebook.cells:
             if cell.cell_type == "code": cell.outputs = [o for o in cell.outputs if not passing(o)]
@@ -56,16 +68,23 @@ def run(names):
 
 def passing(output):
     "Progress bars and live widgets mean nothing in a stored notebook."
-    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return output.get(
+        "name"
+    ) == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
 def with_colab(notebook, name):
-    "The notebook with a badge for Colab and an install cell right under its title: put in, or put right."
+    """The notebook with a badge for Colab and an install cell right under its title: put in, or put
+    right."""
     # not in the first cell, where nbdev keeps only title and subtitle
     prefix = name.split("_")[0]
     link = f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{name}.ipynb"
-    made = [nbformat.v4.new_markdown_cell(f"[![Open in Colab](colab.svg)]({link})", id=f"{prefix}-colab"),
-            nbformat.v4.new_code_cell(INSTALL, id=f"{prefix}-install")]
+    made = [
+        nbformat.v4.new_markdown_cell(
+            f"[![Open in Colab](colab.svg)]({link})", id=f"{prefix}-colab"
+        ),
+        nbformat.v4.new_code_cell(INSTALL, id=f"{prefix}-install"),
+    ]
     title, *rest = notebook.cells
     notebook.cells = [title, *made, *(c for c in rest if c.id not in {m.id for m in made})]
     return notebook
@@ -87,27 +106,71 @@ def check():
     "Make everything again in a copy and compare."
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)/ROOT.name
-        shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "results", "runs", "_proc", "_docs", "build", "dist", "*.safetensors", "nbdev.yml"))
-        for module in (copy/"vae_circuits").glob("*.py"): module.unlink() if module.name != "__init__.py" else None
+        shutil.copytree(
+            ROOT,
+            copy,
+            ignore=shutil.ignore_patterns(
+                ".git",
+                ".venv",
+                "results",
+                "runs",
+                "_proc",
+                "_docs",
+                "build",
+                "dist",
+                "*.safetensors",
+                "nbdev.yml",
+            ),
+        )
+        for module in (copy/"vae_circuits").glob("*.py"):
+            module.unlink() if module.name != "__init__.py" else None
         colab(copy)
         nbdev("clean", copy)
         nbdev("export", copy)
         readme(copy)
-        made = [p.relative_to(copy) for pattern in ("nbs/*.ipynb", "nbs/images/*", "vae_circuits/*.py", "README.md") for p in copy.glob(pattern)]
-        there = [p.relative_to(ROOT) for pattern in ("vae_circuits/*.py", "nbs/images/*") for p in ROOT.glob(pattern)]
-        stale = sorted({str(p) for p in made + there if not (ROOT/p).is_file() or not (copy/p).is_file() or not filecmp.cmp(ROOT/p, copy/p, shallow=False)})
-    if stale: sys.exit(f"not in step with the notebooks, or not clean: {', '.join(stale)}. Run: make export readme")
+        made = [
+            p.relative_to(copy)
+            for pattern in ("nbs/*.ipynb", "nbs/images/*", "vae_circuits/*.py", "README.md")
+            for p in copy.glob(pattern)
+        ]
+        there = [
+            p.relative_to(ROOT)
+            for pattern in ("vae_circuits/*.py", "nbs/images/*")
+            for p in ROOT.glob(pattern)
+        ]
+        stale = sorted({
+            str(p)
+            for p in made + there
+            if not (ROOT / p).is_file()
+            or not (copy / p).is_file()
+            or not filecmp.cmp(ROOT / p, copy / p, shallow=False)
+        })
+    if stale:
+        sys.exit(
+            f"not in step with the notebooks, or not clean: {', '.join(stale)}. Run: make export"
+            " readme"
+        )
     print(f"{len(made)} files are in step with the notebooks")
 
 
 def readme(root):
-    "README.md from index.ipynb: hidden cells and the badge left out, directives stripped, pictures beside the notebooks."
+    """README.md from index.ipynb: hidden cells and the badge left out, directives stripped,
+    pictures beside the notebooks."""
     from nbconvert import MarkdownExporter
     notebook = nbformat.read(root/"nbs"/"index.ipynb", as_version=4)
-    notebook.cells = [c for c in notebook.cells if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"]
+    notebook.cells = [
+        c
+        for c in notebook.cells
+        if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"
+    ]
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
-        if cell.cell_type == "code": cell.source = "" if "#| echo: false" in cell.source else re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M)
+        if cell.cell_type == "code":
+            cell.source = (
+                ""
+                if "#| echo: false" in cell.source
+                else re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M)
+            )
     text, resources = MarkdownExporter().from_notebook_node(notebook)
     images = root/"nbs"/"images"
     shutil.rmtree(images, ignore_errors=True)
@@ -131,13 +194,22 @@ def process():
     nbdev_sidebar.__wrapped__()
     proc_nbs(n_workers=0)
     made = {p.stem for p in (ROOT/"_proc").glob("*.ipynb")}
-    if missing := {p.stem for p in notebooks()} - made: sys.exit(f"not processed: {', '.join(sorted(missing))}")
+    if missing := {p.stem for p in notebooks()} - made:
+        sys.exit(f"not processed: {', '.join(sorted(missing))}")
     print(f"{len(made)} notebooks are ready for Quarto in _proc/")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=("run", "colab", "check", "readme", "process"))
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
-    {"run": lambda: run(args.names), "colab": lambda: colab(ROOT, args.names), "check": check, "readme": lambda: readme(ROOT), "process": process}[args.command]()
+    {
+        "run": lambda: run(args.names),
+        "colab": lambda: colab(ROOT, args.names),
+        "check": check,
+        "readme": lambda: readme(ROOT),
+        "process": process,
+    }[args.command]()

@@ -1,4 +1,5 @@
-"""Photographs the explorers for the README and the site, nbs/explorer_*.png: python tools/screenshots.py (needs Chromium)"""
+"""Photographs the explorers for the README and the site, nbs/explorer_*.png: python
+tools/screenshots.py (needs Chromium)"""
 import tempfile
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def latents(tab, names):
 def patching(tab, circuit):
     "Those channels of the second convolution are the donor's that belong to a circuit."
     tab.get_by_role("button", name="encoder_conv_1 (").click()
-    for unit in np.flatnonzero(circuit.members["encoder_conv_1"]): tab.get_by_role("button", name=f"encoder_conv_1[{unit}]", exact=True).click()
+    for unit in np.flatnonzero(circuit.members["encoder_conv_1"]):
+        tab.get_by_role("button", name=f"encoder_conv_1[{unit}]", exact=True).click()
 
 
 def photograph(browser, page, act, name):
@@ -47,9 +49,14 @@ if __name__ == "__main__":
     data, vae = DSprites(), load_pretrained("beta_vae", "dsprites")
     circuits = [find_circuit(vae, data, f) for f in ("posX", "scale")]
     most = vae.run(data.sample(256, seed=0).images).kl.mean(0).topk(2).indices.tolist()
-    shots = {"latents": (latents_page(vae, data), lambda tab: latents(tab, [f"z{i}" for i in most])),
-             "patching": (patching_page(vae, data), lambda tab: patching(tab, circuits[0])),
-             "circuits": (circuits_page(vae, data, circuits), lambda tab: tab.get_by_role("button", name="posX").click())}
+    shots = {
+        "latents": (latents_page(vae, data), lambda tab: latents(tab, [f"z{i}" for i in most])),
+        "patching": (patching_page(vae, data), lambda tab: patching(tab, circuits[0])),
+        "circuits": (
+            circuits_page(vae, data, circuits),
+            lambda tab: tab.get_by_role("button", name="posX").click(),
+        ),
+    }
     with sync_playwright() as play:
         browser = chromium(play)
         for name, (page, act) in shots.items(): photograph(browser, page, act, name)

@@ -1,8 +1,8 @@
-"""All that CI runs, in steps, some of them side by side, stopping after those that fail: `make test`, or `make test-wheel` for one step.
+"""All that CI runs, in steps, some of them side by side, stopping after those that fail: `make
+test`, or `make test-wheel` for one step.
 
-`make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself: nbdev_test runs the cells that nbval has
-run already.
-"""
+`make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself:
+nbdev_test runs the cells that nbval has run already."""
 import os
 import shutil
 import subprocess
@@ -15,7 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
-# Used in the empty environment, outside the checkout: every shipped model loads, runs and answers an intervention.
+# Used in the empty environment, outside the checkout: every shipped model loads, runs and answers
+# an intervention.
 USE = """
 import vae_circuits, pathlib
 assert "site-packages" in vae_circuits.__file__, vae_circuits.__file__
@@ -36,8 +37,20 @@ def built(folder):
     if not list(Path(folder).glob("*.whl")):
         # setuptools would put modules left over from an earlier build into the wheel
         shutil.rmtree(ROOT/"build"/"lib", ignore_errors=True)
-        # an old pip would build with the setuptools it finds here; users get an isolated build with the newest
-        call(sys.executable, "-m", "pip", "wheel", "-q", "--use-pep517", "--no-deps", "-w", folder, ROOT)
+        # an old pip would build with the setuptools it finds here; users get an isolated build with
+        # the newest
+        call(
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--use-pep517",
+            "--no-deps",
+            "-w",
+            folder,
+            ROOT,
+        )
     return next(Path(folder).glob("*.whl"))
 
 
@@ -50,41 +63,126 @@ def wheel(folder):
     call(env/"bin"/"python", "-c", USE, cwd=where)
     call(env/"bin"/"vae-circuits", "--help", cwd=where, stdout=subprocess.DEVNULL)
     call(env/"bin"/"vae-circuits", "paper", "--preset", "smoke", "--out", "smoke", cwd=where)
-    assert sorted(p.name for p in (where/"smoke").iterdir() if p.name[0] != ".") == ["explorers", "figures", "report.html", "results.json", "tables"]
+    assert sorted(p.name for p in (where / "smoke").iterdir() if p.name[0] != ".") == [
+        "explorers",
+        "figures",
+        "report.html",
+        "results.json",
+        "tables",
+    ]
 
 
 def notebooks(folder):
-    "Run every notebook to its end, with the installed package and nothing of the checkout beside it, and compare the stored output of cells marked `check`."
+    """Run every notebook to its end, with the installed package and nothing of the checkout beside
+    it, and compare the stored output of cells marked `check`."""
     package, where = Path(folder)/"site", Path(folder)/"notebooks"
-    call(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", package, built(folder))
+    call(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        package,
+        built(folder),
+    )
     where.mkdir()
-    for path in (ROOT/"conftest.py", *(ROOT/"nbs").glob("*.ipynb")): shutil.copy(path, where)
+    for path in (ROOT/"conftest.py", *(ROOT/"nbs").glob("*.ipynb")):
+        shutil.copy(path, where)
     env = {**os.environ, "PYTHONPATH": str(package)}
-    # real frames lie beside the repository, if anywhere; from the new place the notebook would not find them
-    if frames := next((p for up in (ROOT, *ROOT.parents) if (p := up/"shared"/"data"/"dsprites_frames.npz").is_file()), None): env.setdefault("DSPRITES_FRAMES", str(frames))
-    call(sys.executable, "-c", f"import vae_circuits; assert vae_circuits.__file__.startswith({str(package)!r}), vae_circuits.__file__", cwd=where, env=env)
+    # real frames lie beside the repository, if anywhere; from the new place the notebook would not
+    # find them
+    if frames := next(
+        (
+            p
+            for up in (ROOT, *ROOT.parents)
+            if (p := up / "shared" / "data" / "dsprites_frames.npz").is_file()
+        ),
+        None,
+    ):
+        env.setdefault("DSPRITES_FRAMES", str(frames))
+    call(
+        sys.executable,
+        "-c",
+        f"import vae_circuits; assert vae_circuits.__file__.startswith({str(package)!r}),"
+        " vae_circuits.__file__",
+        cwd=where,
+        env=env,
+    )
 
     def run(notebook):
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax", notebook], cwd=where, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        print(f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}" if done.returncode == 0 else f"{notebook.stem} fails\n{done.stdout}", flush=True)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--nbval-lax",
+                notebook,
+            ],
+            cwd=where,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        print(
+            (
+                f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}"
+                if done.returncode == 0
+                else f"{notebook.stem} fails\n{done.stdout}"
+            ),
+            flush=True,
+        )
         return done.returncode == 0
     # the last ones first, which take the longest
-    every = sorted((p for p in where.glob("*.ipynb") if p.stem.startswith(tuple(os.environ.get("NAMES", "").split()) or "")), reverse=True)
-    with ThreadPoolExecutor(min(os.cpu_count(), 4) + 1) as pool: passed = list(pool.map(run, every))
-    assert all(passed), "failing: " + ", ".join(n.stem for n, good in zip(every, passed) if not good)
+    every = sorted(
+        (
+            p
+            for p in where.glob("*.ipynb")
+            if p.stem.startswith(tuple(os.environ.get("NAMES", "").split()) or "")
+        ),
+        reverse=True,
+    )
+    with ThreadPoolExecutor(min(os.cpu_count(), 4) + 1) as pool:
+        passed = list(pool.map(run, every))
+    assert all(passed), "failing: " + ", ".join(
+        n.stem for n, good in zip(every, passed) if not good
+    )
 
 
 def site():
     "All about the site that needs no Quarto."
     call(sys.executable, ROOT/"tools"/"notebooks.py", "process")
     call(sys.executable, ROOT/"tools"/"links.py")
-    call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_site.py")
+    call(
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        ROOT / "tests" / "test_site.py",
+    )
 
 
 def call(*command, **kwargs):
     "Run a command and then print what it said, in one piece."
-    done = subprocess.run([str(c) for c in command], **{"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, **kwargs})
-    if done.stdout: print(done.stdout.rstrip(), flush=True)
+    done = subprocess.run(
+        [str(c) for c in command],
+        **{
+            "cwd": ROOT,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+            **kwargs,
+        },
+    )
+    if done.stdout:
+        print(done.stdout.rstrip(), flush=True)
     done.check_returncode()
 
 
@@ -92,30 +190,99 @@ def steps(folder):
     "Name of the make target, heading, what to do."
     python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
     return {
-        "sync": ("notebooks clean, package and README in step", lambda: call(python, tool, "check")),
-        "notebooks": ("notebooks run from the wheel, and stored numbers come out again", lambda: notebooks(folder)),
-        "engines": ("a sweep survives kills and ends the same on every engine", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_engines.py")),
-        "front": ("from somebody's model and pictures to a report, in Python and by the command",
-                  lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p",
-                               "no:logging", ROOT/"tests"/"test_front.py")),
-        "fuzz": ("odd input gives a right result or one clear line", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT/"tests"/"test_fuzz.py")),
-        "site": ("notebooks ready for the site, every link leads somewhere, nothing is loaded from elsewhere", site),
-        "browser": ("explorers answer in a real browser, and ask nothing of the network", lambda: call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:logging", ROOT/"tests"/"test_browser.py")),
+        "sync": (
+            "notebooks clean, package and README in step",
+            lambda: call(python, tool, "check"),
+        ),
+        "notebooks": (
+            "notebooks run from the wheel, and stored numbers come out again",
+            lambda: notebooks(folder),
+        ),
+        "engines": (
+            "a sweep survives kills and ends the same on every engine",
+            lambda: call(
+                python,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                ROOT / "tests" / "test_engines.py",
+            ),
+        ),
+        "front": (
+            "from somebody's model and pictures to a report, in Python and by the command",
+            lambda: call(
+                python,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:logging",
+                ROOT / "tests" / "test_front.py",
+            ),
+        ),
+        "fuzz": (
+            "odd input gives a right result or one clear line",
+            lambda: call(
+                python,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                ROOT / "tests" / "test_fuzz.py",
+            ),
+        ),
+        "site": (
+            (
+                "notebooks ready for the site, every link leads somewhere, nothing is loaded from"
+                " elsewhere"
+            ),
+            site,
+        ),
+        "browser": (
+            "explorers answer in a real browser, and ask nothing of the network",
+            lambda: call(
+                python,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:logging",
+                ROOT / "tests" / "test_browser.py",
+            ),
+        ),
         "wheel": ("wheel builds, installs elsewhere, and does the main job", lambda: wheel(folder)),
-        "nbdev": ("nbdev_test, which runs the same cells as the step notebooks", lambda: call(BIN/"nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing")),
+        "nbdev": (
+            "nbdev_test, which runs the same cells as the step notebooks",
+            lambda: call(BIN / "nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing"),
+        ),
     }
 
 
-# Steps that run side by side: the engines mostly wait, for processes to start and to be missed, and so do browsers.
-BESIDE = ("sync",), ("notebooks", "engines"), ("front", "fuzz", "site", "browser", "wheel"), ("nbdev",)
+# Steps that run side by side: the engines mostly wait, for processes to start and to be missed, and
+# so do browsers.
+BESIDE = (
+    ("sync",),
+    ("notebooks", "engines"),
+    ("front", "fuzz", "site", "browser", "wheel"),
+    ("nbdev",),
+)
 
 
 def timed(name, step):
     "Do a step; returns whether it passed."
     print(f"\n== {name}", flush=True)
     start = time.time()
-    try: step()
-    except (subprocess.CalledProcessError, AssertionError) as e: print(f"\nfailed: {name}\n{e}", flush=True)
+    try:
+        step()
+    except (subprocess.CalledProcessError, AssertionError) as e:
+        print(f"\nfailed: {name}\n{e}", flush=True)
     else:
         print(f"   passed in {time.time() - start:.0f} s: {name}", flush=True)
         return True
@@ -128,11 +295,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
         todo = steps(folder)
         wanted = sys.argv[1:] or [key for key in todo if key != "nbdev"]
-        if unknown := set(wanted) - set(todo): sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
+        if unknown := set(wanted) - set(todo):
+            sys.exit(f"no step is called {', '.join(sorted(unknown))}; there are {', '.join(todo)}")
         for group in BESIDE:
-            passed += pool.map(lambda key: timed(*todo[key]), [key for key in group if key in wanted])
-            if not all(passed): break
-    print(f"\n{(time.time() - began) / 60:.1f} minutes\n{sum(map(bool, passed))} passed, {passed.count(None)} failed", flush=True)
+            passed += pool.map(
+                lambda key: timed(*todo[key]), [key for key in group if key in wanted]
+            )
+            if not all(passed):
+                break
+    print(
+        f"\n{(time.time() - began) / 60:.1f} minutes\n{sum(map(bool, passed))} passed,"
+        f" {passed.count(None)} failed",
+        flush=True,
+    )
     sys.exit(not all(passed))
 
 

@@ -38,7 +38,8 @@ def address(vae, part) -> Address:
     if isinstance(part, Subspace):
         return Address.parse(Address("mu", part=Subspace(_tensor(part.basis))), vae.sites)
     part = _tensor(part)
-    if not part.numel(): raise InputError("the alignment is empty; name at least one latent or direction")
+    if not part.numel():
+        raise InputError("the alignment is empty; name at least one latent or direction")
     if part.is_floating_point(): return address(vae, Subspace(part))
     return Address.parse(f"mu[{','.join(map(str, part.flatten().tolist()))}]", vae.sites)
 
@@ -53,26 +54,29 @@ def _tensor(part) -> torch.Tensor:
 # %% ../nbs/18_abstraction.ipynb #18-008
 @torch.no_grad()
 def interchange(vae, base, source, part, chunk: int = 256) -> torch.Tensor:
-    """Pictures `[n, *image]` of images `base` whose aligned `part` of the latent means is that of the images `source` (Geiger et al. 2021).
+    """Pictures `[n, *image]` of images `base` whose aligned `part` of the latent means is that of
+    the images `source` (Geiger et al. 2021).
 
-    part: as `address` takes it; None for nothing, which is the plain reconstruction of `base`. Pixels are kept within the model's limits.
-    chunk: images at a time, no effect on the result.
-    """
+    part: as `address` takes it; None for nothing, which is the plain reconstruction of `base`.
+    Pixels are kept within the model's limits.
+    chunk: images at a time, no effect on the result."""
     vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
     place, (base, source) = part, image_pairs(vae, base, source)
     if part is not None: place = address(vae, part)
     def mean(b, s):
         old = vae.encode(b)[0]
         return old if place is None else place.merge(vae.sites["mu"], old, vae.encode(s)[0])
-    return torch.cat([vae.decode(mean(*pair)) for pair in zip(base.split(chunk), source.split(chunk))]).clamp(*vae.image_limits)
+    return torch.cat(
+        [vae.decode(mean(*pair)) for pair in zip(base.split(chunk), source.split(chunk))]
+    ).clamp(*vae.image_limits)
 
 # %% ../nbs/18_abstraction.ipynb #18-011
 def align(vae, data, size: int = 1, n: int = 256, seed: int = 0) -> dict:
     """Factor -> its `size` latents, by linear assignment on interventional responses.
 
-    The response is the mean absolute change of a latent when the factor alone changes, as a share of the factor's changes of all latents, over
-    `n` images. No latent serves two factors. A factor that moves nothing gets what is left.
-    """
+    The response is the mean absolute change of a latent when the factor alone changes, as a share
+    of the factor's changes of all latents, over `n` images. No latent serves two factors. A factor
+    that moves nothing gets what is left."""
     vae, size, n = adapt(vae), count(size, "size"), count(n, "n", 1, MOST_IMAGES)
     address(vae, [0]), check_world(data), seeded(seed)
     if size * len(data.factor_names) > (latents := vae.sites["mu"].units):
@@ -89,8 +93,9 @@ def align(vae, data, size: int = 1, n: int = 256, seed: int = 0) -> dict:
 WORLDS = ("set", "do")
 
 def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
-    """Whether values `a` and `b` `[n]` of a `Factor` are equal: the same class; for a continuous factor, or one of more than ten values, within
-    `tolerance` times its range, the short way round for a circular one. NaN equals nothing."""
+    """Whether values `a` and `b` `[n]` of a `Factor` are equal: the same class; for a continuous
+    factor, or one of more than ten values, within `tolerance` times its range, the short way
+    round for a circular one. NaN equals nothing."""
     if not isinstance(factor, Factor):
         raise InputError(f"expected a Factor, such as data.factor(name); got {factor!r:.60}")
     a, b = (table(v, "values", 1, finite=False) for v in (a, b))
@@ -98,14 +103,16 @@ def same(factor, a, b, tolerance: float = 0.1) -> np.ndarray:
     if len(a) != len(b):
         raise InputError(
             f"expected as many values of {factor.name} on both sides; got {len(a)} and {len(b)}")
-    if factor.kind != "continuous" and len(factor.values) <= 10: return (factor.classes(a) == factor.classes(b)) & np.isfinite(a + b)
+    if factor.kind != "continuous" and len(factor.values) <= 10:
+        return (factor.classes(a) == factor.classes(b)) & np.isfinite(a + b)
     gap, span = np.abs(a - b), factor.period
     return (np.minimum(gap, span - gap) if factor.kind == "circular" else gap) <= tolerance * span
 
 # %% ../nbs/18_abstraction.ipynb #18-018
 @dataclass(frozen=True)
 class Pairs:
-    "A `base` and a `source` sample whose `factor` differs, and the base as the `world` wants it with the source's factor, `wanted`: samples of one length, which may be 0."
+    """A `base` and a `source` sample whose `factor` differs, and the base as the `world` wants it
+    with the source's factor, `wanted`: samples of one length, which may be 0."""
     base: Sample
     source: Sample
     wanted: Sample
@@ -123,25 +130,36 @@ class Pairs:
     def __len__(self): return len(self.base)
 
 # %% ../nbs/18_abstraction.ipynb #18-020
-def draw_pairs(data, factor: str, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0) -> Pairs:
-    "Those of `n` random pairs whose `factor` differs by more than `same` allows, with what the SCM of `data` predicts."
+def draw_pairs(
+    data, factor: str, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0
+) -> Pairs:
+    """Those of `n` random pairs whose `factor` differs by more than `same` allows, with what the
+    SCM of `data` predicts."""
     f = check_world(data, "set", "do", "counterfactual").factor(factor)
     change, n = getattr(data, one_of(world, WORLDS, "world")), count(n, "n", 1, MOST_IMAGES)
     tolerance, seed = number(tolerance, "tolerance", 0, 1), np.atleast_1d(seeded(seed))
     base, source = (data.sample(n, (*seed, i)) for i in (1, 2))
     rows = np.flatnonzero(~same(f, base.factors[factor], source.factors[factor], tolerance))
     base, source = base[rows], source[rows]
-    wanted = change(**{factor: source.factors[factor].to_numpy()}).counterfactual(base) if len(rows) else base
+    wanted = (
+        change(**{factor: source.factors[factor].to_numpy()}).counterfactual(base)
+        if len(rows)
+        else base
+    )
     return Pairs(base, source, wanted, factor, world)
 
 # %% ../nbs/18_abstraction.ipynb #18-025
 class PictureReader:
-    """Reads the factors of pictures drawn by `vae`: a `Probe` on the codes of its own reconstructions of `n` images with all factors drawn independently.
+    """Reads the factors of pictures drawn by `vae`: a `Probe` on the codes of its own
+    reconstructions of `n` images with all factors drawn independently.
 
-    jitter: noise on the codes it learns from, as a share of each latent's spread, so that no reading hangs on less than that.
-    quality: factor -> accuracy or R² on held-out pictures. readable: the factors whose quality is at least `floor`.
-    """
-    def __init__(self, vae, data, n: int = 2000, floor: float = 0.65, jitter: float = 0.02, seed: int = 0):
+    jitter: noise on the codes it learns from, as a share of each latent's spread, so that no
+    reading hangs on less than that.
+    quality: factor -> accuracy or R² on held-out pictures. readable: the factors whose quality is
+    at least `floor`."""
+    def __init__(
+        self, vae, data, n: int = 2000, floor: float = 0.65, jitter: float = 0.02, seed: int = 0
+    ):
         vae, n, seed = adapt(vae), count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
         floor, jitter = number(floor, "floor"), number(jitter, "jitter", 0)
         address(vae, [0]), check_world(data)
@@ -155,7 +173,8 @@ class PictureReader:
         self.readable = [f for f in data.factor_names if self.quality[f] >= floor]
 
     def right(self, pictures, factors, names=None, tolerance: float = 0.1) -> pd.DataFrame:
-        "Whether each of the factors `names` (all readable ones) of each of `pictures` is read as in `factors`: booleans, a row a picture."
+        """Whether each of the factors `names` (all readable ones) of each of `pictures` is read as
+        in `factors`: booleans, a row a picture."""
         names = self.names(names)
         pictures = check_images(pictures, self.vae.image_shape, self.vae.image_limits)
         fits = isinstance(factors, pd.DataFrame) and {*names} <= {*factors}
@@ -164,7 +183,9 @@ class PictureReader:
                 f"expected a table of {', '.join(names)} with {len(pictures)} rows; got "
                 f"{factors!r:.60}")
         said = self.probe.read(represent(self.vae, pictures))
-        return pd.DataFrame({f: same(self.data.factor(f), said[f], factors[f], tolerance) for f in names})
+        return pd.DataFrame(
+            {f: same(self.data.factor(f), said[f], factors[f], tolerance) for f in names}
+        )
 
     def names(self, names=None) -> list:
         "The factors `names`, each once; by default those that are readable."
@@ -185,13 +206,15 @@ class PictureReader:
 # %% ../nbs/18_abstraction.ipynb #18-028
 @dataclass(frozen=True)
 class IIA:
-    """Interchange-intervention accuracy `value` of `factor`, with its exact interval over `n` pairs.
+    """Interchange-intervention accuracy `value` of `factor`, with its exact interval over `n`
+    pairs.
 
     NaN without pairs, or if the factor is not read.
 
-    chance: the score `none` without interchange, and `shuffled` with other sources. ceiling: that of the wanted pictures' reconstructions.
-    accuracy: factor -> share of pairs in which it is read as wanted, for the factors that are read; quality: of the reader, for all.
-    """
+    chance: the score `none` without interchange, and `shuffled` with other sources. ceiling: that
+    of the wanted pictures' reconstructions.
+    accuracy: factor -> share of pairs in which it is read as wanted, for the factors that are read;
+    quality: of the reader, for all."""
     factor: str
     world: str
     value: Estimate
@@ -204,15 +227,36 @@ class IIA:
     def row(self) -> dict:
         "The numbers as a row of a table."
         low, high = self.value.low.item(), self.value.high.item()
-        return {"factor": self.factor, "world": self.world, "IIA": self.value.value.item(), "low": low, "high": high, **self.chance, "ceiling": self.ceiling, "n": self.n}
+        return {
+            "factor": self.factor,
+            "world": self.world,
+            "IIA": self.value.value.item(),
+            "low": low,
+            "high": high,
+            **self.chance,
+            "ceiling": self.ceiling,
+            "n": self.n,
+        }
 
 # %% ../nbs/18_abstraction.ipynb #18-030
-def iia(vae, data, factor: str, part, reader: PictureReader = None, read=None, n: int = 256, world: str = "set", tolerance: float = 0.1, seed=0) -> IIA:
-    """Interchange-intervention accuracy (Geiger et al. 2021) of `factor` aligned with `part` of the latents (see `address`): `IIA`.
+def iia(
+    vae,
+    data,
+    factor: str,
+    part,
+    reader: PictureReader = None,
+    read=None,
+    n: int = 256,
+    world: str = "set",
+    tolerance: float = 0.1,
+    seed=0,
+) -> IIA:
+    """Interchange-intervention accuracy (Geiger et al. 2021) of `factor` aligned with `part` of the
+    latents (see `address`): `IIA`.
 
-    reader: trained if None. read: the factors that must be right; the reader's readable ones if None. n: random pairs, of which those count
-    whose factor differs. world: "set" or "do", see `draw_pairs`. tolerance: see `same`.
-    """
+    reader: trained if None. read: the factors that must be right; the reader's readable ones if
+    None. n: random pairs, of which those count whose factor differs. world: "set" or "do", see
+    `draw_pairs`. tolerance: see `same`."""
     address(vae, part)  # an error before the work
     pairs = draw_pairs(data, factor, n, world, tolerance, seed)
     return _score(_reader(vae, data, reader, read), pairs, part, read, tolerance)
@@ -230,12 +274,35 @@ def _score(reader, pairs, part, read, tolerance) -> IIA:
     names = reader.names(read)
     nothing, n = Estimate(*[xr.DataArray(np.nan)] * 3, len(pairs)), len(pairs)
     if not n or pairs.factor not in names:
-        return IIA(pairs.factor, pairs.world, nothing, n, dict(none=np.nan, shuffled=np.nan), np.nan, pd.Series(np.nan, names, float), reader.quality)
-    right = lambda source, part, base=pairs.base.images: reader.right(interchange(reader.vae, base, source, part), pairs.wanted.factors, names, tolerance)
+        return IIA(
+            pairs.factor,
+            pairs.world,
+            nothing,
+            n,
+            dict(none=np.nan, shuffled=np.nan),
+            np.nan,
+            pd.Series(np.nan, names, float),
+            reader.quality,
+        )
+    right = lambda source, part, base=pairs.base.images: reader.right(
+        interchange(reader.vae, base, source, part), pairs.wanted.factors, names, tolerance
+    )
     hit, source, wanted = right(pairs.source.images, part), pairs.source.images, pairs.wanted.images
-    none, shuffled, ceiling = (float(x.all(axis=1).mean()) for x in (right(source, None), right(source.roll(1, 0), part), right(wanted, None, wanted)))
+    none, shuffled, ceiling = (
+        float(x.all(axis=1).mean())
+        for x in (right(source, None), right(source.roll(1, 0), part), right(wanted, None, wanted))
+    )
     value = proportion(xr.DataArray(hit.all(axis=1).to_numpy(float), dims="pair"))
-    return IIA(pairs.factor, pairs.world, value, n, dict(none=none, shuffled=shuffled), ceiling, hit.mean(), reader.quality)
+    return IIA(
+        pairs.factor,
+        pairs.world,
+        value,
+        n,
+        dict(none=none, shuffled=shuffled),
+        ceiling,
+        hit.mean(),
+        reader.quality,
+    )
 
 # %% ../nbs/18_abstraction.ipynb #18-034
 def iia_table(vae, data, alignment: dict, reader: PictureReader = None, **options) -> pd.DataFrame:
@@ -246,20 +313,33 @@ def iia_table(vae, data, alignment: dict, reader: PictureReader = None, **option
     listed(alignment, check_world(data).factor_names, "factor")
     for part in alignment.values(): address(vae, part)
     reader = _reader(vae, data, reader, options.get("read"))
-    return pd.DataFrame([iia(vae, data, f, part, reader, **options).row() for f, part in alignment.items()]).set_index("factor")
+    return pd.DataFrame(
+        [iia(vae, data, f, part, reader, **options).row() for f, part in alignment.items()]
+    ).set_index("factor")
 
 # %% ../nbs/18_abstraction.ipynb #18-046
-def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int = 32, lr: float = 0.05, seed: int = 0) -> tuple:
-    """`(basis, losses)`: orthonormal rows `[size, latents]` whose interchange draws the wanted pictures of `pairs`, learned by DAS (Geiger et al. 2023).
+def fit_subspace(
+    vae,
+    pairs: Pairs,
+    size: int = 1,
+    steps: int = 150,
+    batch: int = 32,
+    lr: float = 0.05,
+    seed: int = 0,
+) -> tuple:
+    """`(basis, losses)`: orthonormal rows `[size, latents]` whose interchange draws the wanted
+    pictures of `pairs`, learned by DAS (Geiger et al. 2023).
 
-    losses: squared errors, summed over pixels, mean over the `batch` of each of the `steps` of Adam, whose rate falls from `lr` to a fiftieth. Only the rows of the rotation that are
-    swapped are kept, since the others change nothing. The model and the global random state are left as they were.
-    """
+    losses: squared errors, summed over pixels, mean over the `batch` of each of the `steps` of
+    Adam, whose rate falls from `lr` to a fiftieth. Only the rows of the rotation that are swapped
+    are kept, since the others change nothing. The model and the global random state are left as
+    they were."""
     vae, seed = adapt(vae), count(seed, "seed", 0, 2**63 - 1)
     address(vae, [0])  # an error unless the latents are a vector
     if not isinstance(pairs, Pairs):
         raise InputError(f"expected pairs, such as draw_pairs gives; got {pairs!r:.60}")
-    if not len(pairs): raise InputError(f"no pair differs in {pairs.factor}; there is nothing to learn from")
+    if not len(pairs):
+        raise InputError(f"no pair differs in {pairs.factor}; there is nothing to learn from")
     steps, batch = count(steps, "steps", 1, 100_000), count(batch, "batch", 1, 4096)
     site, lr = vae.sites["mu"], number(lr, "lr", high=10, above=0)
     size = count(size, f"the size of a subspace of {site.units} latents", 1, site.units)
@@ -274,7 +354,9 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
     weights, losses = list(turn.parameters()), []
     adam = torch.optim.Adam(weights, lr)
     slower = torch.optim.lr_scheduler.LinearLR(adam, 1, 0.02, steps)
-    for rows in torch.from_numpy(np.random.default_rng(seed).integers(len(pairs), size=(steps, batch))):
+    for rows in torch.from_numpy(
+        np.random.default_rng(seed).integers(len(pairs), size=(steps, batch))
+    ):
         drawn = vae.decode(Subspace(turn.weight).merge(site, base[rows], source[rows]).to(vae.like))
         loss = (drawn - wanted[rows]).to(exact).pow(2).flatten(1).sum(1).mean()
         for weight, slope in zip(weights, torch.autograd.grad(loss, weights)): weight.grad = slope
@@ -285,11 +367,12 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
 # %% ../nbs/18_abstraction.ipynb #18-048
 @dataclass(frozen=True)
 class Search:
-    """What `das` found: orthonormal rows `basis` `[size, latents]`, the `losses` of the steps, and its `IIA` on pairs `held` out and on those for `train`.
+    """What `das` found: orthonormal rows `basis` `[size, latents]`, the `losses` of the steps, and
+    its `IIA` on pairs `held` out and on those for `train`.
 
-    random: the IIA on the held-out pairs of random subspaces of the same size, `[draws]`. untrained: held-out `IIA` of the same search in the
-    untrained model, with the same factors read; None without this control.
-    """
+    random: the IIA on the held-out pairs of random subspaces of the same size, `[draws]`.
+    untrained: held-out `IIA` of the same search in the untrained model, with the same factors read;
+    None without this control."""
     basis: torch.Tensor
     losses: np.ndarray
     held: IIA
@@ -301,7 +384,14 @@ class Search:
         "The held-out numbers and the controls as a row of a table."
         blank = np.nan if self.untrained is None else self.untrained.value.value.item()
         draws = self.random if len(self.random) else np.array([np.nan])
-        return {**self.held.row(), "train": self.train.value.value.item(), "random": draws.mean(), "random_low": draws.min(), "random_high": draws.max(), "untrained": blank}
+        return {
+            **self.held.row(),
+            "train": self.train.value.value.item(),
+            "random": draws.mean(),
+            "random_low": draws.min(),
+            "random_high": draws.max(),
+            "untrained": blank,
+        }
 
 # %% ../nbs/18_abstraction.ipynb #18-050
 def random_subspaces(latents: int, size: int = 1, draws: int = 10, seed: int = 0) -> torch.Tensor:
@@ -313,13 +403,27 @@ def random_subspaces(latents: int, size: int = 1, draws: int = 10, seed: int = 0
     return torch.linalg.qr(normal).Q.mT
 
 # %% ../nbs/18_abstraction.ipynb #18-052
-def das(vae, data, factor: str, size: int = 1, reader: PictureReader = None, read=None, n: int = 256, world: str = "set", tolerance: float = 0.1,
-        draws: int = 10, control: bool = True, seed: int = 0, **training) -> Search:
-    """The subspace of `size` that carries `factor`, by distributed alignment search (Geiger et al. 2023), with its controls: `Search`.
+def das(
+    vae,
+    data,
+    factor: str,
+    size: int = 1,
+    reader: PictureReader = None,
+    read=None,
+    n: int = 256,
+    world: str = "set",
+    tolerance: float = 0.1,
+    draws: int = 10,
+    control: bool = True,
+    seed: int = 0,
+    **training,
+) -> Search:
+    """The subspace of `size` that carries `factor`, by distributed alignment search (Geiger et al.
+    2023), with its controls: `Search`.
 
-    n: random pairs to learn from, and as many new ones to test on. draws: random subspaces. control: whether to search the untrained model,
-    too. training: steps, batch and lr of `fit_subspace`. Others: see `iia`.
-    """
+    n: random pairs to learn from, and as many new ones to test on. draws: random subspaces.
+    control: whether to search the untrained model, too. training: steps, batch and lr of
+    `fit_subspace`. Others: see `iia`."""
     draws, seed = count(draws, "draws", 0, 10_000), count(seed, "seed", 0, 2**32 - 1)
     size = count(size, "size", 1, 10_000)
     control = one_of(control, (False, True), "setting of control")
@@ -329,8 +433,26 @@ def das(vae, data, factor: str, size: int = 1, reader: PictureReader = None, rea
     basis, losses = fit_subspace(vae, train, size, seed=seed, **training)
     found, learned = (_score(reader, pairs, basis, read, tolerance) for pairs in (held, train))
     names = list(found.accuracy.index)
-    def chance(part): return reader.right(interchange(vae, held.base.images, held.source.images, part), held.wanted.factors, names, tolerance).all(axis=1).mean()
-    random = np.array([chance(b) for b in random_subspaces(basis.shape[1], size, draws, seed)]) + 0 * found.value.value.item()  # NaN where undefined
+    def chance(part):
+        return (
+            reader.right(
+                interchange(vae, held.base.images, held.source.images, part),
+                held.wanted.factors,
+                names,
+                tolerance,
+            )
+            .all(axis=1)
+            .mean()
+        )
+    # NaN where undefined
+    random = (
+        np.array([chance(b) for b in random_subspaces(basis.shape[1], size, draws, seed)])
+        + 0 * found.value.value.item()
+    )
     options = dict(n=n, world=world, tolerance=tolerance, draws=0, control=False, seed=seed)
-    blank = das(untrained(vae, seed), data, factor, size, read=names, **options, **training).held if control else None
+    blank = (
+        das(untrained(vae, seed), data, factor, size, read=names, **options, **training).held
+        if control
+        else None
+    )
     return Search(basis, losses, found, learned, random, blank)

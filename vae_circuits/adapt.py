@@ -23,26 +23,62 @@ from .core import InputError, callable_module, count, one_of
 from .quantized import nearest
 from .scm import SCM, Run, Site, Sites, descendants, edited, memory
 from .snapshot import TRACED, Snapshot
-from .tracing import PASSES, NotTraceable, Trace, batch, drawn, evaluation, first_line, hooked, hooks, is_tensor, trace
+from vae_circuits.tracing import (
+    PASSES,
+    NotTraceable,
+    Trace,
+    batch,
+    drawn,
+    evaluation,
+    first_line,
+    hooked,
+    hooks,
+    is_tensor,
+    trace,
+)
 
 # %% ../nbs/06_adapt.ipynb #06-006
 MEANS = ("mean", "mu", "loc", "z_mean", "z_mu", "z_loc", "embedding")
-SPREADS = {"logvar": ("logvar", "log_var", "z_log_var", "z_logvar", "log_variance", "log_sigma2", "log_covariance"),
-           "std": ("std", "scale", "sigma", "stddev", "std_dev", "z_std", "z_sigma", "z_scale"),
-           "var": ("var", "variance", "sigma2", "z_var"),
-           "logstd": ("logstd", "log_std", "log_scale", "log_sigma", "logsigma", "z_log_std", "z_logstd")}
-TO_LOGVAR = {"logvar": lambda v: v, "std": lambda v: 2 * v.log(), "var": lambda v: v.log(), "logstd": lambda v: 2 * v}
+SPREADS = {
+    "logvar": (
+        "logvar",
+        "log_var",
+        "z_log_var",
+        "z_logvar",
+        "log_variance",
+        "log_sigma2",
+        "log_covariance",
+    ),
+    "std": ("std", "scale", "sigma", "stddev", "std_dev", "z_std", "z_sigma", "z_scale"),
+    "var": ("var", "variance", "sigma2", "z_var"),
+    "logstd": ("logstd", "log_std", "log_scale", "log_sigma", "logsigma", "z_log_std", "z_logstd"),
+}
+TO_LOGVAR = {
+    "logvar": lambda v: v,
+    "std": lambda v: 2 * v.log(),
+    "var": lambda v: v.log(),
+    "logstd": lambda v: 2 * v,
+}
 
 def posterior(out, spread: str = None) -> tuple:
-    """Mean and log variance from what an encoder returned: by the names of its fields, or else the first two of a tuple.
+    """Mean and log variance from what an encoder returned: by the names of its fields, or else the
+    first two of a tuple.
 
-    spread: what the second one is, if its name does not count: one of 'logvar', 'std', 'var', 'logstd'.
-    """
+    spread: what the second one is, if its name does not count: one of 'logvar', 'std', 'var',
+    'logstd'."""
     if (found := _by_name(out, spread)) is not None: return found
-    if isinstance(out, (tuple, list)) and len(out) >= 2 and all(isinstance(o, torch.Tensor) for o in out[:2]):
+    if (
+        isinstance(out, (tuple, list))
+        and len(out) >= 2
+        and all(isinstance(o, torch.Tensor) for o in out[:2])
+    ):
         return out[0], TO_LOGVAR[spread or "logvar"](out[1])
     names = f" with {', '.join(map(str, out))}" if isinstance(out, dict) else ""
-    raise InputError(f"the encoder returned a {type(out).__name__}{names}; expected (mu, logvar), fields of these names, a Normal or a latent_dist; or pass posterior=function of it that gives (mu, logvar)")
+    raise InputError(
+        f"the encoder returned a {type(out).__name__}{names}; expected (mu, logvar), fields of"
+        " these names, a Normal or a latent_dist; or pass posterior=function of it that gives (mu,"
+        " logvar)"
+    )
 
 def _by_name(out, spread) -> tuple | None:
     out = getattr(out, "latent_dist", out)
@@ -53,23 +89,30 @@ def _by_name(out, spread) -> tuple | None:
         if mean is not None and found is not None: return mean, TO_LOGVAR[spread or kind](found)
     return None
 
-def _first(out, names): return next((f for name in names if isinstance(f := _field(out, name), torch.Tensor)), None)
+def _first(out, names):
+    return next((f for name in names if isinstance(f := _field(out, name), torch.Tensor)), None)
 
 def _of_distribution(out) -> tuple:
-    "Mean and log variance of a Gaussian of independent latents; `InputError` for any other distribution."
+    """Mean and log variance of a Gaussian of independent latents; `InputError` for any other
+    distribution."""
     base = out
     while isinstance(base, torch.distributions.Independent): base = base.base_dist
     if not isinstance(base, torch.distributions.Normal):
-        raise InputError(f"the encoder returned a {type(base).__name__}; expected a Normal, whose latents are independent, or pass posterior=function of it that gives (mu, logvar)")
+        raise InputError(
+            f"the encoder returned a {type(base).__name__}; expected a Normal, whose latents are"
+            " independent, or pass posterior=function of it that gives (mu, logvar)"
+        )
     return base.loc, 2 * base.scale.log()
 
 # %% ../nbs/06_adapt.ipynb #06-006b
 def reading(once, twice, spread: str = None, more=None):
-    """How to read an encoder that returned `once` and `twice` for the same images: a function of such a thing, giving mean and log variance.
+    """How to read an encoder that returned `once` and `twice` for the same images: a function of
+    such a thing, giving mean and log variance.
 
-    spread: what the second tensor is, or a function of what the encoder returns that gives (mu, logvar); None where names or numbers tell.
-    more: what it returned for other images, of all kinds, for the numbers to tell; None if there is nothing.
-    """
+    spread: what the second tensor is, or a function of what the encoder returns that gives (mu,
+    logvar); None where names or numbers tell.
+    more: what it returned for other images, of all kinds, for the numbers to tell; None if there is
+    nothing."""
     if callable(spread): return functools.partial(_two, spread)
     if spread is not None: one_of(spread, SPREADS, "posterior")
     if _by_name(once, spread) is not None: return functools.partial(posterior, spread=spread)
@@ -77,34 +120,74 @@ def reading(once, twice, spread: str = None, more=None):
     places = _places(once, twice)
     second = [out[places[1]] for out in (once, more) if out is not None]
     if spread is None and _positive(second):
-        raise InputError("the second tensor of the encoder is never below 0, so it is probably no log variance; say which it is: posterior='std', 'var', 'logvar' or 'logstd'")
+        raise InputError(
+            "the second tensor of the encoder is never below 0, so it is probably no log variance;"
+            " say which it is: posterior='std', 'var', 'logvar' or 'logstd'"
+        )
     return functools.partial(_at, places, spread or "logvar")
 
 def _at(places, spread, out): return out[places[0]], TO_LOGVAR[spread](out[places[1]])
 
 def _two(function, out) -> tuple:
     found = function(out)
-    if isinstance(found, (tuple, list)) and len(found) == 2 and all(isinstance(f, torch.Tensor) for f in found): return tuple(found)
-    raise InputError(f"posterior=function must give two tensors, (mu, logvar); got a {type(found).__name__}")
+    if (
+        isinstance(found, (tuple, list))
+        and len(found) == 2
+        and all(isinstance(f, torch.Tensor) for f in found)
+    ):
+        return tuple(found)
+    raise InputError(
+        f"posterior=function must give two tensors, (mu, logvar); got a {type(found).__name__}"
+    )
 
 def _places(once, twice) -> tuple:
-    "Where in a tuple the mean and its companion are: the first two tensors that are no draw, and no copy of the mean."
+    """Where in a tuple the mean and its companion are: the first two tensors that are no draw, and
+    no copy of the mean."""
     tensors = [i for i, o in enumerate(once) if isinstance(o, torch.Tensor)]
     still = [i for i in tensors if _same(once[i], twice[i])]
-    if len(still) < 2: raise InputError("the encoder returns other numbers for the same images each time: it draws random numbers, or changes itself; expected a mean and a log variance that stay the same in evaluation mode")
-    distinct = [i for k, i in enumerate(still) if not any(torch.equal(once[i], once[j]) for j in still[:k])]
+    if len(still) < 2:
+        raise InputError(
+            "the encoder returns other numbers for the same images each time: it draws random"
+            " numbers, or changes itself; expected a mean and a log variance that stay the same in"
+            " evaluation mode"
+        )
+    distinct = [
+        i for k, i in enumerate(still) if not any(torch.equal(once[i], once[j]) for j in still[:k])
+    ]
     return tuple((distinct if len(distinct) > 1 else still)[:2])
 
 # %% ../nbs/06_adapt.ipynb #06-006c
-_PASSED = ("Add", "Sub", "Mul", "Div", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Split", "Chunk", "Slice", "Select", "Clone", "ToCopy", "T", "Transpose", "Permute", "Cat")
+_PASSED = (
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "View",
+    "UnsafeView",
+    "ReshapeAlias",
+    "Squeeze",
+    "Unsqueeze",
+    "Split",
+    "Chunk",
+    "Slice",
+    "Select",
+    "Clone",
+    "ToCopy",
+    "T",
+    "Transpose",
+    "Permute",
+    "Cat",
+)
 _WEIGHTS = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "MkldnnConvolution")
 
 def _positive(tensors) -> bool:
-    "Whether no number in `tensors` is below 0, some are above, and they do not come from a layer of weights, whose numbers may be so by chance."
+    """Whether no number in `tensors` is below 0, some are above, and they do not come from a layer
+    of weights, whose numbers may be so by chance."""
     steps = [tensors[0].grad_fn]
     while steps:
         step = steps.pop()
-        name, before = step.name().split("Backward")[0] if step else "", [s for s, _ in step.next_functions if s] if step else []
+        name = step.name().split("Backward")[0] if step else ""
+        before = [s for s, _ in step.next_functions if s] if step else []
         if name in _WEIGHTS: return False
         if name in _PASSED and not (name in ("Mul", "Div") and len(before) > 1): steps += before
     numbers = torch.cat([t.detach().flatten().double() for t in tensors])
@@ -113,22 +196,32 @@ def _positive(tensors) -> bool:
 
 def _same(a, b):
     "Equal to the bit on a CPU; other devices may add up in another order."
-    return a.shape == b.shape and (torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) if a.device.type == "cpu" else _close(a, b))
+    return a.shape == b.shape and (
+        torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)
+        if a.device.type == "cpu"
+        else _close(a, b)
+    )
 
 # %% ../nbs/06_adapt.ipynb #06-008
 def image(out) -> torch.Tensor:
-    "The image from what a decoder returned: a tensor, a tuple that begins with it, or a field `sample`, `reconstruction` or `recon_x`."
+    """The image from what a decoder returned: a tensor, a tuple that begins with it, or a field
+    `sample`, `reconstruction` or `recon_x`."""
     if isinstance(out, torch.Tensor): return out
     for name in ("sample", "reconstruction", "recon_x"):
         if isinstance(found := _field(out, name), torch.Tensor): return found
-    if isinstance(out, (tuple, list)) and len(out) and isinstance(out[0], torch.Tensor): return out[0]
-    raise InputError(f"the decoder returned a {type(out).__name__}; expected a tensor of images, or a field sample or reconstruction")
+    if isinstance(out, (tuple, list)) and len(out) and isinstance(out[0], torch.Tensor):
+        return out[0]
+    raise InputError(
+        f"the decoder returned a {type(out).__name__}; expected a tensor of images, or a field"
+        " sample or reconstruction"
+    )
 
 def _field(out, name): return out.get(name) if isinstance(out, dict) else getattr(out, name, None)
 
 # %% ../nbs/06_adapt.ipynb #06-011
 class Gaussian(nn.Module):
-    "A foreign VAE with a Gaussian posterior: `forward(x, eps, visit)`. `read` makes mean and log variance of what its encoder returns."
+    """A foreign VAE with a Gaussian posterior: `forward(x, eps, visit)`. `read` makes mean and log
+    variance of what its encoder returns."""
     special = ("mu", "logvar", "z", "recon")
 
     def __init__(self, model, read=posterior):
@@ -139,7 +232,14 @@ class Gaussian(nn.Module):
         z = None
         if x is not None:
             mu, logvar = self.read(_half(self.model, "encode")(x))
-            mu, logvar = visit("mu", mu), visit("logvar", logvar if logvar.ndim == mu.ndim and logvar.shape == mu.shape else logvar.expand_as(mu))
+            mu, logvar = visit("mu", mu), visit(
+                "logvar",
+                (
+                    logvar
+                    if logvar.ndim == mu.ndim and logvar.shape == mu.shape
+                    else logvar.expand_as(mu)
+                ),
+            )
             z = mu if eps is None else mu + (0.5 * logvar).exp() * eps
         visit("recon", image(_half(self.model, "decode")(visit("z", z))))
 
@@ -161,7 +261,10 @@ class Quantized(nn.Module):
         z = None
         if x is not None:
             latents = visit("latents", _latents(_half(self.model, "encode")(x)))
-            vectors = latents if latents.shape[1] == self.codebook.embedding_dim else latents[:, None]  # flat ones may be coded number by number
+            # flat ones may be coded number by number
+            vectors = (
+                latents if latents.shape[1] == self.codebook.embedding_dim else latents[:, None]
+            )
             codes = visit("codes", nearest(vectors, self.codebook.weight)[:, None])
             z = F.embedding(codes[:, 0], self.codebook.weight).movedim(-1, 1).reshape(latents.shape)
         visit("recon", image(_decoding(self.model)(visit("z", z))))
@@ -175,144 +278,240 @@ def _latents(out):
 
 # %% ../nbs/06_adapt.ipynb #06-019
 def _decoding(model):
-    "The decoder after quantization. diffusers' `decode` would quantize again, and has a switch against it."
+    """The decoder after quantization. diffusers' `decode` would quantize again, and has a switch
+    against it."""
     half = _half(model, "decode")
     return functools.partial(half, force_not_quantize=True) if hasattr(model, "quantize") else half
 
 # %% ../nbs/06_adapt.ipynb #06-047
 class Adapted(SCM):
-    "A foreign VAE as an `SCM`. `reason` says why it could not be traced, or is None; `keeps`, whether its decoder needs what its encoder kept."
+    """A foreign VAE as an `SCM`. `reason` says why it could not be traced, or is None; `keeps`,
+    whether its decoder needs what its encoder kept."""
     def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf)):
-        self.network, self.image_shape, self.image_limits, self.keeps = network, image_shape, image_limits, False
-        with _own_draws(x := probe(network, image_shape)), _explained(x): self._try(x)
+        self.network, self.image_shape = network, image_shape
+        self.image_limits, self.keeps = image_limits, False
+        with _own_draws(x := probe(network, image_shape)), _explained(x):
+            self._try(x)
 
-    def __reduce__(self): return Adapted, (self.network, self.image_shape, self.image_limits)
+    def __reduce__(self):
+        return Adapted, (self.network, self.image_shape, self.image_limits)
 
     def _try(self, x):
         z, self.calls = self._first(x)
-        eps = torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z) if "mu" in self.network.special else None
+        eps = (
+            torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
+            if "mu" in self.network.special
+            else None
+        )
         network = self.network
         self.trace, self.reason = _verified(network, x, eps)
-        if self.trace and drawn(self.trace, network.special): raise InputError(RANDOM)
-        self.sites, self.paths = _traced_sites(self.trace, network.special) if self.trace else self._live_sites(x, eps)
-        if isinstance(network, Quantized): self.sites = self.sites.coded(len(network.codebook.weight))
+        if self.trace and drawn(self.trace, network.special):
+            raise InputError(RANDOM)
+        self.sites, self.paths = (
+            _traced_sites(self.trace, network.special) if self.trace else self._live_sites(x, eps)
+        )
+        if isinstance(network, Quantized):
+            self.sites = self.sites.coded(len(network.codebook.weight))
         self._check(x, eps)
         self.snapshot = Snapshot(network, lambda: self._first(x[:1]))
 
     @property
-    def like(self): return next(self.network.parameters(), torch.zeros(()))
+    def like(self):
+        return next(self.network.parameters(), torch.zeros(()))
 
     def equation(self, site, parents, eps=None):
-        if site == "z" and eps is None and "mu" in self.sites: return parents[self.sites["z"].parents.index("mu")]
+        if site == "z" and eps is None and "mu" in self.sites:
+            return parents[self.sites["z"].parents.index("mu")]
         rows = len(parents[0])
         if rows > self.trace.limit:
-            split = zip(*(p.split(self.trace.limit) for p in (*parents, *([] if eps is None else [eps]))))
-            return torch.cat([self.equation(site, p[:len(parents)], p[-1] if eps is not None else None) for p in split])
+            split = zip(
+                *(p.split(self.trace.limit) for p in (*parents, *([] if eps is None else [eps])))
+            )
+            return torch.cat([
+                self.equation(site, p[: len(parents)], p[-1] if eps is not None else None)
+                for p in split
+            ])
         names = {"x": self.trace.x} | {s: self.trace.names[self.paths[s]] for s in self.sites}
-        known = self.trace.bind(self.network) | dict(zip((names[p] for p in self.sites[site].parents), parents))
-        if eps is not None and self.trace.eps is not None: known[self.trace.eps] = eps
+        known = self.trace.bind(self.network) | dict(
+            zip((names[p] for p in self.sites[site].parents), parents)
+        )
+        if eps is not None and self.trace.eps is not None:
+            known[self.trace.eps] = eps
         return self.trace.values(known, [names[site]], rows)[names[site]]
 
     def untraced(self) -> str | None:
         "Why a pass must go through the model itself; None if the trace serves."
-        if self.trace is None: return self.reason
-        if hooked(self.network): return "there are hooks on the model, which must fire in every pass"
-        if what := self.snapshot.changed(): return f"{what} has changed since the model was adapted; adapt it anew"
+        if self.trace is None:
+            return self.reason
+        if hooked(self.network):
+            return "there are hooks on the model, which must fire in every pass"
+        if what := self.snapshot.changed():
+            return f"{what} has changed since the model was adapted; adapt it anew"
         return None
 
     def _compute(self, x, known, parts, eps, record, *own):
-        if self.untraced() is None: return super()._compute(x, known, parts, eps, record, *own)
+        if self.untraced() is None:
+            return super()._compute(x, known, parts, eps, record, *own)
         return self.live(x, known, parts, eps, record)
 
     def live(self, x, whole, parts, eps, record) -> Run:
         "One full pass through the model itself, with hooks. Arguments as sorted by `run`."
-        if x is None and "z" not in whole: raise InputError("images are needed, or z, since this model runs as a whole; pass them as the first argument")
-        if x is None and self.keeps: raise InputError("images are needed: the decoder of this model reads what its encoder kept of the images that it saw last; pass them, or given=run")
+        if x is None and "z" not in whole:
+            raise InputError(
+                "images are needed, or z, since this model runs as a whole; pass them as the first"
+                " argument"
+            )
+        if x is None and self.keeps:
+            raise InputError(
+                "images are needed: the decoder of this model reads what its encoder kept of the"
+                " images that it saw last; pass them, or given=run"
+            )
         names, kept, reached = {path: site for site, path in self.paths.items()}, {}, set()
         shape = (len(whole["z"]) if x is None else len(x),)
         def visit(path, value):
-            if path == "z" and x is not None: self._arrived(calls)
-            if path not in names: return value
+            if path == "z" and x is not None:
+                self._arrived(calls)
+            if path not in names:
+                return value
             site = names[path]
             if value is not None and tuple(value.shape) != shape + self.sites[site].shape:
-                raise InputError(f"{site} has shape {list(value.shape)} in this pass, expected {[*shape, *self.sites[site].shape]}: it does not belong to the images one by one")
+                raise InputError(
+                    f"{site} has shape {list(value.shape)} in this pass, expected"
+                    f" {[*shape, *self.sites[site].shape]}: it does not belong to the images one"
+                    " by one"
+                )
             reached.add(site)
-            if site in whole: value = whole[site].clone()
-            for address, new in parts.get(site, ()): value = edited(value, address, self.sites[site], new)
-            if site in record: kept[site] = value
+            if site in whole:
+                value = whole[site].clone()
+            for address, new in parts.get(site, ()):
+                value = edited(value, address, self.sites[site], new)
+            if site in record:
+                kept[site] = value
             return value.clone()  # an in-place operation may follow
         touched, calls = {self.paths[s].split(":")[0] for s in {*whole, *parts, *record}}, {}
         self._pass(x, eps, visit, touched, calls)
-        if lost := [s for s in (*whole, *parts) if s not in reached]: raise InputError(f"{lost[0]} was not set: the model skipped it in this pass{'' if x is not None else ', since without images it starts at z'}")
+        if lost := [s for s in (*whole, *parts) if s not in reached]:
+            raise InputError(
+                f"{lost[0]} was not set: the model skipped it in this"
+                f" pass{'' if x is not None else ', since without images it starts at z'}"
+            )
         return Run({s: kept[s] for s in self.sites if s in kept}, eps, x)
 
     def _pass(self, x, eps, visit, touched=None, calls=None):
-        "One pass through the model as a whole; `calls` counts those of each module. Nobody's random numbers are used up."
+        """One pass through the model as a whole; `calls` counts those of each module. Nobody's
+        random numbers are used up."""
         with evaluation(self.network), _own_draws(self.like):
             calls = {} if calls is None else calls
-            if x is None: calls.update(self.calls if self.snapshot.changed() is None else self._first(probe(self.network, self.image_shape))[1])
-            with hooks(self.network, visit, touched, calls): self.network(x, eps, visit)
+            if x is None:
+                calls.update(
+                    self.calls
+                    if self.snapshot.changed() is None
+                    else self._first(probe(self.network, self.image_shape))[1]
+                )
+            with hooks(self.network, visit, touched, calls):
+                self.network(x, eps, visit)
 
     def _arrived(self, calls):
-        "At z: whatever the encoder skipped for these images counts as called, so that names in the decoder stay what they are."
+        """At z: whatever the encoder skipped for these images counts as called, so that names in
+        the decoder stay what they are."""
         if more := [path for path, times in calls.items() if times > self.calls.get(path, 0)]:
-            raise InputError(f"the encoder called {more[0]} {calls[more[0]]} times for these images, and {self.calls.get(more[0], 0)} for others; its calls have no fixed names")
+            raise InputError(
+                f"the encoder called {more[0]} {calls[more[0]]} times for these images, and"
+                f" {self.calls.get(more[0], 0)} for others; its calls have no fixed names"
+            )
         calls.update(self.calls)
 
     def _first(self, x):
         "The latents of `x`, and how often the encoder called each module."
         calls, found = {}, []
         def visit(name, value):
-            if name == "z": found.extend((value, dict(calls)))
+            if name == "z":
+                found.extend((value, dict(calls)))
             return value
-        with torch.no_grad(), evaluation(self.network), hooks(self.network, visit, calls=calls): self.network(x, None, visit)
+        with torch.no_grad(), evaluation(self.network), hooks(self.network, visit, calls=calls):
+            self.network(x, None, visit)
         return found
 
     def _live_sites(self, x, eps):
         "Sites found by running: each may depend on all before it."
         seen, sites, paths = {}, [], {}
         def visit(name, value):
-            if len(value) == len(x) and value.ndim > 1 and id(value) not in map(id, seen.values()): seen[name] = value
-            elif name in self.network.special: seen.update({name: value})
+            if len(value) == len(x) and value.ndim > 1 and id(value) not in map(id, seen.values()):
+                seen[name] = value
+            elif name in self.network.special:
+                seen.update({name: value})
             return value
-        with torch.no_grad(): self._pass(x, eps, visit)
+        with torch.no_grad():
+            self._pass(x, eps, visit)
         for name, value in seen.items():
             discrete = not value.is_floating_point()
-            before = ("x", *(p for p in paths if (p, name) != ("mu", "logvar")))  # the encoder gives these two together
-            sites.append(Site(name, tuple(value.shape[1:]), before, int(value.ndim == 3 and not discrete), discrete))
+            # the encoder gives these two together
+            before = ("x", *(p for p in paths if (p, name) != ("mu", "logvar")))
+            sites.append(
+                Site(
+                    name,
+                    tuple(value.shape[1:]),
+                    before,
+                    int(value.ndim == 3 and not discrete),
+                    discrete,
+                )
+            )
             paths[name] = name
         return Sites(sites), paths
 
     @torch.no_grad()
     def _check(self, x, eps):
-        "The same images must give the same numbers, an image's numbers must not depend on its neighbours, and must not be changed by a pass."
-        special, was = [s for s in ("mu", "logvar", "latents", "z", "recon") if s in self.sites], x.clone()
+        """The same images must give the same numbers, an image's numbers must not depend on its
+        neighbours, and must not be changed by a pass."""
+        special = [s for s in ("mu", "logvar", "latents", "z", "recon") if s in self.sites]
+        was = x.clone()
         def go(images, rows=slice(None), seed=0):
             torch.manual_seed(seed)
             return self._glance(images, None if eps is None else eps[rows], special)
-        def decode(z): return self.live(None, {"z": z}, {}, None, special[-1:])[special[-1]]
+        def decode(z):
+            return self.live(None, {"z": z}, {}, None, special[-1:])[special[-1]]
         self.snapshot = _Unchanged
         def draws(images, visit=lambda name, value: value):
             before = _dice()[0]
-            with evaluation(self.network): self.network(images, eps if images is not None else None, visit)
+            with evaluation(self.network):
+                self.network(images, eps if images is not None else None, visit)
             return _dice()[0] != before
         first = go(x)
         z = first["z"]
         pictures, rolls = decode(z), self.trace is None and draws(x)
-        if rolls and draws(None, lambda name, value: z if name == "z" else value): raise InputError(RANDOM)
-        if not x.equal(was): raise InputError("the encoder changes its input in place, so that images are others after they were looked at; let it begin with x = x.clone()")
-        again = [go(x, seed=seed) for seed in range(1, 20 if rolls else 2)]  # a rare draw is not seen at once
-        alone = go(x[2:], slice(2, 3))  # the last row: one in the middle stays where it is when they are turned around
+        if rolls and draws(None, lambda name, value: z if name == "z" else value):
+            raise InputError(RANDOM)
+        if not x.equal(was):
+            raise InputError(
+                "the encoder changes its input in place, so that images are others after they were"
+                " looked at; let it begin with x = x.clone()"
+            )
+        # a rare draw is not seen at once
+        again = [go(x, seed=seed) for seed in range(1, 20 if rolls else 2)]
+        # the last row: one in the middle stays where it is when they are turned around
+        alone = go(x[2:], slice(2, 3))
         for site in special:
-            if not all(_same(first[site], other[site]) for other in again): raise InputError(f"{site} of the same images is another in every pass: {RANDOM}")
-        if self.trace and (limit := self.trace.limit) < 256:  # here the model, or PyTorch, takes another way
+            if not all(_same(first[site], other[site]) for other in again):
+                raise InputError(f"{site} of the same images is another in every pass: {RANDOM}")
+        # here the model, or PyTorch, takes another way
+        if self.trace and (limit := self.trace.limit) < 256:
             many = go(x[torch.arange(limit + 1) % 3], torch.arange(limit + 1) % 3)
-            if not all(_close(many[site][:3], first[site]) for site in first): raise InputError(f"the model does something else for more than {limit} images at a time; such a model has no effect of one image")
+            if not all(_close(many[site][:3], first[site]) for site in first):
+                raise InputError(
+                    f"the model does something else for more than {limit} images at a time; such a"
+                    " model has no effect of one image"
+                )
         for site, values in alone.items():
-            if not _close(first[site][2:], values): raise InputError(f"{site} of an image depends on the other images in the batch; such a model has no effect of one image")
+            if not _close(first[site][2:], values):
+                raise InputError(
+                    f"{site} of an image depends on the other images in the batch; such a model has"
+                    " no effect of one image"
+                )
         def same():
-            try: return _close(pictures[:1], decode(z[:1]))
-            except Exception: return False  # what was kept belongs to other images
+            try:
+                return _close(pictures[:1], decode(z[:1]))
+            except Exception:
+                return False  # what was kept belongs to other images
         self.keeps = self._bypassed() or not same()
         go(0.1 * x[:1], slice(1))  # an encoder may keep what is 0 for one image and not for another
         self.keeps = self.keeps or not same()
@@ -322,20 +521,26 @@ class Adapted(SCM):
         names, found = {path: site for site, path in self.paths.items()}, {}
         def visit(path, value):
             site = names.get(path)
-            if site in special: found[site] = value.clone()
-            elif site and len(value) == len(x): found[site] = value.flatten(1)[:, ::max(1, value[0].numel() // 64)].clone()
+            if site in special:
+                found[site] = value.clone()
+            elif site and len(value) == len(x):
+                found[site] = value.flatten(1)[:, ::max(1, value[0].numel() // 64)].clone()
             return value
         self._pass(x, eps, visit)
         return found
 
     def _bypassed(self) -> bool:
         "Whether the trace has a way from the images to the decoder that does not go through z."
-        if self.trace is None or "z" not in self.sites: return False
+        if self.trace is None or "z" not in self.sites:
+            return False
         behind = descendants(self.sites, ["z"])
         return any(p not in behind for s in behind - {"z"} for p in self.sites[s].parents)
 
 # %% ../nbs/06_adapt.ipynb #06-047b
-RANDOM = "the model draws random numbers, or changes itself, in evaluation mode; expected the same numbers, with dropout and sampling off"
+RANDOM = (
+    "the model draws random numbers, or changes itself, in evaluation mode; expected the same"
+    " numbers, with dropout and sampling off"
+)
 
 def probe(network, image_shape, rows: int = 3):
     "Random images `[rows, *image_shape]` in the type and on the device of the network's weights."
@@ -345,66 +550,99 @@ def probe(network, image_shape, rows: int = 3):
 @contextmanager
 def _explained(x):
     "A model may raise anything; what it says is put into one line."
-    try: yield
-    except InputError: raise
-    except Exception as e: raise InputError(f"the model failed on images of shape {list(x.shape)}: {first_line(e)}. Is image_shape right?") from e
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as e:
+        raise InputError(
+            f"the model failed on images of shape {list(x.shape)}: {first_line(e)}. Is image_shape"
+            " right?"
+        ) from e
 
 @contextmanager
 def _own_draws(like):
     "Within the block, random numbers are drawn apart from everybody else's."
     numbers, plain = np.random.get_state(), random.getstate()
     try:
-        with torch.random.fork_rng(devices=[like.device] if like.device.type == "cuda" else []): yield
-    finally: np.random.set_state(numbers), random.setstate(plain)
+        with torch.random.fork_rng(devices=[like.device] if like.device.type == "cuda" else []):
+            yield
+    finally:
+        np.random.set_state(numbers), random.setstate(plain)
 
 def _dice() -> tuple:
-    "The states of the generators that a model may draw from: torch's, and those of NumPy and Python."
+    """The states of the generators that a model may draw from: torch's, and those of NumPy and
+    Python."""
     return torch.get_rng_state().numpy().tobytes(), (str(np.random.get_state()), random.getstate())
 
 class _Unchanged:
     changed = staticmethod(lambda: None)
 
-def _close(a, b): return torch.allclose(a, b, rtol=1e-3, atol=1e-4 * max(1.0, b.abs().max().item()), equal_nan=True)
+def _close(a, b):
+    return torch.allclose(
+        a, b, rtol=1e-3, atol=1e-4 * max(1.0, b.abs().max().item()), equal_nan=True
+    )
 
 # %% ../nbs/06_adapt.ipynb #06-047c
 @torch.no_grad()
 def _verified(network, x, eps) -> tuple:
-    "`(trace, None)`, or `(None, reason)` where there is none or it gives other numbers than the network without anybody's hooks."
+    """`(trace, None)`, or `(None, reason)` where there is none or it gives other numbers than the
+    network without anybody's hooks."""
     try:
         shadow = _shadow(network)
         found = trace(shadow, x, eps)
-    except NotTraceable as e: return None, str(e)
+    except NotTraceable as e:
+        return None, str(e)
     own = {memory(w) for w in (*network.parameters(), *network.buffers())}
     visited = _visited(network, x, eps)
     if not visited.issubset(found.names) or own.intersection(map(memory, found.constants.values())):
-        return None, "a copy of the model calls other modules than the model, as if a method of it were tied to the original"
-    found = replace(found, names={name: node for name, node in found.names.items() if name in visited})  # the tracer knows a shared module by each of its paths
+        return (
+            None,
+            (
+                "a copy of the model calls other modules than the model, as if a method of it were"
+                " tied to the original"
+            ),
+        )
+    # the tracer knows a shared module by each of its paths
+    found = replace(
+        found, names={name: node for name, node in found.names.items() if name in visited}
+    )
     for rows in (1, 3):
         values = {}
+
         def visit(name, value):
             values[name] = value
             return value
+
         some, noise = x[:rows], None if eps is None else eps[:rows]
-        with evaluation(shadow): shadow(some, noise, visit)
-        known = found.bind(shadow) | {found.x: some} | ({} if found.eps is None else {found.eps: noise})
+        with evaluation(shadow):
+            shadow(some, noise, visit)
+        known = (
+            found.bind(shadow) | {found.x: some} | ({} if found.eps is None else {found.eps: noise})
+        )
         traced = found.values(known, [found.names[s] for s in network.special], rows)
-        if not all(_close(traced[found.names[s]], values[s]) for s in network.special): return None, "the traced operations give other numbers than the model"
+        if not all(_close(traced[found.names[s]], values[s]) for s in network.special):
+            return None, "the traced operations give other numbers than the model"
     return found, None
 
 def _visited(network, x, eps) -> set:
     "The names of all values in a pass through the network itself."
     names = set()
+
     def visit(name, value):
         names.add(name)
         return value
-    with evaluation(network), hooks(network, visit): network(x, eps, visit)
+
+    with evaluation(network), hooks(network, visit):
+        network(x, eps, visit)
     return names
 
 # %% ../nbs/06_adapt.ipynb #06-049
 def _shadow(network):
     memo = {id(t): t for t in (*network.parameters(), *network.buffers())}
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    for module in network.modules(): memo |= {id(getattr(module, name)): type(getattr(module, name))() for name in hooks}
+    for module in network.modules():
+        memo |= {id(getattr(module, name)): type(getattr(module, name))() for name in hooks}
     try: return copy.deepcopy(network, memo).eval()
     except Exception as e: raise NotTraceable(f"the model cannot be copied: {first_line(e)}") from e
 
@@ -416,12 +654,21 @@ def _traced_sites(trace, special) -> tuple:
         if alive.intersection(node.all_input_nodes): alive.add(node)
     for name, node in trace.names.items():
         if node not in alive and name not in special: continue  # the same for every image
-        if node.op == "call_function" and isinstance(node.meta["val"], torch.Tensor) and batch(trace, node) == (0, 1) and node.meta["val"].ndim > 1:
+        if (
+            node.op == "call_function"
+            and isinstance(node.meta["val"], torch.Tensor)
+            and batch(trace, node) == (0, 1)
+            and node.meta["val"].ndim > 1
+        ):
             groups.setdefault(node, []).append(name)
     paths, owners = {}, {}
     for node in sorted(groups, key=list(trace.nodes).index):
         producer = next((n for n in groups[node] if n in special), groups[node][0])
-        outer = [n for n in groups[node] if producer == n or producer.split(":")[0].startswith(n.split(":")[0] + ".")]
+        outer = [
+            n
+            for n in groups[node]
+            if producer == n or producer.split(":")[0].startswith(n.split(":")[0] + ".")
+        ]
         owners[node] = producer if producer in special else min(outer, key=len)
         paths[owners[node]] = producer
     sites = []
@@ -430,7 +677,15 @@ def _traced_sites(trace, special) -> tuple:
         shape = tuple(int(s) for s in value.shape[1:])
         tokens = len(shape) == 2 and "conv1d" not in str(node.target)
         discrete = not value.is_floating_point()
-        sites.append(Site(name, shape, _parents(node, owners, trace) or ("x",), int(tokens and not discrete), discrete))
+        sites.append(
+            Site(
+                name,
+                shape,
+                _parents(node, owners, trace) or ("x",),
+                int(tokens and not discrete),
+                discrete,
+            )
+        )
     return Sites(sites), paths
 
 # %% ../nbs/06_adapt.ipynb #06-053
@@ -454,19 +709,27 @@ class _Own(nn.Module):
         self.vae = vae
 
     def forward(self, x, eps, visit):
-        for name, value in self.vae._compute(x, {}, {}, eps, list(self.vae.sites)).items(): visit(name, value)
+        for name, value in self.vae._compute(x, {}, {}, eps, list(self.vae.sites)).items():
+            visit(name, value)
 
 # %% ../nbs/06_adapt.ipynb #06-057
 def traced(vae: SCM) -> tuple:
     "`(trace, network, site -> node, None)` of `vae`, or `(None, None, None, reason)`."
     if isinstance(vae, Adapted):
         if why := vae.untraced(): return None, None, None, why
-        return vae.trace, vae.network, {s: vae.trace.names[path] for s, path in vae.paths.items()}, None
+        return (
+            vae.trace,
+            vae.network,
+            {s: vae.trace.names[path] for s, path in vae.paths.items()},
+            None,
+        )
     if not isinstance(vae, nn.Module): return None, None, None, "the model is no torch module"
-    if hooked(vae): return None, None, None, "there are hooks on the model, which must fire in every pass"
+    if hooked(vae):
+        return None, None, None, "there are hooks on the model, which must fire in every pass"
     with PASSES:
         kind, shot, found, reason = vae.__dict__.get(TRACED) or (None,) * 4
-        if kind != (vae.like.device, vae.like.dtype) or shot.changed():  # kept with the model: tracing takes half a second
+        # kept with the model: tracing takes half a second
+        if kind != (vae.like.device, vae.like.dtype) or shot.changed():
             found, reason = _trace_of(vae)
             kind = vae.like.device, vae.like.dtype
             vae.__dict__[TRACED] = _Kept((kind, Snapshot(vae), found, reason))
@@ -484,31 +747,59 @@ def _trace_of(vae) -> tuple:
     except NotTraceable as e: return None, str(e)
 
 # %% ../nbs/06_adapt.ipynb #06-060
-def adapt(model=None, *, encoder=None, decoder=None, codebook=None, posterior=None, image_shape=None, image_limits=(-math.inf, math.inf)) -> SCM:
+def adapt(
+    model=None,
+    *,
+    encoder=None,
+    decoder=None,
+    codebook=None,
+    posterior=None,
+    image_shape=None,
+    image_limits=(-math.inf, math.inf),
+) -> SCM:
     """`model` as an `SCM`, with no change to it.
 
-    model: a VAE of this package, a module with `encode` and `decode` (or modules `encoder` and `decoder`), of pythae, or of diffusers.
-    encoder, decoder: in place of a model, two modules. codebook: an `nn.Embedding` [k, c], for a VQ-VAE; found by itself under `quantize` or `quantizer`.
-    posterior: what the encoder's second tensor is, where neither names nor numbers tell: 'logvar', 'std', 'var' or 'logstd'; or a function of
+    model: a VAE of this package, a module with `encode` and `decode` (or modules `encoder` and
+    `decoder`), of pythae, or of diffusers. encoder, decoder: in place of a model, two modules.
+    codebook: an `nn.Embedding` [k, c], for a VQ-VAE; found by itself under `quantize` or
+    `quantizer`.
+    posterior: what the encoder's second tensor is, where neither names nor numbers tell: 'logvar',
+    'std', 'var' or 'logstd'; or a function of
         what the encoder returns that gives (mu, logvar).
-    image_shape: of one image, (channels, height, width); taken from the model's configuration if it has one. image_limits: the range of pixels.
-    Weights may change later. A model whose modules, settings or code change is best adapted anew: until then, every pass goes through it as a whole.
-    Raises `InputError` for a model that draws random numbers, mixes the images of a batch, changes its input, or returns what cannot be read.
-    """
+    image_shape: of one image, (channels, height, width); taken from the model's configuration if it
+    has one. image_limits: the range of pixels. Weights may change later. A model whose modules,
+    settings or code change is best adapted anew: until then, every pass goes through it as a whole.
+    Raises `InputError` for a model that draws random numbers, mixes the images of a batch, changes
+    its input, or returns what cannot be read."""
     if isinstance(model, SCM): return model
     if model is None: model = _pair(encoder, decoder)
-    if not isinstance(model, nn.Module): raise InputError(f"expected a torch module; got a {type(model).__name__}")
+    if not isinstance(model, nn.Module):
+        raise InputError(f"expected a torch module; got a {type(model).__name__}")
     for half in ("encode", "decode"):
-        if not callable(getattr(model, half, None)) and not isinstance(getattr(model, half + "r", None), nn.Module):
-            raise InputError(f"{type(model).__name__} has neither {half}() nor a module {half}r; pass encoder=... and decoder=...")
+        if not callable(getattr(model, half, None)) and not isinstance(
+            getattr(model, half + "r", None), nn.Module
+        ):
+            raise InputError(
+                f"{type(model).__name__} has neither {half}() nor a module {half}r; pass"
+                " encoder=... and decoder=..."
+            )
     if image_shape is None: image_shape = _image_shape(model)
-    if image_shape is None: raise InputError(f"the shape of the images of {type(model).__name__} is not known; pass image_shape=(channels, height, width)")
-    if not isinstance(image_shape, (tuple, list)): raise InputError(f"expected image_shape=(channels, height, width); got {image_shape!r:.40}")
+    if image_shape is None:
+        raise InputError(
+            f"the shape of the images of {type(model).__name__} is not known; pass"
+            " image_shape=(channels, height, width)"
+        )
+    if not isinstance(image_shape, (tuple, list)):
+        raise InputError(f"expected image_shape=(channels, height, width); got {image_shape!r:.40}")
     image_shape = tuple(count(size, "each number in image_shape") for size in image_shape)
     codebook = codebook or _codebook(model)
     with PASSES:  # random numbers, hooks and the tracer are the process's: another thread waits
         with _own_draws(x := probe(model, image_shape)), _explained(x):
-            network = Gaussian(model, _tried(model, image_shape, posterior)) if codebook is None else Quantized(model, codebook)
+            network = (
+                Gaussian(model, _tried(model, image_shape, posterior))
+                if codebook is None
+                else Quantized(model, codebook)
+            )
         return Adapted(network, image_shape, image_limits)
 
 callable_module(__name__)
@@ -517,35 +808,67 @@ callable_module(__name__)
 def _tried(model, image_shape, spread):
     "How to read the encoder of `model`: see `reading`."
     x, encode = probe(model, image_shape), _half(model, "encode")
+
     def returned(images, grad):
-        with evaluation(model), torch.set_grad_enabled(grad): return encode(images.clone().requires_grad_(grad))
+        with evaluation(model), torch.set_grad_enabled(grad):
+            return encode(images.clone().requires_grad_(grad))
+
     before = _dice()
-    try: found = [returned(x, True) for _ in range(2)]  # gradients tell how the numbers came about
-    except Exception: found = [returned(x, False) for _ in range(2)]  # not every model bears them
+    try:
+        found = [returned(x, True) for _ in range(2)]  # gradients tell how the numbers came about
+    except Exception:
+        found = [returned(x, False) for _ in range(2)]  # not every model bears them
     after = _dice()
-    if after[1] != before[1]: raise InputError(f"the encoder uses NumPy's or Python's random numbers: {RANDOM}")
-    try: more = returned(torch.cat([x * s for s in (0, 1, 10, -10, 100, -100)] + [torch.randn_like(x) * s for s in (1, 10, 100)]), False)
-    except Exception: more = None  # nor such images
+    if after[1] != before[1]:
+        raise InputError(f"the encoder uses NumPy's or Python's random numbers: {RANDOM}")
+    try:
+        more = returned(
+            torch.cat(
+                [x * s for s in (0, 1, 10, -10, 100, -100)]
+                + [torch.randn_like(x) * s for s in (1, 10, 100)]
+            ),
+            False,
+        )
+    except Exception:
+        more = None  # nor such images
     read = reading(*found, spread, more if isinstance(more, (tuple, list)) else None)
     mu, logvar = read(found[0])
-    if mu.ndim < 2 or len(mu) != len(x) or not mu.is_floating_point(): raise InputError(f"the encoder returned a mean of shape {list(mu.shape)} for {len(x)} images; expected one row of numbers an image")
-    if mu.isnan().any(): raise InputError("the encoder returns NaN for images of random numbers from 0 to 1")
-    if logvar.isnan().any(): raise InputError("the encoder's second tensor is no standard deviation or variance: it has numbers below 0; say which it is: posterior='logvar' or 'logstd'")
-    try: logvar.expand_as(mu)
-    except RuntimeError: raise InputError(f"the encoder returned tensors of shapes {list(mu.shape)} and {list(logvar.shape)}; expected mu and logvar of one shape") from None
+    if mu.ndim < 2 or len(mu) != len(x) or not mu.is_floating_point():
+        raise InputError(
+            f"the encoder returned a mean of shape {list(mu.shape)} for {len(x)} images; expected"
+            " one row of numbers an image"
+        )
+    if mu.isnan().any():
+        raise InputError("the encoder returns NaN for images of random numbers from 0 to 1")
+    if logvar.isnan().any():
+        raise InputError(
+            "the encoder's second tensor is no standard deviation or variance: it has numbers below"
+            " 0; say which it is: posterior='logvar' or 'logstd'"
+        )
+    try:
+        logvar.expand_as(mu)
+    except RuntimeError:
+        raise InputError(
+            f"the encoder returned tensors of shapes {list(mu.shape)} and {list(logvar.shape)};"
+            " expected mu and logvar of one shape"
+        ) from None
     return read
 
 # %% ../nbs/06_adapt.ipynb #06-062
 def _pair(encoder, decoder):
     for name, half in (("encoder", encoder), ("decoder", decoder)):
-        if not isinstance(half, nn.Module): raise InputError(f"expected a model, or an encoder and a decoder; got {name}={type(half).__name__}")
+        if not isinstance(half, nn.Module):
+            raise InputError(
+                f"expected a model, or an encoder and a decoder; got {name}={type(half).__name__}"
+            )
     pair = nn.Module()
     pair.encoder, pair.decoder = encoder, decoder
     return pair
 
 # %% ../nbs/06_adapt.ipynb #06-064
 def _image_shape(model):
-    if shape := getattr(getattr(model, "model_config", None), "input_dim", None): return tuple(shape)
+    if shape := getattr(getattr(model, "model_config", None), "input_dim", None):
+        return tuple(shape)
     config = getattr(model, "config", None)
     size, channels = getattr(config, "sample_size", None), getattr(config, "in_channels", None)
     return (channels, size, size) if isinstance(size, int) and channels else None
@@ -553,4 +876,8 @@ def _image_shape(model):
 # %% ../nbs/06_adapt.ipynb #06-066
 def _codebook(model):
     quantizer = getattr(model, "quantize", None) or getattr(model, "quantizer", None)
-    return next((m for m in quantizer.modules() if isinstance(m, nn.Embedding)), None) if isinstance(quantizer, nn.Module) else None
+    return (
+        next((m for m in quantizer.modules() if isinstance(m, nn.Embedding)), None)
+        if isinstance(quantizer, nn.Module)
+        else None
+    )

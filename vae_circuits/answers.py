@@ -44,10 +44,10 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
     mu for the encoder and at the picture from the latents on, with its interval `low` to `high`
     over `n` pairs. placebo: the same of pairs that agree in all labels, as a share of the factor's
     effect, NaN where a world has none. adjusted: p-value of no effect of its own (Benjamini and
-    Hochberg 1995); also a unit with a large share may fail it, where placebo pairs do as much. vae: whatever `adapt` takes. data: a world, drawn or observed. sites: names, by
-    default one a layer, see `layers`. where: see `pairs_of`. options: those of `bootstrap`.
-    `InputError` for what is not there.
-    """
+    Hochberg 1995); also a unit with a large share may fail it, where placebo pairs do as much. vae:
+    whatever `adapt` takes. data: a world, drawn or observed. sites: names, by default one a layer,
+    see `layers`. where: see `pairs_of`. options: those of `bootstrap`. `InputError` for what is not
+    there."""
     vae, seed = adapt(vae), seeded(seed)
     name = check_world(data).factor(factor).name
     n = count(pairs, "pairs", 2, 10**6)
@@ -225,8 +225,14 @@ def _one(vae, data, question, asked, sentences, tables, figures, circuits, proof
 def _with_graph(vae, data, tables, figures, asked) -> tuple:
     "Tables and figures with the causal graph, where the model has latents in a row."
     try:
-        graph = causal_graph(vae, data, at_hand(data, asked.pairs), seed=asked.seed, where=asked.where,
-                             resamples=asked.resamples)
+        graph = causal_graph(
+            vae,
+            data,
+            at_hand(data, asked.pairs),
+            seed=asked.seed,
+            where=asked.where,
+            resamples=asked.resamples,
+        )
     except InputError as e:
         return tables | {"map": pd.DataFrame({"why there is none": [str(e)]})}, figures
     edges = pd.DataFrame({f"{a} -> {b}": e for a, b, e in graph.edges(data=True)}).T

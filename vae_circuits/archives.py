@@ -24,44 +24,78 @@ from tqdm import tqdm
 
 from .core import InputError, count, number, one_of, whole_folder
 from vae_circuits.data import (
-    CACHE, DATASETS, CausalDataset, Factor, Sample, SyntheticCausal, check_factors, draw_shapes, fetch,
-    rows_of, stamp)
+    CACHE,
+    DATASETS,
+    CausalDataset,
+    Factor,
+    Sample,
+    SyntheticCausal,
+    check_factors,
+    draw_shapes,
+    fetch,
+    rows_of,
+    stamp,
+)
 
 # %% ../nbs/01b_archives.ipynb #01b-007
 class Listed(Factor):
-    "A factor with images at its listed values only; they are equally spaced. A circular one starts again a step after the last."
+    """A factor with images at its listed values only; they are equally spaced. A circular one
+    starts again a step after the last."""
     least = Factor.least | {"circular": 2}  # its last value is not its first again
 
     def __post_init__(self):
         super().__post_init__()
         steps = np.diff(self.values)
-        if self.kind == "continuous": raise InputError(f"a Listed factor has images at some values only; {self.name} is continuous")
+        if self.kind == "continuous":
+            raise InputError(
+                f"a Listed factor has images at some values only; {self.name} is continuous"
+            )
         if self.kind != "categorical" and not np.allclose(steps, steps[:1], rtol=1e-3, atol=0):
-            raise InputError(f"expected equally spaced values of {self.name}; got steps from {steps.min():g} to {steps.max():g}")
+            raise InputError(
+                f"expected equally spaced values of {self.name}; got steps from {steps.min():g} to"
+                f" {steps.max():g}"
+            )
 
     @property
-    def period(self): return super().period * (len(self.values) / (len(self.values) - 1) if self.kind == "circular" else 1)
+    def period(self):
+        return super().period * (
+            len(self.values) / (len(self.values) - 1) if self.kind == "circular" else 1
+        )
 
     def check(self, value) -> np.ndarray:
-        "`value` on the listed values, as a float array; `InputError` if any of it is a hundredth of a step or more away from all of them."
-        if self.kind == "categorical" and len(self.values) <= 10: return super().check(value)  # it names them all
-        value, step = self.numbers(value), self.values[1] - self.values[0] if len(self.values) > 1 else 1
+        """`value` on the listed values, as a float array; `InputError` if any of it is a hundredth
+        of a step or more away from all of them."""
+        # it names them all
+        if self.kind == "categorical" and len(self.values) <= 10: return super().check(value)
+        value = self.numbers(value)
+        step = self.values[1] - self.values[0] if len(self.values) > 1 else 1
         nearest = np.asarray(self.values, float)[self.classes(value.ravel())].reshape(value.shape)
         bad = ~(np.abs(value - nearest) < 0.01 * step)
         if not bad.any(): return nearest
         hint = f", {nearest[bad].flat[0]:g} the nearest" if np.isfinite(value[bad].flat[0]) else ""
-        raise InputError(f"{self.name} cannot be {value[bad].flat[0]:g}; there are images at {len(self.values)} values from {self.values[0]:g} to {self.values[-1]:g}{hint}")
+        raise InputError(
+            f"{self.name} cannot be {value[bad].flat[0]:g}; there are images at {len(self.values)}"
+            f" values from {self.values[0]:g} to {self.values[-1]:g}{hint}"
+        )
 
     def grid(self, k: int) -> np.ndarray:
         "At most k listed values, spread evenly; of a categorical factor all."
         k, n, values = count(k, "k", 1, 10**6), len(self.values), np.asarray(self.values)
         if self.kind == "categorical": return values
-        return values[np.unique(np.arange(k) * n // k if self.kind == "circular" else np.rint(np.linspace(0, n - 1, k)).astype(int))]
+        return values[
+            np.unique(
+                np.arange(k) * n // k
+                if self.kind == "circular"
+                else np.rint(np.linspace(0, n - 1, k)).astype(int)
+            )
+        ]
 
 # %% ../nbs/01b_archives.ipynb #01b-011
-def _numbers(name, first, last, n, kind="ordinal") -> Listed: return Listed(name, kind, tuple(np.linspace(first, last, n).round(9).tolist()))
+def _numbers(name, first, last, n, kind="ordinal") -> Listed:
+    return Listed(name, kind, tuple(np.linspace(first, last, n).round(9).tolist()))
 
-def _names(name, *labels) -> Listed: return Listed(name, "categorical", tuple(range(len(labels))), labels)
+def _names(name, *labels) -> Listed:
+    return Listed(name, "categorical", tuple(range(len(labels))), labels)
 
 # %% ../nbs/01b_archives.ipynb #01b-017
 def all_classes(sizes) -> np.ndarray:
@@ -70,28 +104,50 @@ def all_classes(sizes) -> np.ndarray:
 
 # %% ../nbs/01b_archives.ipynb #01b-020
 def pack(folder: Path, classes, blocks, image_shape):
-    "Write `classes` `[n, factors]` and the images of `blocks` (uint8 `[k, 64, 64, colors]` each, n in all) as arrays int16 and uint8 `[n, *image_shape]` into `folder`. `ValueError` if they do not fit."
+    """Write `classes` `[n, factors]` and the images of `blocks` (uint8 `[k, 64, 64, colors]` each,
+    n in all) as arrays int16 and uint8 `[n, *image_shape]` into `folder`. `ValueError` if they
+    do not fit."""
     left, (colors, *plane) = len(classes), image_shape
     np.save(folder/"classes.npy", np.asarray(classes, np.int16))
     with open(folder/"images.npy", "wb") as out:
-        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": (left, *image_shape)})
-        for block in tqdm(blocks, desc="packing images", unit=" blocks", delay=2):  # plain writes: a writable map would stay in memory
-            if block.dtype != np.uint8 or block.shape[1:] != (*plane, colors): raise ValueError(f"images have shape {list(block.shape[1:])} and type {block.dtype}; expected {[*plane, colors]} and uint8")
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": "|u1", "fortran_order": False, "shape": (left, *image_shape)}
+        )
+        # plain writes: a writable map would stay in memory
+        for block in tqdm(blocks, desc="packing images", unit=" blocks", delay=2):
+            if block.dtype != np.uint8 or block.shape[1:] != (*plane, colors):
+                raise ValueError(
+                    f"images have shape {list(block.shape[1:])} and type {block.dtype}; expected"
+                    f" {[*plane, colors]} and uint8"
+                )
             out.write(np.ascontiguousarray(block.transpose(0, 3, 1, 2)))
             left -= len(block)
-    if left: raise ValueError(f"there are {abs(left)} {'fewer' if left > 0 else 'more'} images than labels")
+    if left:
+        raise ValueError(
+            f"there are {abs(left)} {'fewer' if left > 0 else 'more'} images than labels"
+        )
 
 # %% ../nbs/01b_archives.ipynb #01b-023
 def sums_of(files, sources) -> dict:
-    "File name -> sum, such as 'sha256:...', for those of `files` that are no folders. `sources`: file name -> (address, published sum)."
+    """File name -> sum, such as 'sha256:...', for those of `files` that are no folders. `sources`:
+    file name -> (address, published sum)."""
     kinds = {name: (known or "sha256").split(":")[0] for name, (_, known) in sources.items()}
-    return {f.name: f"{kind}:{pooch.file_hash(f, kind)}" for f in files if f.is_file() for kind in [kinds.get(f.name, "sha256")]}
+    return {
+        f.name: f"{kind}:{pooch.file_hash(f, kind)}"
+        for f in files
+        if f.is_file()
+        for kind in [kinds.get(f.name, "sha256")]
+    }
 
 # %% ../nbs/01b_archives.ipynb #01b-025
 def check_sums(sums: dict, sources):
     "`InputError` if a file has another sum than the published one."
     for name, (_, known) in sources.items():
-        if known and sums.get(name, known) != known: raise InputError(f"{name} is not the published file: its sum is {sums[name]}, not {known}. Fetch it again, or take it as it is with published=False")
+        if known and sums.get(name, known) != known:
+            raise InputError(
+                f"{name} is not the published file: its sum is {sums[name]}, not {known}. Fetch it"
+                " again, or take it as it is with published=False"
+            )
 
 # %% ../nbs/01b_archives.ipynb #01b-028
 def _present(folder: Path, name: str):
@@ -107,37 +163,61 @@ def _packed_at(name: str, files) -> Path:
     return home/f".{name}.{stamp(*sorted(files))}"
 
 # %% ../nbs/01b_archives.ipynb #01b-033
-BROKEN = (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, RuntimeError, OverflowError, zipfile.BadZipFile, zlib.error, tarfile.TarError, MatReadError)
+BROKEN = (
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tarfile.TarError,
+    MatReadError,
+)
 
 def _broken(what: str, e) -> str:
     "The line for an error while reading `what`."
     reason = (str(e).splitlines() or [type(e).__name__])[0][:160]
-    if isinstance(e, OSError) and e.errno and not isinstance(e, FileNotFoundError): return f"cannot read or unpack {what}: {e.strerror or reason}"
+    if isinstance(e, OSError) and e.errno and not isinstance(e, FileNotFoundError):
+        return f"cannot read or unpack {what}: {e.strerror or reason}"
     return f"{what} is cut short, corrupt or in another format ({reason})"
 
 # %% ../nbs/01b_archives.ipynb #01b-036
 class ImageFiles:
-    """Images that lie in files. Subclasses give `name`, `size` (how many there should be), `title`, `page`, `sources` and `read`.
+    """Images that lie in files. Subclasses give `name`, `size` (how many there should be), `title`,
+    `page`, `sources` and `read`.
 
-    folder: where the files lie, under the names they were published with, or unpacked. published: refuse files with other sums than the published ones.
-    `sources`: file name -> (address or None, published sum or None). `read(*files)`: classes `[n, factors]`, and an iterator over images, uint8 `[k, 64, 64, colors]`.
-    `sums`: those of the files that were read. `InputError` if a file is missing, corrupt, cut short, or not the published one.
-    """
+    folder: where the files lie, under the names they were published with, or unpacked. published:
+    refuse files with other sums than the published ones.
+    `sources`: file name -> (address or None, published sum or None). `read(*files)`: classes `[n,
+    factors]`, and an iterator over images, uint8 `[k, 64, 64, colors]`.
+    `sums`: those of the files that were read. `InputError` if a file is missing, corrupt, cut
+    short, or not the published one."""
     image_shape = (3, 64, 64)
 
     def __init__(self, folder=CACHE, published: bool = True):
-        if not isinstance(folder, (str, os.PathLike)): raise InputError(f"expected a folder with the files of {self.title}; got {folder!r:.60}")
+        if not isinstance(folder, (str, os.PathLike)):
+            raise InputError(
+                f"expected a folder with the files of {self.title}; got {folder!r:.60}"
+            )
         self.folder = Path(folder)
         files = [_present(self.folder, name) for name in self.sources]
         if None in files: raise InputError(self._missing(self.folder))
-        try: self.labels, self.images = self._open(files, _packed_at(self.name, files), published)
-        except InputError: raise
+        try:self.labels, self.images = self._open(files, _packed_at(self.name, files), published)
+        except InputError:raise
         except BROKEN as e: raise InputError(_broken(f"{self.title} in {folder}", e)) from None
         self.rows, self.size = self.index(self.labels), len(self.labels)
 
     def _open(self, files, packed: Path, published: bool):
         "Classes and images, mapped from the folder `packed`, which is made if it is not there."
-        self.sums = json.loads((packed/"sums.json").read_text("utf-8")) if packed.is_dir() else sums_of(files, self.sources)
+        self.sums = (
+            json.loads((packed / "sums.json").read_text("utf-8"))
+            if packed.is_dir()
+            else sums_of(files, self.sources)
+        )
         if published: check_sums(self.sums, self.sources)
         if not packed.is_dir():
             classes, blocks = self.read(*files)
@@ -148,14 +228,17 @@ class ImageFiles:
         return [np.load(packed/f"{part}.npy", mmap_mode="r") for part in ("classes", "images")]
 
     def index(self, classes):
-        "What finds the row of an image, if there is such a thing; `ValueError` if the classes are wrong."
+        """What finds the row of an image, if there is such a thing; `ValueError` if the classes are
+        wrong."""
 
-    def _pixels(self, rows) -> torch.Tensor: return torch.from_numpy(np.array(self.images[rows])).float().div_(255)
+    def _pixels(self, rows) -> torch.Tensor:
+        return torch.from_numpy(np.array(self.images[rows])).float().div_(255)
 
     @classmethod
     def download(cls, folder=CACHE, progress: bool = True):
-        """Fetch those files that are not in `folder` yet, and open them. `InputError` if there is no
-        direct address, nobody answers, or what comes is not the published file: it is not kept."""
+        """Fetch those files that are not in `folder` yet, and open them. `InputError` if there is
+        no direct address, nobody answers, or what comes is not the published file: it is not
+        kept."""
         for name, (url, known) in cls.sources.items():
             if _present(Path(folder), name): continue
             if url is None: raise InputError(cls._missing(folder))
@@ -164,13 +247,21 @@ class ImageFiles:
 
     @classmethod
     def _missing(cls, folder) -> str:
-        name, url = next((name, url) for name, (url, _) in cls.sources.items() if not _present(Path(folder), name))
-        one, how = f" (one of {len(cls.sources)} files)" if len(cls.sources) > 1 else "", f"{cls.__name__}.download() fetches it; or get it from" if url else "Get it from"
-        return f"{cls.title}: there is no {name}{one} in {folder}. {how} {cls.page} and put it there"
+        name, url = next(
+            (name, url)
+            for name, (url, _) in cls.sources.items()
+            if not _present(Path(folder), name)
+        )
+        one = f" (one of {len(cls.sources)} files)" if len(cls.sources) > 1 else ""
+        how = f"{cls.__name__}.download() fetches it; or get it from" if url else "Get it from"
+        return (
+            f"{cls.title}: there is no {name}{one} in {folder}. {how} {cls.page} and put it there"
+        )
 
 # %% ../nbs/01b_archives.ipynb #01b-039
 class Archive(ImageFiles, CausalDataset):
-    "A world whose images are looked up in files by the classes of their factors. Subclasses give `factors` (`Listed`) and what `ImageFiles` asks for."
+    """A world whose images are looked up in files by the classes of their factors. Subclasses give
+    `factors` (`Listed`) and what `ImageFiles` asks for."""
     def index(self, classes): return rows_of(classes, [len(f.values) for f in self.factors])
 
     def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
@@ -178,59 +269,101 @@ class Archive(ImageFiles, CausalDataset):
     def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
-        "The images `[n, *image_shape]` with these factors, in [0, 1]; `InputError` if one is not in the file."
+        """The images `[n, *image_shape]` with these factors, in [0, 1]; `InputError` if one is not
+        in the file."""
         factors = check_factors(factors, self.factors)
         rows = self.rows[tuple(f.classes(factors[f.name]) for f in self.factors)]
         if (rows >= 0).all(): return self._pixels(rows)
-        absent = ", ".join(f"{f.name}={factors[f.name].to_numpy()[rows < 0][0]:g}" for f in self.factors)
+        absent = ", ".join(
+            f"{f.name}={factors[f.name].to_numpy()[rows < 0][0]:g}" for f in self.factors
+        )
         raise InputError(f"{self.title} in {self.folder} does not hold the image of {absent}")
 
 # %% ../nbs/01b_archives.ipynb #01b-049
 def ranks(labels, factors) -> np.ndarray:
-    "Classes `[n, factors]` of the values `labels` `[n, factors]`: each value's rank in its column. `ValueError` unless every column has as many values as its factor."
+    """Classes `[n, factors]` of the values `labels` `[n, factors]`: each value's rank in its
+    column. `ValueError` unless every column has as many values as its factor."""
     labels = np.asarray(labels, float)
-    if labels.ndim != 2 or labels.shape[1] != len(factors): raise ValueError(f"labels have shape {list(labels.shape)}; expected [n, {len(factors)}]")
+    if labels.ndim != 2 or labels.shape[1] != len(factors):
+        raise ValueError(f"labels have shape {list(labels.shape)}; expected [n, {len(factors)}]")
     found = [np.unique(column, return_inverse=True) for column in labels.T]
     for f, (values, _) in zip(factors, found):
-        if len(values) != len(f.values): raise ValueError(f"labels have {len(values)} values of {f.name}; expected {len(f.values)}")
+        if len(values) != len(f.values):
+            raise ValueError(
+                f"labels have {len(values)} values of {f.name}; expected {len(f.values)}"
+            )
     return np.stack([rank for _, rank in found], 1)
 
 # %% ../nbs/01b_archives.ipynb #01b-052
 class Shapes3D(Archive):
-    "3D Shapes (Burgess and Kim 2018): floor, wall and object hue (turns), scale, shape, orientation (degrees); 480,000 images in color. The sum is TensorFlow Datasets'. Needs h5py."
-    name, title, page, size = "shapes3d", "3D Shapes", "https://github.com/deepmind/3d-shapes", 480_000
-    factors = (*(_numbers(f"{part}_hue", 0, .9, 10, "circular") for part in ("floor", "wall", "object")), _numbers("scale", .75, 1.25, 8),
-               _names("shape", "cube", "cylinder", "sphere", "capsule"), _numbers("orientation", -30, 30, 15))
-    sources = {"3dshapes.h5": ("https://storage.googleapis.com/3d-shapes/3dshapes.h5", "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785")}
+    """3D Shapes (Burgess and Kim 2018): floor, wall and object hue (turns), scale, shape,
+    orientation (degrees); 480,000 images in color. The sum is TensorFlow Datasets'. Needs h5py."""
+    name, title, page = "shapes3d", "3D Shapes", "https://github.com/deepmind/3d-shapes"
+    size = 480_000
+    factors = (
+        *(_numbers(f"{part}_hue", 0, 0.9, 10, "circular") for part in ("floor", "wall", "object")),
+        _numbers("scale", 0.75, 1.25, 8),
+        _names("shape", "cube", "cylinder", "sphere", "capsule"),
+        _numbers("orientation", -30, 30, 15),
+    )
+    sources = {
+        "3dshapes.h5": (
+            "https://storage.googleapis.com/3d-shapes/3dshapes.h5",
+            "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785",
+        )
+    }
 
     def read(self, path):
-        try: import h5py
-        except ImportError: raise InputError("3D Shapes needs h5py: pip install 'vae_circuits[datasets]'") from None
-        with h5py.File(path, "r") as f: classes, step = ranks(f["labels"], self.factors), min(max((f["images"].chunks or (0,))[0], 1000), 2**15)
+        try:
+            import h5py
+        except ImportError:
+            raise InputError("3D Shapes needs h5py: pip install 'vae_circuits[datasets]'") from None
+        with h5py.File(path, "r") as f:
+            classes, step = ranks(f["labels"], self.factors), min(
+                max((f["images"].chunks or (0,))[0], 1000), 2**15
+            )
         def blocks():
             with h5py.File(path, "r") as f:
-                for i in range(0, len(f["images"]), step): yield f["images"][i:i + step]
+                for i in range(0, len(f["images"]), step):
+                    yield f["images"][i:i + step]
         return classes, blocks()
 
 # %% ../nbs/01b_archives.ipynb #01b-062
 def _npz_blocks(path, member: str, shape, step: int = 2000):
-    "Blocks `[step, ...]` of an uint8 array of that `shape` in an .npz archive, streamed; zipfile checks its own sum at the end."
+    """Blocks `[step, ...]` of an uint8 array of that `shape` in an .npz archive, streamed; zipfile
+    checks its own sum at the end."""
     with zipfile.ZipFile(path) as z, z.open(member) as f:
-        if np.lib.format.read_magic(f) != (1, 0): raise ValueError(f"{member} has an unknown version")
+        if np.lib.format.read_magic(f) != (1, 0):
+            raise ValueError(f"{member} has an unknown version")
         found, fortran, dtype = np.lib.format.read_array_header_1_0(f)
-        if found != shape or fortran or dtype != np.uint8: raise ValueError(f"{member} has shape {list(found)} and type {dtype}; expected {list(shape)} and uint8")
-        for i in range(0, shape[0], step): yield np.frombuffer(f.read(min(step, shape[0] - i) * math.prod(shape[1:])), np.uint8).reshape(-1, *shape[1:])
+        if found != shape or fortran or dtype != np.uint8:
+            raise ValueError(
+                f"{member} has shape {list(found)} and type {dtype}; expected {list(shape)} and"
+                " uint8"
+            )
+        for i in range(0, shape[0], step):
+            yield np.frombuffer(
+                f.read(min(step, shape[0] - i) * math.prod(shape[1:])), np.uint8
+            ).reshape(-1, *shape[1:])
         if f.read(1): raise ValueError(f"{member} is longer than its header says")
 
 # %% ../nbs/01b_archives.ipynb #01b-065
 _HUB = "https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main"
 
 class MPI3D(Archive):
-    "MPI3D, simply rendered (Gondal et al. 2019): color, shape, size, camera height, background, and the arm's two angles x and y (steps); 1,036,800 images in color. The sum is disent's."
-    name, title, page, size = "mpi3d_toy", "MPI3D", "https://github.com/rr-learning/disentanglement_dataset", 1_036_800
-    factors = (_names("color", "white", "green", "red", "blue", "brown", "olive"), _names("shape", "cone", "cube", "cylinder", "hexagonal", "pyramid", "sphere"),
-               _names("size", "small", "large"), _names("height", "top", "center", "bottom"), _names("background", "purple", "sea green", "salmon"),
-               _numbers("x", 0, 39, 40), _numbers("y", 0, 39, 40))
+    """MPI3D, simply rendered (Gondal et al. 2019): color, shape, size, camera height, background,
+    and the arm's two angles x and y (steps); 1,036,800 images in color. The sum is disent's."""
+    name, title = "mpi3d_toy", "MPI3D"
+    page, size = "https://github.com/rr-learning/disentanglement_dataset", 1_036_800
+    factors = (
+        _names("color", "white", "green", "red", "blue", "brown", "olive"),
+        _names("shape", "cone", "cube", "cylinder", "hexagonal", "pyramid", "sphere"),
+        _names("size", "small", "large"),
+        _names("height", "top", "center", "bottom"),
+        _names("background", "purple", "sea green", "salmon"),
+        _numbers("x", 0, 39, 40),
+        _numbers("y", 0, 39, 40),
+    )
     sources = {"mpi3d_toy.npz": (f"{_HUB}/mpi3d_toy.npz", "md5:55889cb7c7dfc655d6e0277beee88868")}
 
     def read(self, path):
@@ -240,56 +373,99 @@ class MPI3D(Archive):
 # %% ../nbs/01b_archives.ipynb #01b-067
 class MPI3DRealistic(MPI3D):
     "MPI3D, realistically rendered; otherwise as `MPI3D`."
-    name, title, sources = "mpi3d_realistic", "MPI3D (realistic)", {"mpi3d_realistic.npz": (f"{_HUB}/mpi3d_realistic.npz", "md5:59a6225b88b635365f70c91b3e52f70f")}
+    name, title = "mpi3d_realistic", "MPI3D (realistic)"
+    sources = {
+        "mpi3d_realistic.npz": (
+            f"{_HUB}/mpi3d_realistic.npz",
+            "md5:59a6225b88b635365f70c91b3e52f70f",
+        )
+    }
 
 # %% ../nbs/01b_archives.ipynb #01b-069
 class MPI3DReal(MPI3D):
     "MPI3D, photographed; otherwise as `MPI3D`."
-    name, title, sources = "mpi3d_real", "MPI3D (real)", {"mpi3d_real.npz": (f"{_HUB}/mpi3d_real.npz", "md5:0f33f609918fb5c97996692f91129802")}
+    name, title = "mpi3d_real", "MPI3D (real)"
+    sources = {"mpi3d_real.npz": (f"{_HUB}/mpi3d_real.npz", "md5:0f33f609918fb5c97996692f91129802")}
 
 # %% ../nbs/01b_archives.ipynb #01b-072
 def shrink(images) -> np.ndarray:
-    "Images uint8 `[k, height, width]` or `[k, height, width, 3]`, scaled to `[k, 64, 64, colors]` with Pillow's Lanczos filter."
-    small = [np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.LANCZOS)) for image in images]
+    """Images uint8 `[k, height, width]` or `[k, height, width, 3]`, scaled to `[k, 64, 64, colors]`
+    with Pillow's Lanczos filter."""
+    small = [
+        np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.LANCZOS))
+        for image in images
+    ]
     return np.stack(small).reshape(len(small), 64, 64, -1)
 
 # %% ../nbs/01b_archives.ipynb #01b-075
 class Cars3D(Archive):
-    "Cars3D (Reed et al. 2015): elevation (steps), azimuth (degrees), object; 17,568 images in color, scaled from 128 pixels to 64. The sum is disent's and latte's."
+    """Cars3D (Reed et al. 2015): elevation (steps), azimuth (degrees), object; 17,568 images in
+    color, scaled from 128 pixels to 64. The sum is disent's and latte's."""
     name, title, page, size = "cars3d", "Cars3D", "http://www.scottreed.info", 17_568
-    factors = (_numbers("elevation", 0, 3, 4), _numbers("azimuth", 0, 345, 24, "circular"), _names("object", *(f"car {i}" for i in range(1, 184))))
-    sources = {"nips2015-analogy-data.tar.gz": ("https://www.scottreed.info/files/nips2015-analogy-data.tar.gz", "md5:4e866a7919c1beedf53964e6f7a23686")}
+    factors = (
+        _numbers("elevation", 0, 3, 4),
+        _numbers("azimuth", 0, 345, 24, "circular"),
+        _names("object", *(f"car {i}" for i in range(1, 184))),
+    )
+    sources = {
+        "nips2015-analogy-data.tar.gz": (
+            "https://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
+            "md5:4e866a7919c1beedf53964e6f7a23686",
+        )
+    }
 
     def read(self, path):
         elevations, azimuths, objects = (len(f.values) for f in self.factors)
-        with tarfile.open(path) as tar: cars = [m.name for m in tar if m.isfile() and Path(m.name).match("cars/[!.]*.mat")]
+        with tarfile.open(path) as tar:
+            cars = [m.name for m in tar if m.isfile() and Path(m.name).match("cars/[!.]*.mat")]
         if len(cars) != objects: raise ValueError(f"there are {len(cars)} cars; expected {objects}")
-        views, number = all_classes((elevations, azimuths)), {name: i for i, name in enumerate(sorted(cars))}
+        views = all_classes((elevations, azimuths))
+        number = {name: i for i, name in enumerate(sorted(cars))}
         def blocks():
             with tarfile.open(path) as tar:
                 for m in tar:
-                    if m.name in number: yield shrink(_views(tar.extractfile(m).read(), (128, 128, 3, azimuths, elevations)))
-        return np.concatenate([np.c_[views, np.full(len(views), number[name])] for name in cars]), blocks()
+                    if m.name in number:
+                        yield shrink(
+                            _views(tar.extractfile(m).read(), (128, 128, 3, azimuths, elevations))
+                        )
+        return (
+            np.concatenate([np.c_[views, np.full(len(views), number[name])] for name in cars]),
+            blocks(),
+        )
 
 # %% ../nbs/01b_archives.ipynb #01b-077
 def _views(data: bytes, shape) -> np.ndarray:
     "The images of a car's file, `[elevations x azimuths, 128, 128, 3]`."
     images = loadmat(io.BytesIO(data), variable_names=["im"])["im"]
-    if images.shape != shape or images.dtype != np.uint8: raise ValueError(f"a car has images of shape {list(images.shape)} and type {images.dtype}; expected {list(shape)} and uint8")
+    if images.shape != shape or images.dtype != np.uint8:
+        raise ValueError(
+            f"a car has images of shape {list(images.shape)} and type {images.dtype}; expected"
+            f" {list(shape)} and uint8"
+        )
     return images.transpose(4, 3, 0, 1, 2).reshape(-1, *shape[:3])
 
 # %% ../nbs/01b_archives.ipynb #01b-081
-MATRICES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4", 0x1E3D4C56: "<i2", 0x1E3D4C51: "<f4", 0x1E3D4C53: "<f8"}
+MATRICES = {
+    0x1E3D4C55: "u1",
+    0x1E3D4C54: "<i4",
+    0x1E3D4C56: "<i2",
+    0x1E3D4C51: "<f4",
+    0x1E3D4C53: "<f8",
+}
 
 def matrix_blocks(path: Path, step: int = 1000):
-    "Blocks of rows of a matrix in LeCun's format, plain or gzipped (.gz). `ValueError` if it is none, or cut short."
+    """Blocks of rows of a matrix in LeCun's format, plain or gzipped (.gz). `ValueError` if it is
+    none, or cut short."""
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as f:
         magic, dimensions = np.frombuffer(f.read(8), "<i4").tolist()
-        if magic not in MATRICES or not 0 < dimensions < 9: raise ValueError(f"{path.name} is no matrix: it begins with {magic:#x}, {dimensions}")
+        if magic not in MATRICES or not 0 < dimensions < 9:
+            raise ValueError(f"{path.name} is no matrix: it begins with {magic:#x}, {dimensions}")
         n, *shape = np.frombuffer(f.read(4 * max(3, dimensions)), "<i4")[:dimensions].tolist()
         kind = np.dtype(MATRICES[magic])
         for i in range(0, n, step):
-            block = np.frombuffer(f.read(min(step, n - i) * math.prod(shape) * kind.itemsize), kind).reshape(-1, *shape)
+            block = np.frombuffer(
+                f.read(min(step, n - i) * math.prod(shape) * kind.itemsize), kind
+            ).reshape(-1, *shape)
             if len(block) < min(step, n - i): raise ValueError(f"{path.name} is cut short")
             yield block
         if f.read(1): raise ValueError(f"{path.name} is longer than its header says")
@@ -297,69 +473,139 @@ def matrix_blocks(path: Path, step: int = 1000):
 # %% ../nbs/01b_archives.ipynb #01b-084
 _NORB = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small"
 _NORB_SUMS = {
-    "5x46789x9x18x6x2x96x96-training-dat": "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
-    "5x46789x9x18x6x2x96x96-training-cat": "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
-    "5x46789x9x18x6x2x96x96-training-info": "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
-    "5x01235x9x18x6x2x96x96-testing-dat": "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
-    "5x01235x9x18x6x2x96x96-testing-cat": "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
-    "5x01235x9x18x6x2x96x96-testing-info": "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2"}
+    "5x46789x9x18x6x2x96x96-training-dat": (
+        "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873"
+    ),
+    "5x46789x9x18x6x2x96x96-training-cat": (
+        "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa"
+    ),
+    "5x46789x9x18x6x2x96x96-training-info": (
+        "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32"
+    ),
+    "5x01235x9x18x6x2x96x96-testing-dat": (
+        "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474"
+    ),
+    "5x01235x9x18x6x2x96x96-testing-cat": (
+        "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff"
+    ),
+    "5x01235x9x18x6x2x96x96-testing-info": (
+        "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2"
+    ),
+}
 
 # %% ../nbs/01b_archives.ipynb #01b-086
 class SmallNORB(Archive):
-    "SmallNORB (LeCun et al. 2004): category, elevation and azimuth (degrees), lighting, instance; 48,600 gray images of one camera, scaled from 96 pixels to 64. The sums are TensorFlow Datasets'."
+    """SmallNORB (LeCun et al. 2004): category, elevation and azimuth (degrees), lighting, instance;
+    48,600 gray images of one camera, scaled from 96 pixels to 64. The sums are TensorFlow
+    Datasets'."""
     name, title, page, size, image_shape = "smallnorb", "SmallNORB", _NORB, 48_600, (1, 64, 64)
-    factors = (_names("category", "animal", "human", "plane", "truck", "car"), _numbers("elevation", 30, 70, 9), _numbers("azimuth", 0, 340, 18, "circular"),
-               _names("lighting", *map(str, range(6))), _names("instance", *map(str, range(10))))
-    sources = {f"smallnorb-{part}.mat.gz": (f"{_NORB}/smallnorb-{part}.mat.gz", f"sha256:{known}") for part, known in _NORB_SUMS.items()}
+    factors = (
+        _names("category", "animal", "human", "plane", "truck", "car"),
+        _numbers("elevation", 30, 70, 9),
+        _numbers("azimuth", 0, 340, 18, "circular"),
+        _names("lighting", *map(str, range(6))),
+        _names("instance", *map(str, range(10))),
+    )
+    sources = {
+        f"smallnorb-{part}.mat.gz": (f"{_NORB}/smallnorb-{part}.mat.gz", f"sha256:{known}")
+        for part, known in _NORB_SUMS.items()
+    }
 
     def read(self, *files):
         halves = files[:3], files[3:]
-        category, info = (np.concatenate([b for half in halves for b in matrix_blocks(half[part])]) for part in (1, 2))
-        if category.ndim != 1 or info.shape != (len(category), 4) or (info[:, 2] % 2).any(): raise ValueError(f"labels have shapes {list(category.shape)} and {list(info.shape)}, or odd azimuths; expected [n], [n, 4], and even ones")
+        category, info = (
+            np.concatenate([b for half in halves for b in matrix_blocks(half[part])])
+            for part in (1, 2)
+        )
+        if category.ndim != 1 or info.shape != (len(category), 4) or (info[:, 2] % 2).any():
+            raise ValueError(
+                f"labels have shapes {list(category.shape)} and {list(info.shape)}, or odd"
+                " azimuths; expected [n], [n, 4], and even ones"
+            )
         instance, elevation, azimuth, lighting = info.T
-        return np.stack([category, elevation, azimuth // 2, lighting, instance], 1), (shrink(_first(block)) for half in halves for block in matrix_blocks(half[0]))
+        return np.stack([category, elevation, azimuth // 2, lighting, instance], 1), (
+            shrink(_first(block)) for half in halves for block in matrix_blocks(half[0])
+        )
 
 # %% ../nbs/01b_archives.ipynb #01b-088
 def _first(pairs) -> np.ndarray:
     "The first image of each pair, `[k, 96, 96]`."
-    if pairs.shape[1:] != (2, 96, 96) or pairs.dtype != np.uint8: raise ValueError(f"images have shape {list(pairs.shape[1:])} and type {pairs.dtype}; expected [2, 96, 96] and uint8")
+    if pairs.shape[1:] != (2, 96, 96) or pairs.dtype != np.uint8:
+        raise ValueError(
+            f"images have shape {list(pairs.shape[1:])} and type {pairs.dtype}; expected [2, 96,"
+            " 96] and uint8"
+        )
     return pairs[:, 0]
 
 # %% ../nbs/01b_archives.ipynb #01b-091
-ATTRIBUTES = ("5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin "
-              "Eyeglasses Goatee Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard Oval_Face Pale_Skin Pointy_Nose Receding_Hairline "
-              "Rosy_Cheeks Sideburns Smiling Straight_Hair Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie Young").split()
+ATTRIBUTES = (
+    "5_o_Clock_Shadow Arched_Eyebrows Attractive Bags_Under_Eyes Bald Bangs Big_Lips Big_Nose"
+    " Black_Hair Blond_Hair Blurry Brown_Hair Bushy_Eyebrows Chubby Double_Chin Eyeglasses Goatee"
+    " Gray_Hair Heavy_Makeup High_Cheekbones Male Mouth_Slightly_Open Mustache Narrow_Eyes No_Beard"
+    " Oval_Face Pale_Skin Pointy_Nose Receding_Hairline Rosy_Cheeks Sideburns Smiling Straight_Hair"
+    " Wavy_Hair Wearing_Earrings Wearing_Hat Wearing_Lipstick Wearing_Necklace Wearing_Necktie"
+    " Young"
+).split()
 
 # %% ../nbs/01b_archives.ipynb #01b-093
 def read_attributes(path: Path):
-    "Names of the n pictures, and attributes 0 or 1 `[n, 40]`, of a `list_attr_celeba.txt`: a line with n, one with the attributes, and n lines with a file and 40 times -1 or 1."
+    """Names of the n pictures, and attributes 0 or 1 `[n, 40]`, of a `list_attr_celeba.txt`: a line
+    with n, one with the attributes, and n lines with a file and 40 times -1 or 1."""
     with open(path, encoding="utf-8") as f: n, names = int(f.readline()), f.readline().split()
     rows = pd.read_csv(path, sep=r"\s+", skiprows=2, header=None, index_col=0)
-    if names != ATTRIBUTES or rows.shape != (n, 40): raise ValueError(f"{path.name} has {len(rows)} lines of {rows.shape[1]} numbers below a heading for {n} of {len(names)}; expected the 40 known attributes")
-    if not rows.isin((-1, 1)).all(axis=None): raise ValueError(f"{path.name} has numbers other than -1 and 1")
+    if names != ATTRIBUTES or rows.shape != (n, 40):
+        raise ValueError(
+            f"{path.name} has {len(rows)} lines of {rows.shape[1]} numbers below a heading for {n}"
+            f" of {len(names)}; expected the 40 known attributes"
+        )
+    if not rows.isin((-1, 1)).all(axis=None):
+        raise ValueError(f"{path.name} has numbers other than -1 and 1")
     return list(rows.index), (rows.to_numpy() + 1) // 2
 
 # %% ../nbs/01b_archives.ipynb #01b-096
 def faces(images: Path, names, step: int = 500):
-    "Blocks of photographs `[step, 64, 64, 3]`, cut to the central 148 pixels, from img_align_celeba.zip or the folder it unpacks to."
+    """Blocks of photographs `[step, 64, 64, 3]`, cut to the central 148 pixels, from
+    img_align_celeba.zip or the folder it unpacks to."""
     with zipfile.ZipFile(images) if images.is_file() else nullcontext() as archive:
-        read = (lambda name: archive.read(f"img_align_celeba/{name}")) if archive else (lambda name: (images/name).read_bytes())
-        for i in range(0, len(names), step): yield shrink([_face(read(name)) for name in names[i:i + step]])
+        read = (
+            (lambda name: archive.read(f"img_align_celeba/{name}"))
+            if archive
+            else (lambda name: (images / name).read_bytes())
+        )
+        for i in range(0, len(names), step):
+            yield shrink([_face(read(name)) for name in names[i:i + step]])
 
 # %% ../nbs/01b_archives.ipynb #01b-098
 def _face(data: bytes) -> np.ndarray:
     picture = Image.open(io.BytesIO(data)).convert("RGB")
-    if picture.size != (178, 218): raise ValueError(f"a photograph has {picture.size[0]} by {picture.size[1]} pixels; expected 178 by 218")
+    if picture.size != (178, 218):
+        raise ValueError(
+            f"a photograph has {picture.size[0]} by {picture.size[1]} pixels; expected 178 by 218"
+        )
     return np.asarray(picture)[35:183, 15:163]
 
 # %% ../nbs/01b_archives.ipynb #01b-101
 class CelebA(ImageFiles, CausalDataset):
-    "CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only. Cut to the central 148 pixels, scaled to 64. The sums are TensorFlow Datasets'."
-    name, title, page, size = "celeba", "CelebA", "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial research)", 202_599
+    """CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only. Cut to
+    the central 148 pixels, scaled to 64. The sums are TensorFlow Datasets'."""
+    name, title = "celeba", "CelebA"
+    page = (
+        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial"
+        " research)"
+    )
+    size = 202_599
     drawn = False
     factors = tuple(_names(name, "no", "yes") for name in ATTRIBUTES)
-    sources = {"img_align_celeba.zip": (None, "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74"),
-               "list_attr_celeba.txt": (None, "sha256:f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0")}
+    sources = {
+        "img_align_celeba.zip": (
+            None,
+            "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
+        ),
+        "list_attr_celeba.txt": (
+            None,
+            "sha256:f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
+        ),
+    }
 
     def read(self, images, attributes):
         names, classes = read_attributes(attributes)
@@ -369,20 +615,32 @@ class CelebA(ImageFiles, CausalDataset):
 
     def _world(self, noise) -> Sample:
         rows = noise["row"].to_numpy()
-        return Sample(self._pixels(rows), pd.DataFrame(self.labels[rows].astype(float), columns=self.factor_names), noise)
+        return Sample(
+            self._pixels(rows),
+            pd.DataFrame(self.labels[rows].astype(float), columns=self.factor_names),
+            noise,
+        )
 
-    def draw(self, factors): raise InputError("CelebA has no image for each combination of factors: its photographs can be sampled, not rendered or intervened on")
+    def draw(self, factors):
+        raise InputError(
+            "CelebA has no image for each combination of factors: its photographs can be sampled,"
+            " not rendered or intervened on"
+        )
 
     def _changed(self, **_): self.draw(None)
 
 # %% ../nbs/01b_archives.ipynb #01b-110
 class Confounded(CausalDataset):
-    "Gray shapes whose size and background have a hidden common cause. strength: from 0, independent, to 1, one determines the other. The equations are this project's."
-    name, size, factors, pair = "confounded", SyntheticCausal.size, SyntheticCausal.factors, ("size", "background")
+    """Gray shapes whose size and background have a hidden common cause. strength: from 0,
+    independent, to 1, one determines the other. The equations are this project's."""
+    name, size, factors = "confounded", SyntheticCausal.size, SyntheticCausal.factors
+    pair = ("size", "background")
     image_shape = SyntheticCausal.image_shape
 
     def __init__(self, strength: float = 0.8):
-        self.strength = number(strength, "strength (0: independent, 1: one determines the other)", 0, 1)
+        self.strength = number(
+            strength, "strength (0: independent, 1: one determines the other)", 0, 1
+        )
 
     @property
     def dependent(self) -> bool:
@@ -394,19 +652,30 @@ class Confounded(CausalDataset):
         "Of size and background, over all images: 6/pi arcsin(strength/2)."
         return 6 / math.pi * math.asin(self.strength / 2)
 
-    def draw_noise(self, n: int, rng) -> dict: return {name: rng.standard_normal(n) for name in ("hidden", *self.factor_names)}
+    def draw_noise(self, n: int, rng) -> dict:
+        return {name: rng.standard_normal(n) for name in ("hidden", *self.factor_names)}
 
     def mechanism(self, name: str, noise, values) -> np.ndarray:
         f, s = self.factor(name), self.strength if name in self.pair else 0
-        u = ndtr(math.sqrt(s) * noise["hidden"].to_numpy() + math.sqrt(1 - s) * noise[name].to_numpy())
-        return np.floor(3 * u).clip(0, 2) if name == "shape" else f.values[0] + (f.values[-1] - f.values[0]) * u
+        u = ndtr(
+            math.sqrt(s) * noise["hidden"].to_numpy() + math.sqrt(1 - s) * noise[name].to_numpy()
+        )
+        return (
+            np.floor(3 * u).clip(0, 2)
+            if name == "shape"
+            else f.values[0] + (f.values[-1] - f.values[0]) * u
+        )
 
     def draw(self, factors) -> torch.Tensor: return draw_shapes(factors)
 
 # %% ../nbs/01b_archives.ipynb #01b-119
-ARCHIVES = {kind.name: kind for kind in (Shapes3D, MPI3D, MPI3DRealistic, MPI3DReal, Cars3D, SmallNORB, CelebA)}
+ARCHIVES = {
+    kind.name: kind
+    for kind in (Shapes3D, MPI3D, MPI3DRealistic, MPI3DReal, Cars3D, SmallNORB, CelebA)
+}
 WORLDS = {**DATASETS, Confounded.name: Confounded, **ARCHIVES}
 
 def world(name: str) -> CausalDataset:
-    "The world of that name, one of `WORLDS`; archives are looked for in the cache. `InputError` says where to get one that is not there."
+    """The world of that name, one of `WORLDS`; archives are looked for in the cache. `InputError`
+    says where to get one that is not there."""
     return WORLDS[one_of(name, WORLDS, "dataset")]()

@@ -26,7 +26,17 @@ from scipy.stats.contingency import association
 from sklearn.base import is_classifier
 
 from .adapt import adapt
-from .core import InputError, callable_module, count, listed, number, one_of, seeded, table, write_atomic
+from vae_circuits.core import (
+    InputError,
+    callable_module,
+    count,
+    listed,
+    number,
+    one_of,
+    seeded,
+    table,
+    write_atomic,
+)
 from .data import MOST_IMAGES, Sample, at_hand, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
@@ -49,12 +59,15 @@ def randomized(data, n: int, seed=0) -> Sample:
 
 # %% ../nbs/17_causal_graph.ipynb #17-008
 class Reader:
-    """What a VAE's latents say of the factors of `data`: a `Probe` learned from the images of `sample`, by default `n` of `randomized` factors.
+    """What a VAE's latents say of the factors of `data`: a `Probe` learned from the images of
+    `sample`, by default `n` of `randomized` factors.
 
-    quality: factor -> R² on held-out images, or for a classifier (accuracy - chance) / (1 - chance). A factor below `least` is read as NaN.
-    Called with a `Sample`, or with codes `[n, latents]`, it gives their factors as a table.
-    """
-    def __init__(self, vae, data, sample: Sample = None, n: int = 2000, least: float = 0.25, seed: int = 0):
+    quality: factor -> R² on held-out images, or for a classifier (accuracy - chance) / (1 -
+    chance). A factor below `least` is read as NaN. Called with a `Sample`, or with codes `[n,
+    latents]`, it gives their factors as a table."""
+    def __init__(
+        self, vae, data, sample: Sample = None, n: int = 2000, least: float = 0.25, seed: int = 0
+    ):
         self.vae, self.data = adapt(vae), check_world(data)
         n, least = count(n, "n", 2, MOST_IMAGES), number(least, "least")
         seed = count(seed, "seed", 0, 2**32 - 1)
@@ -110,28 +123,45 @@ def _ordered(data) -> np.ndarray:
 
 # %% ../nbs/17_causal_graph.ipynb #17-016
 def _posterior(vae, images, chunk: int = 256):
-    "Means and standard deviations of z, each `[n, latents]`, and the spread of z over the images, `[latents]`."
-    if len(shape := vae.sites["mu"].shape) != 1: raise InputError(f"expected latents that are a list of numbers; those of this model have shape {list(shape)}")
+    """Means and standard deviations of z, each `[n, latents]`, and the spread of z over the images,
+    `[latents]`."""
+    if len(shape := vae.sites["mu"].shape) != 1:
+        raise InputError(
+            "expected latents that are a list of numbers; those of this model have shape"
+            f" {list(shape)}"
+        )
     images = check_images(images, vae.image_shape, vae.image_limits)
-    with torch.no_grad(): mu, logvar = (torch.cat(p).cpu().double().numpy() for p in zip(*map(vae.encode, images.split(chunk))))
+    with torch.no_grad():
+        mu, logvar = (
+            torch.cat(p).cpu().double().numpy() for p in zip(*map(vae.encode, images.split(chunk)))
+        )
     return mu, np.exp(logvar / 2), np.sqrt(mu.var(0) + np.exp(logvar).mean(0))
 
 # %% ../nbs/17_causal_graph.ipynb #17-018
 def _rows(value, low, high, sign, adjusted, n: int) -> pd.DataFrame:
     "One row an edge, from arrays with axes `from` and `to`."
-    data = xr.Dataset({"strength": value, "sign": sign, "low": low, "high": high, "adjusted": adjusted})
+    data = xr.Dataset(
+        {"strength": value, "sign": sign, "low": low, "high": high, "adjusted": adjusted}
+    )
     return data.to_dataframe().reset_index()[["from", "to", *data]].assign(n=n)
 
 # %% ../nbs/17_causal_graph.ipynb #17-020
 def _effects(size, excess, product, seed: int = 0, **options) -> pd.DataFrame:
-    """Edges of the mean `size`, tested for a mean `excess` above 0, with the sign of the mean `product` of cause's and effect's change.
+    """Edges of the mean `size`, tested for a mean `excess` above 0, with the sign of the mean
+    `product` of cause's and effect's change.
 
-    Arrays with axes `pair`, `from`, `to`; what is NaN in any pair is NaN.
-    """
+    Arrays with axes `pair`, `from`, `to`; what is NaN in any pair is NaN."""
     known = size.notnull().all("pair")
-    found, slope = (bootstrap(lambda mean: mean, a.fillna(0), seed=seed, **options) for a in (size, product))
+    found, slope = (
+        bootstrap(lambda mean: mean, a.fillna(0), seed=seed, **options) for a in (size, product)
+    )
     sign = (slope.low > 0).astype(int) - (slope.high < 0).astype(int)
-    return _rows(*(a.where(known) for a in (found.value, found.low, found.high)), sign, _above(excess, seed), found.n)
+    return _rows(
+        *(a.where(known) for a in (found.value, found.low, found.high)),
+        sign,
+        _above(excess, seed),
+        found.n
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-022
 def _above(excess, seed: int = 0) -> xr.DataArray:
@@ -181,13 +211,15 @@ def sure(edges: pd.DataFrame, level: float = 0.05) -> pd.DataFrame:
 # %% ../nbs/17_causal_graph.ipynb #17-030
 def _partners(n: int, seed: int) -> np.ndarray:
     "Another image for each of n: a random circle, so that none is its own."
-    if n < 2: raise InputError("setting a unit to another image's value needs at least 2 images; got 1")
+    if n < 2:
+        raise InputError("setting a unit to another image's value needs at least 2 images; got 1")
     order = np.random.default_rng(seed).permutation(n)
     return np.roll(order, 1)[order.argsort()]
 
 # %% ../nbs/17_causal_graph.ipynb #17-032
 def _donors(vae, z, places, other) -> tuple:
-    "A run of what the sites of `places` are in the `other` images, and how far the mean at each place is from the image's own: `[pair, place]`."
+    """A run of what the sites of `places` are in the `other` images, and how far the mean at each
+    place is from the image's own: `[pair, place]`."""
     own = vae.run(do={"z": z}, record=list({p.site for p in places}))
     donor = Run({site: a[other] for site, a in own.items()})
     mean = lambda run, p: run[p.site][p.index(vae.sites[p.site])].flatten(1).mean(
@@ -210,12 +242,13 @@ def _units(vae, units) -> dict:
 
 @torch.no_grad()
 def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **options) -> pd.DataFrame:
-    """Latent -> factor: how far the reading of each factor moves when a latent is set to another image's value, decoded and encoded again.
+    """Latent -> factor: how far the reading of each factor moves when a latent is set to another
+    image's value, decoded and encoded again.
 
-    units: addresses behind z, such as "decoder_conv_1[3]", in place of the latents. strength: mean |change| of the reading, see `moved`. sign:
-    as for `encoded`, a channel's change being that of its mean. adjusted: p-value of "no more than the latents' own noise moves it".
-    A factor that cannot be read is NaN.
-    """
+    units: addresses behind z, such as "decoder_conv_1[3]", in place of the latents. strength: mean
+    |change| of the reading, see `moved`. sign: as for `encoded`, a channel's change being that of
+    its mean. adjusted: p-value of "no more than the latents' own noise moves it". A factor that
+    cannot be read is NaN."""
     if not isinstance(reader, Reader):
         raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
     vae, data, units = reader.vae, reader.data, _units(reader.vae, units)
@@ -223,22 +256,45 @@ def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **option
     (mu, sd, _), places = _posterior(vae, sample.images), list(units.values())
     z = torch.from_numpy(mu).to(vae.like)
     donor, cause = _donors(vae, z, places, _partners(len(z), seed))
-    def again(z, do={}): return reader(represent(vae, vae.run(do={"z": z, **do}, record=["recon"]).recon))
+    def again(z, do={}):
+        return reader(represent(vae, vae.run(do={"z": z, **do}, record=["recon"]).recon))
     before = again(z)
-    stray = moved(data, before, again(z + torch.from_numpy(sd * rng.standard_normal(sd.shape)).to(z))).abs()
-    step = xr.DataArray(np.stack([moved(data, before, again(z, {p: donor})) for p in places], 1), dims=("pair", "from", "to"),
-                        coords={"from": list(units), "to": data.factor_names})
-    product = step * xr.DataArray(cause, dims=("pair", "from")) * xr.DataArray(_ordered(data), dims="to")
-    return _effects(abs(step), abs(step) - xr.DataArray(stray.to_numpy(), dims=("pair", "to")), product, seed, **options)
+    stray = moved(
+        data, before, again(z + torch.from_numpy(sd * rng.standard_normal(sd.shape)).to(z))
+    ).abs()
+    step = xr.DataArray(
+        np.stack([moved(data, before, again(z, {p: donor})) for p in places], 1),
+        dims=("pair", "from", "to"),
+        coords={"from": list(units), "to": data.factor_names},
+    )
+    product = (
+        step * xr.DataArray(cause, dims=("pair", "from")) * xr.DataArray(_ordered(data), dims="to")
+    )
+    return _effects(
+        abs(step),
+        abs(step) - xr.DataArray(stray.to_numpy(), dims=("pair", "to")),
+        product,
+        seed,
+        **options,
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-039
 def _shares(product, square, seed: int = 0, **options) -> pd.DataFrame:
-    "Edges of `product` over `square`, both means over pairs; a share below 0 is turned over, interval and all, and has the sign -1."
-    product = product.where(abs(product.mean("pair")) > FLOOR * square.mean("pair"), 0)  # what is left is rounding
+    """Edges of `product` over `square`, both means over pairs; a share below 0 is turned over,
+    interval and all, and has the sign -1."""
+    # what is left is rounding
+    product = product.where(abs(product.mean("pair")) > FLOOR * square.mean("pair"), 0)
     found = bootstrap(lambda p, s: p / s.where(s > FLOOR**2), product, square, seed=seed, **options)
     up = ~(found.value < 0)
     low, high = xr.where(up, found.low, -found.high), xr.where(up, found.high, -found.low)
-    return _rows(abs(found.value), low, high, xr.where(up, 1, -1), screen(sign_flips(product, seed=seed))["adjusted"], found.n)
+    return _rows(
+        abs(found.value),
+        low,
+        high,
+        xr.where(up, 1, -1),
+        screen(sign_flips(product, seed=seed))["adjusted"],
+        found.n,
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-041
 def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
@@ -257,7 +313,10 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
     sweeps = [patch_sweep(vae, *p.images, [site]).array for p in pairs]
     names = xr.Variable("factor", data.factor_names)
     nie = xr.concat([s.drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
-    te = xr.concat([(s.donor - s.clean).drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
+    te = (
+        xr.concat([(s.donor - s.clean).drop_vars(["clean", "donor"]) for s in sweeps], names)
+        / spread
+    )
     product, square = nie * te, te**2
     def over(axis, unit, **ends):
         "Shares of sums over one axis, with the other and the units as the ends of edges."
@@ -268,7 +327,8 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
 # %% ../nbs/17_causal_graph.ipynb #17-043
 @torch.no_grad()
 def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) -> pd.DataFrame:
-    "Latent -> channel: of what a latent, set to another image's value, does to the picture, the share that runs through each channel of a decoder `site`."
+    """Latent -> channel: of what a latent, set to another image's value, does to the picture, the
+    share that runs through each channel of a decoder `site`."""
     vae, sample, seed = adapt(vae), check_sample(sample), seeded(seed)
     site = one_of(site, [s for s in vae.sites if s in descendants(vae.sites, ["z"])],
                   "site behind the latents")
@@ -279,44 +339,71 @@ def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) ->
         changed[:, i] = z[other, i]
         run = vae.run(do={"z": changed}, record=[site, "recon"])
         te = xr.DataArray(out(run.recon.flatten(1) - picture).numpy(), dims=("pair", "readout"))
-        nie = patch_sweep(vae, sample.images, Run({site: run[site]}), [site], readout="recon").array.drop_vars(["clean", "donor", "readout"])
+        nie = patch_sweep(
+            vae, sample.images, Run({site: run[site]}), [site], readout="recon"
+        ).array.drop_vars(["clean", "donor", "readout"])
         products.append((nie * te).mean("readout")), squares.append((te**2).mean("readout"))
-    product, square = (xr.concat(a, xr.Variable("from", latent_names(vae))) for a in (products, squares))
+    product, square = (
+        xr.concat(a, xr.Variable("from", latent_names(vae))) for a in (products, squares)
+    )
     return _shares(product.rename(unit="to"), square, seed, **options)
 
 # %% ../nbs/17_causal_graph.ipynb #17-050
 def _channel_sites(vae) -> list:
     "The last site of several channels before mu, and the last behind z that is not the picture."
-    wide = [s.name for s in vae.sites.values() if s.plane and s.units > 1 and s.shape != tuple(vae.image_shape)]
+    wide = [
+        s.name
+        for s in vae.sites.values()
+        if s.plane and s.units > 1 and s.shape != tuple(vae.image_shape)
+    ]
     halves = ancestors(vae.sites, ["mu"]), descendants(vae.sites, ["z"])
     return [found[-1] for half in halves if (found := [s for s in wide if s in half])]
 
 # %% ../nbs/17_causal_graph.ipynb #17-052
 def _strongest(edges: pd.DataFrame, by: str, top: int) -> pd.DataFrame:
     "The `top` strongest sure edges of every node in column `by`."
-    return sure(edges).sort_values("strength", ascending=False, kind="stable").groupby(by, sort=False).head(top)
+    return (
+        sure(edges)
+        .sort_values("strength", ascending=False, kind="stable")
+        .groupby(by, sort=False)
+        .head(top)
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-054
 def _add(graph, edges: pd.DataFrame, unit: str, read: bool = False):
     "Put the rows of a table into `graph`; `read` if they end at readings."
     for row in edges.to_dict("records"):
         ends = row.pop("from"), f"{row.pop('to')} (read)" if read else row.pop("to")
-        graph.add_edge(*map(str, ends), **{k: int(v) if k in ("sign", "n") else float(v) for k, v in row.items()}, unit=unit)
+        graph.add_edge(
+            *map(str, ends),
+            **{k: int(v) if k in ("sign", "n") else float(v) for k, v in row.items()},
+            unit=unit,
+        )
 
 # %% ../nbs/17_causal_graph.ipynb #17-056
 def _add_channels(graph, site, vae, data, reader, sample, top, where, options):
     "Put the strongest channels of `site` into `graph`, with the edges into and out of them."
-    used = [u for u, *_ in graph.edges if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())]
+    used = [
+        u
+        for u, *_ in graph.edges
+        if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())
+    ]
     if site in ancestors(vae.sites, ["mu"]):
         into, out_of = through_encoder(vae, data, sample, site, where=where, **options)
         into, unit = _strongest(into, "from", top), "share"
-        out_of = out_of[out_of["from"].isin(into["to"]) & out_of["to"].isin(used)]  # the share of next to nothing says nothing
+        # the share of next to nothing says nothing
+        out_of = out_of[out_of["from"].isin(into["to"]) & out_of["to"].isin(used)]
     else:
         into = through_decoder(vae, sample, site, **options)
         into, unit = _strongest(into[into["from"].isin(used)], "from", top), "range"
-        out_of = controls(reader, sample, dict.fromkeys(into["to"]), **options) if len(into) else into
+        out_of = (
+            controls(reader, sample, dict.fromkeys(into["to"]), **options) if len(into) else into
+        )
     if into.empty: return
-    for channel in into["to"]: graph.add_node(channel, kind="channel", site=site, unit=Address.parse(channel, vae.sites).units[0])
+    for channel in into["to"]:
+        graph.add_node(
+            channel, kind="channel", site=site, unit=Address.parse(channel, vae.sites).units[0]
+        )
     _add(graph, into, "share"), _add(graph, _strongest(out_of, "from", top), unit, unit == "range")
 
 # %% ../nbs/17_causal_graph.ipynb #17-058
@@ -348,8 +435,10 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     sample, options = data.sample(n, seed), {"seed": seed, **options}
     graph = nx.DiGraph(dataset=getattr(data, "name", ""), images=n, seed=seed, where=where)
     graph.add_nodes_from(data.factor_names, kind="factor")
-    for i, name in enumerate(latent_names(vae)): graph.add_node(name, kind="latent", site="z", unit=i)
-    for f, q in reader.quality.items(): graph.add_node(f"{f} (read)", kind="reading", quality=float(q))
+    for i, name in enumerate(latent_names(vae)):
+        graph.add_node(name, kind="latent", site="z", unit=i)
+    for f, q in reader.quality.items():
+        graph.add_node(f"{f} (read)", kind="reading", quality=float(q))
     _add(graph, encoded(vae, data, sample, where=where, **options), "sd")
     _add(graph, controls(reader, sample, **options), "range", True)
     for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, where, options)
@@ -359,20 +448,27 @@ callable_module(__name__)
 
 # %% ../nbs/17_causal_graph.ipynb #17-061
 def write_graph(graph: nx.DiGraph, path) -> Path:
-    "Write a graph to `path`, as .graphml or .json by its ending; undefined numbers are NaN in the one and null in the other."
+    """Write a graph to `path`, as .graphml or .json by its ending; undefined numbers are NaN in the
+    one and null in the other."""
     _check_graph(graph)
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"expected a path that ends in .graphml or .json; got {path!r:.60}")
     ending = one_of(Path(path).suffix, (".graphml", ".json"), "ending of a graph's file")
-    plain = lambda v: {k: plain(x) for k, x in v.items()} if isinstance(v, dict) else [plain(x) for x in v] if isinstance(v, list) else None if v != v else v
+    plain = lambda v: (
+        {k: plain(x) for k, x in v.items()}
+        if isinstance(v, dict)
+        else [plain(x) for x in v] if isinstance(v, list) else None if v != v else v
+    )
     try:
         if ending == ".graphml":
             text = "\n".join(nx.generate_graphml(graph)).replace(">nan<", ">NaN<")
         else:
-            text = json.dumps(plain(nx.node_link_data(graph, edges="edges")), allow_nan=False,
-                              indent=1)
+            text = json.dumps(
+                plain(nx.node_link_data(graph, edges="edges")), allow_nan=False, indent=1
+            )
         return write_atomic(path, text)
-    except OSError as e: raise InputError(f"cannot write {path}: {e.strerror}") from None
+    except OSError as e:
+        raise InputError(f"cannot write {path}: {e.strerror}") from None
     except (TypeError, ValueError, KeyError, nx.NetworkXException) as e:
         raise InputError(f"the graph holds what {ending} cannot: {e}".splitlines()[0]) from None
 
@@ -382,20 +478,26 @@ def _check_graph(graph, kinds=(), what: str = "a graph of networkx"):
         raise InputError(f"expected {what}; got {graph!r:.60}")
 
 # %% ../nbs/17_causal_graph.ipynb #17-064
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")  # Okabe & Ito (2008)
+# Okabe & Ito (2008)
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000")
 COLUMNS = ("factor", "encoder", "latent", "decoder", "reading")
 
 # %% ../nbs/17_causal_graph.ipynb #17-066
 def _shown(graph, channels, level):
     "The part of the map to draw: sure edges, either through channels or without them."
     channel = lambda *ends: any(graph.nodes[e]["kind"] == "channel" for e in ends)
-    edges = [(u, v) for u, v, e in graph.edges(data=True) if e["adjusted"] <= level and e["low"] > 0 and channel(u, v) == channels]
+    edges = [
+        (u, v)
+        for u, v, e in graph.edges(data=True)
+        if e["adjusted"] <= level and e["low"] > 0 and channel(u, v) == channels
+    ]
     ends = [n for n, kind in graph.nodes.data("kind") if kind in ("factor", "reading")]
     return graph.edge_subgraph(edges), ends
 
 # %% ../nbs/17_causal_graph.ipynb #17-068
 def _layout(graph, shown, ends) -> tuple:
-    "Column and factor of every node to draw: a factor's own number, for others the mean number of the factors they are joined with and the strongest one."
+    """Column and factor of every node to draw: a factor's own number, for others the mean number of
+    the factors they are joined with and the strongest one."""
     row = {n: i % (len(ends) // 2) for i, n in enumerate(ends)}
     place = {n: COLUMNS.index(graph.nodes[n]["kind"]) for n in ends}
     home = {n: (i, i) for n, i in row.items()}
@@ -412,7 +514,8 @@ def _layout(graph, shown, ends) -> tuple:
 
 # %% ../nbs/17_causal_graph.ipynb #17-070
 def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None):
-    "The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the way through the `channels`; drawn on `ax` if given."
+    """The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the
+    way through the `channels`; drawn on `ax` if given."""
     _check_graph(graph, ("factor", "reading"),
                  "a graph such as causal_graph makes, of factors and their readings")
     channels = one_of(channels, (False, True), "setting of channels")
@@ -421,17 +524,43 @@ def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, a
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     shown, ends = _shown(graph, channels, level)
     place, home = _layout(graph, shown, ends)
-    columns = [sorted((n for n in place if place[n] == c), key=lambda n: home[n][0]) for c in range(len(COLUMNS))]
-    at = {n: (c, -(i + 0.5) / len(names)) for c, names in enumerate(columns) for i, n in enumerate(names)}
-    if ax is None: ax = Figure(figsize=(8, 0.6 + 0.32 * max(map(len, columns))), dpi=75, layout="constrained").subplots()
+    columns = [
+        sorted((n for n in place if place[n] == c), key=lambda n: home[n][0])
+        for c in range(len(COLUMNS))
+    ]
+    at = {
+        n: (c, -(i + 0.5) / len(names))
+        for c, names in enumerate(columns)
+        for i, n in enumerate(names)
+    }
+    if ax is None:
+        ax = Figure(
+            figsize=(8, 0.6 + 0.32 * max(map(len, columns))), dpi=75, layout="constrained"
+        ).subplots()
     shade = {n: "0.75" if place[n] == 2 else PALETTE[home[n][1] % len(PALETTE)] for n in place}
-    largest = {unit: max(e["strength"] for *_, e in shown.edges(data=True) if e["unit"] == unit) for *_, unit in shown.edges.data("unit")}
+    largest = {
+        unit: max(e["strength"] for *_, e in shown.edges(data=True) if e["unit"] == unit)
+        for *_, unit in shown.edges.data("unit")
+    }
     for u, v, e in shown.edges(data=True):
-        ax.plot(*zip(at[u], at[v]), color=shade[v if place[u] == 2 else u], lw=0.4 + 4.6 * e["strength"] / largest[e["unit"]],
-                ls={1: "-", -1: (0, (4, 1.5)), 0: (0, (1, 1))}[e["sign"]], alpha=0.8, solid_capstyle="butt", dash_capstyle="butt", zorder=1)
+        ax.plot(
+            *zip(at[u], at[v]),
+            color=shade[v if place[u] == 2 else u],
+            lw=0.4 + 4.6 * e["strength"] / largest[e["unit"]],
+            ls={1: "-", -1: (0, (4, 1.5)), 0: (0, (1, 1))}[e["sign"]],
+            alpha=0.8,
+            solid_capstyle="butt",
+            dash_capstyle="butt",
+            zorder=1,
+        )
     for n, (x, y) in at.items(): _label(ax, graph, n, x, y, shade[n], place[n])
-    heads = {c: sorted({graph.nodes[n]["site"] for n in columns[c]}) for c in (1, 3)} | {0: ["set in the picture"], 2: ["latents"], 4: ["read again"]}
-    for c, names in heads.items(): ax.text(c, 0.04, "\n".join(names), ha="center", va="bottom", fontsize=8, color="0.4")
+    heads = {c: sorted({graph.nodes[n]["site"] for n in columns[c]}) for c in (1, 3)} | {
+        0: ["set in the picture"],
+        2: ["latents"],
+        4: ["read again"],
+    }
+    for c, names in heads.items():
+        ax.text(c, 0.04, "\n".join(names), ha="center", va="bottom", fontsize=8, color="0.4")
     ax.set_xlim(-0.8, 4.8), ax.set_ylim(-1, 0.12), ax.axis("off")
     return ax.figure
 
@@ -440,10 +569,30 @@ def _label(ax, graph, name, x, y, color, column):
     "A node with its name: beside a factor, on a latent or channel."
     if column in (0, 4):
         ax.plot(x, y, "o", color=color, ms=9)
-        ax.text(x + (0.1 if column else -0.1), y, name, ha="left" if column else "right", va="center", fontsize=9)
+        ax.text(
+            x + (0.1 if column else -0.1),
+            y,
+            name,
+            ha="left" if column else "right",
+            va="center",
+            fontsize=9,
+        )
         return
     text = name if column == 2 else str(graph.nodes[name]["unit"])
-    ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox=dict(boxstyle="round,pad=0.25", facecolor="white" if column != 2 else "0.9", edgecolor=color, lw=1.5))
+    ax.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        fontsize=8,
+        bbox=dict(
+            boxstyle="round,pad=0.25",
+            facecolor="white" if column != 2 else "0.9",
+            edgecolor=color,
+            lw=1.5,
+        ),
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-080
 def _reading(data, read, sample) -> pd.DataFrame:
@@ -460,14 +609,18 @@ def _reading(data, read, sample) -> pd.DataFrame:
             f"table; got {found!r:.60}")
     return found[data.factor_names]
 
-def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **options) -> pd.DataFrame:
-    """Factor -> factor: how much farther the reading of a factor moves when another is changed by `do` than by `set`. A row an ordered pair.
+def follows(
+    data, read, n: int = 128, direct: bool = True, seed: int = 0, **options
+) -> pd.DataFrame:
+    """Factor -> factor: how much farther the reading of a factor moves when another is changed by
+    `do` than by `set`. A row an ordered pair.
 
-    read: a function of a `Sample` that gives a table of its factors, such as a `Reader`. n: images. direct: hold all other factors, so that
-    only children follow; otherwise descendants do as well. strength: the mean difference of |change|, in shares of the range, see `moved`;
-    `do` and `set`: the two means; `apart`: the mean distance of the two readings. sign: of the part that follows. adjusted: p-value
-    (Benjamini-Hochberg) of a difference not above 0, NaN where the two worlds read the same in every image.
-    """
+    read: a function of a `Sample` that gives a table of its factors, such as a `Reader`. n: images.
+    direct: hold all other factors, so that only children follow; otherwise descendants do as well.
+    strength: the mean difference of |change|, in shares of the range, see `moved`; `do` and `set`:
+    the two means; `apart`: the mean distance of the two readings. sign: of the part that follows.
+    adjusted: p-value (Benjamini-Hochberg) of a difference not above 0, NaN where the two worlds
+    read the same in every image."""
     sample = check_world(data, "do", "counterfactual").sample(
         count(n, "n", 1, MOST_IMAGES), seed := seeded(seed))
     direct = one_of(direct, (False, True), "setting of direct")
@@ -486,7 +639,8 @@ def follows(data, read, n: int = 128, direct: bool = True, seed: int = 0, **opti
 
 # %% ../nbs/17_causal_graph.ipynb #17-082
 def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
-    "Change of a factor `[n]`, and that of all readings by `set` and by `do`, each `[n, factors]`. A world that was read is not read again."
+    """Change of a factor `[n]`, and that of all readings by `set` and by `do`, each `[n, factors]`.
+    A world that was read is not read again."""
     changed, names = data.interventions(sample, factor, seed), data.factor_names
     past, done = [(changed.factors, _reading(data, read, changed))], {}
     for g in names:
@@ -495,38 +649,52 @@ def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
         if not any(f.equals(world.factors) for f, _ in past):
             past.append((world.factors, _reading(data, read, world)))
         done[g] = moved(data, before, next(r for f, r in past if f.equals(world.factors)))[g]
-    return moved(data, sample.factors, changed.factors)[factor], moved(data, before, past[0][1]), pd.DataFrame(done)
+    return (
+        moved(data, sample.factors, changed.factors)[factor],
+        moved(data, before, past[0][1]),
+        pd.DataFrame(done),
+    )
 
 # %% ../nbs/17_causal_graph.ipynb #17-084
 def factor_graph(data, read, level: float = 0.05, **options) -> nx.DiGraph:
-    "The arrows between factors that `follows` is sure of, with all its columns on the edges; options are those of `follows`."
+    """The arrows between factors that `follows` is sure of, with all its columns on the edges;
+    options are those of `follows`."""
     level, graph = number(level, "level", 0, 1), nx.DiGraph()
     graph.add_nodes_from(check_world(data).factor_names, kind="factor")
     _add(graph, sure(follows(data, read, **options), level), "range")
     return graph
 
 # %% ../nbs/17_causal_graph.ipynb #17-088
-def observed_graph(data, read, n: int = 500, bins: int = 5, level: float = 0.05, seed: int = 0) -> nx.Graph:
-    """Which readings depend on each other in `n` images of the world as it is: an undirected graph, for looking knows no direction.
+def observed_graph(
+    data, read, n: int = 500, bins: int = 5, level: float = 0.05, seed: int = 0
+) -> nx.Graph:
+    """Which readings depend on each other in `n` images of the world as it is: an undirected graph,
+    for looking knows no direction.
 
-    Edges have `strength` (Cramér's V of the readings in `bins` bins) and the adjusted p-value of a χ² test. It is about pairs: a common
-    cause, or a step between, joins two factors as well.
-    """
+    Edges have `strength` (Cramér's V of the readings in `bins` bins) and the adjusted p-value of a
+    χ² test. It is about pairs: a common cause, or a step between, joins two factors as well."""
     bins, level, graph = count(bins, "bins", 2, 1000), number(level, "level", 0, 1), nx.Graph()
     sample = check_world(data).sample(count(n, "n", bins, MOST_IMAGES), seeded(seed))
     values = _reading(data, read, sample).dropna(axis="columns")
     graph.add_nodes_from(data.factor_names, kind="factor")
     codes = values.apply(lambda column: discretize(column.to_numpy()[:, None], bins)[:, 0])
-    tables = {pair: pd.crosstab(codes[pair[0]], codes[pair[1]]).to_numpy() for pair in combinations(codes, 2)}
+    tables = {
+        pair: pd.crosstab(codes[pair[0]], codes[pair[1]]).to_numpy()
+        for pair in combinations(codes, 2)
+    }
     if not tables: return graph  # fewer than two factors can be read
     p = xr.DataArray([chi2_contingency(t).pvalue for t in tables.values()], dims="pair")
     for (pair, t), adjusted in zip(tables.items(), screen(p)["adjusted"].values):
-        if adjusted <= level: graph.add_edge(*pair, strength=float(association(t, "cramer")), adjusted=float(adjusted))
+        if adjusted <= level:
+            graph.add_edge(
+                *pair, strength=float(association(t, "cramer")), adjusted=float(adjusted)
+            )
     return graph
 
 # %% ../nbs/17_causal_graph.ipynb #17-090
 class Hamming(NamedTuple):
-    "`distance`: the pairs of nodes joined otherwise than in truth, which are `missing`, `extra`, `reversed` or `unoriented`; `right` are the arrows as in truth."
+    """`distance`: the pairs of nodes joined otherwise than in truth, which are `missing`, `extra`,
+    `reversed` or `unoriented`; `right` are the arrows as in truth."""
     distance: int
     missing: int
     extra: int
@@ -549,12 +717,19 @@ def _verdict(said: tuple, true: tuple):
 
 # %% ../nbs/17_causal_graph.ipynb #17-094
 def hamming(graph, truth: nx.DiGraph) -> Hamming:
-    "Structural Hamming distance (Tsamardinos et al. 2006) of a graph, directed or not, from the true one of the same nodes."
+    """Structural Hamming distance (Tsamardinos et al. 2006) of a graph, directed or not, from the
+    true one of the same nodes."""
     _check_graph(graph), _check_graph(truth)
     if not truth.is_directed():
         raise InputError("expected a directed graph as the true one; got an undirected one")
-    if set(graph) != set(truth): raise InputError(f"expected two graphs of the same nodes; only one has {', '.join(map(str, sorted(set(graph) ^ set(truth), key=str)))}")
+    if set(graph) != set(truth):
+        raise InputError(
+            "expected two graphs of the same nodes; only one has"
+            f" {', '.join(map(str, sorted(set(graph) ^ set(truth), key=str)))}"
+        )
     join = lambda g, a, b: (g.has_edge(a, b), g.has_edge(b, a))
-    found = Counter(_verdict(join(graph, *pair), join(truth, *pair)) for pair in combinations(truth, 2))
+    found = Counter(
+        _verdict(join(graph, *pair), join(truth, *pair)) for pair in combinations(truth, 2)
+    )
     counts = [found[k] for k in Hamming._fields[1:]]
     return Hamming(sum(counts[:-1]), *counts)

@@ -134,7 +134,8 @@ class Trial:
         return {s: torch.from_numpy(m) for s, m in full.items()}
 
     def _run(self, which, masks):
-        "Readout `[circuits, n, m]` of the clean (0) or changed (1) inputs with the units outside the masks held."
+        """Readout `[circuits, n, m]` of the clean (0) or changed (1) inputs with the units outside
+        the masks held."""
         copies = len(next(iter(masks.values())))
         def hold(site, a):
             held = self.held[site] if len(self.held[site]) == 1 else _again(self.held[site], copies)
@@ -147,8 +148,11 @@ class Trial:
 
     def rows(self, site, masks) -> torch.Tensor:
         "Masks `[circuits, units]` in the shape of the site's activations `[circuits x n, ...]`."
-        spec, masks = self.vae.sites[site], torch.as_tensor(masks).to(self.te.device).repeat_interleave(len(self.te), 0)
-        return masks.reshape(len(masks), *(n if i == spec.axis else 1 for i, n in enumerate(spec.shape)))
+        spec = self.vae.sites[site]
+        masks = torch.as_tensor(masks).to(self.te.device).repeat_interleave(len(self.te), 0)
+        return masks.reshape(
+            len(masks), *(n if i == spec.axis else 1 for i, n in enumerate(spec.shape))
+        )
 
     def go(self, which, copies, do, record) -> Run:
         """A run of the clean (0) or changed (1) inputs, `copies` times over, under `do`: site ->
@@ -158,10 +162,18 @@ class Trial:
         return self.vae.run(do={"z": _again(self.runs[which]["z"], copies), **do}, record=record)
 
     def terms(self, keep) -> xr.Dataset:
-        "Per circuit and pair: `product` of effect and total effect, `square` of the latter, and the `gap`, the squared distance of the two."
+        """Per circuit and pair: `product` of effect and total effect, `square` of the latter, and
+        the `gap`, the squared distance of the two."""
         te, square = self.te.detach(), (self.te.detach().double()**2).sum(1)
-        parts = [torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te)**2).sum(2)]) for e in self._chunks(keep)]  # a chunk at a time: pictures are large
-        return xr.Dataset({k: (("circuit", "pair"), v.cpu().double().numpy()) for k, v in zip(("product", "square", "gap"), torch.cat(parts, 1))})
+        # a chunk at a time: pictures are large
+        parts = [
+            torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te) ** 2).sum(2)])
+            for e in self._chunks(keep)
+        ]
+        return xr.Dataset({
+            k: (("circuit", "pair"), v.cpu().double().numpy())
+            for k, v in zip(("product", "square", "gap"), torch.cat(parts, 1))
+        })
 
     def faithfulness(self, keep) -> np.ndarray:
         "Faithfulness of each circuit: `[circuits]`; NaN where the total effect vanishes."
@@ -222,10 +234,9 @@ def members_of(circuit, trial: Trial, one: bool = True) -> dict:
     """The masks of a `Circuit`, or of a mapping site -> mask, for a `trial`, in the order of its
     sites.
 
-    Raises `InputError` for a `Circuit` that answers another question than the trial asks or comes from another network, and for
-    masks that do not fit the sites and units of the trial. one: ask for one mask `[units]` at every
-    site.
-    """
+    Raises `InputError` for a `Circuit` that answers another question than the trial asks or comes
+    from another network, and for masks that do not fit the sites and units of the trial. one: ask
+    for one mask `[units]` at every site."""
     _check_trial(trial)
     if not isinstance(circuit, Mapping):
         circuit = _found_for(circuit, trial, "masks, site -> mask").members
@@ -237,15 +248,17 @@ def members_of(circuit, trial: Trial, one: bool = True) -> dict:
     return {s: masks[s] for s in trial.sites if s in masks}
 
 def weights_of(vae) -> str:
-    "Sixteen letters and digits that are others for other weights; a copy in higher precision has the same."
+    """Sixteen letters and digits that are others for other weights; a copy in higher precision has
+    the same."""
     vae, found = adapt(vae), hashlib.sha256()
     for weight in getattr(vae, "network", vae).parameters():
         found.update(weight.detach().cpu().float().numpy().tobytes())
     return found.hexdigest()[:16]
 
 def check_origin(circuit, weights: str, data=None):
-    """`InputError` for a `Circuit` that was found in a network of other `weights` (see `weights_of`)
-    or, if `data` is given, on a dataset of another name. One that does not say passes."""
+    """`InputError` for a `Circuit` that was found in a network of other `weights` (see
+    `weights_of`) or, if `data` is given, on a dataset of another name. One that does not say
+    passes."""
     if circuit.weights not in (None, weights):
         raise InputError(f"the circuit of {circuit.factor} was found in another network than this "
                          f"one, or before its weights changed; find it in this one, or try its "
@@ -257,8 +270,8 @@ def check_origin(circuit, weights: str, data=None):
 def _name_of(data) -> str: return str(getattr(data, "name", type(data).__name__))
 
 def _found_for(circuit, trial, else_: str):
-    """`circuit`, if it is a `Circuit` that was found in the network and with the part, the sites, the ablation and the
-    readout of the trial, if one is given."""
+    """`circuit`, if it is a `Circuit` that was found in the network and with the part, the sites,
+    the ablation and the readout of the trial, if one is given."""
     if not isinstance(circuit, Circuit):
         raise InputError(f"expected a Circuit, or {else_}; got {circuit!r:.60}")
     if trial is None: return circuit  # whatever it was found for
@@ -302,9 +315,14 @@ def _patched(trial) -> Effects:
 
 # %% ../nbs/16_circuits.ipynb #16-022
 def _directions(trial):
-    "An orthonormal basis `[m, k]` of the total effects, k at most the number of pairs: products with them are the same, and a picture becomes few numbers."
+    """An orthonormal basis `[m, k]` of the total effects, k at most the number of pairs: products
+    with them are the same, and a picture becomes few numbers."""
     te = trial.te.detach()
-    return torch.eye(te.shape[1]).to(te) if te.shape[1] <= len(te) else torch.linalg.svd(te, full_matrices=False).Vh.T
+    return (
+        torch.eye(te.shape[1]).to(te)
+        if te.shape[1] <= len(te)
+        else torch.linalg.svd(te, full_matrices=False).Vh.T
+    )
 
 # %% ../nbs/16_circuits.ipynb #16-024
 def slopes(trial: Trial, sites, steps: int = 0) -> dict:
@@ -347,7 +365,12 @@ def _guess(trial, which, put, donor, steps) -> torch.Tensor:
 # %% ../nbs/16_circuits.ipynb #16-028
 def _alone(trial) -> np.ndarray:
     "The error with one unit alone held at its best constant."
-    alone, held = [], trial if trial.ablation == "optimal" else Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
+    alone = []
+    held = (
+        trial
+        if trial.ablation == "optimal"
+        else Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
+    )
     for site, mask in held.everything().items():
         keep = {s: np.tile(m, (len(mask), 1)) for s, m in held.everything().items()}
         alone.append(held.error(keep | {site: ~np.eye(len(mask), dtype=bool)}))
@@ -372,7 +395,8 @@ def scores_of(scores, trial: Trial) -> Effects:
 
 # %% ../nbs/16_circuits.ipynb #16-031
 def prune(trial: Trial, scores: Effects, tolerance: float) -> dict:
-    "Take units out one by one, from the last site to the first and the smallest score first, where the error stays within the tolerance."
+    """Take units out one by one, from the last site to the first and the smallest score first,
+    where the error stays within the tolerance."""
     scores, tolerance = scores_of(scores, trial), number(tolerance, "tolerance", 0)
     keep, sites = trial.everything(), trial.sites[::-1]
     for j, site in enumerate(sites, 1):
@@ -400,7 +424,10 @@ def split(scores: Effects, mask) -> dict:
     if not isinstance(scores, Effects) or "site" not in scores.array.coords:
         raise InputError(f"expected scores of units, such as unit_scores gives; got {scores!r:.60}")
     mask = check_mask(mask, "a mask", scores.array.sizes["unit"])
-    return {s: mask[..., np.flatnonzero(scores.array.site.values == s)] for s in dict.fromkeys(scores.array.site.values.tolist())}
+    return {
+        s: mask[..., np.flatnonzero(scores.array.site.values == s)]
+        for s in dict.fromkeys(scores.array.site.values.tolist())
+    }
 
 # %% ../nbs/16_circuits.ipynb #16-037
 def edge_products(trial: Trial, a: str, b: str, senders, receivers,
@@ -435,14 +462,25 @@ def _numbers(trial, site, units) -> list:
 @torch.no_grad()
 def _arriving(trial, a, b, sender):
     "The activation at `b` when of all units of `a` only the sender follows the change."
-    return trial.go(0, 1, {a: torch.where(trial.rows(a, _only(trial, a, [sender])), trial.runs[1][a], trial.runs[0][a])}, [b])[b]
+    return trial.go(
+        0,
+        1,
+        {
+            a: torch.where(
+                trial.rows(a, _only(trial, a, [sender])), trial.runs[1][a], trial.runs[0][a]
+            )
+        },
+        [b],
+    )[b]
 
 def _only(trial, site, units): return np.eye(trial.vae.sites[site].units, dtype=bool)[units]
 
 # %% ../nbs/16_circuits.ipynb #16-041
 @torch.no_grad()
 def _by_slope(trial, a, b, sender, slope):
-    change = (_arriving(trial, a, b, sender) - trial.runs[0][b]).movedim(1 + trial.vae.sites[b].axis, 1)
+    change = (_arriving(trial, a, b, sender) - trial.runs[0][b]).movedim(
+        1 + trial.vae.sites[b].axis, 1
+    )
     return (slope * change).flatten(1).unflatten(1, (slope.shape[1], -1)).sum(2)
 
 # %% ../nbs/16_circuits.ipynb #16-043
@@ -450,7 +488,11 @@ def _by_slope(trial, a, b, sender, slope):
 def _by_run(trial, a, b, sender, receivers):
     arrived, n, parts = _arriving(trial, a, b, sender), len(trial.te), []
     for some in np.array_split(receivers, max(1, len(receivers) * n // ROWS)):
-        value = torch.where(trial.rows(b, _only(trial, b, some)), _again(arrived, len(some)), _again(trial.runs[0][b], len(some)))
+        value = torch.where(
+            trial.rows(b, _only(trial, b, some)),
+            _again(arrived, len(some)),
+            _again(trial.runs[0][b], len(some)),
+        )
         run = trial.go(0, len(some), {b: value}, trial.ends)
         parts.append(((trial.read(run).unflatten(
             0, (len(some), n)) - trial.read(trial.runs[0])) * trial.te).sum(2).T)
@@ -468,27 +510,47 @@ def edge_error(trial: Trial, keep, edges) -> float:
     """
     keep, n = _steps(trial, keep), len(trial.te)
     sites, edges = list(keep), _pairs(trial, list(keep), edges)
-    now = torch.where(trial.rows(sites[0], keep[sites[0]][None]), trial.runs[1][sites[0]], trial.runs[0][sites[0]])
+    now = torch.where(
+        trial.rows(sites[0], keep[sites[0]][None]), trial.runs[1][sites[0]], trial.runs[0][sites[0]]
+    )
     for a, b in zip(sites, sites[1:]):
         units, axis = np.flatnonzero(keep[b]), 1 + trial.vae.sites[b].axis
         after = trial.runs[0][b].clone()
         for some in np.array_split(units, max(1, len(units) * n // ROWS)):
-            seen = np.array([[(f"{a}[{i}]", f"{b}[{j}]") in edges for i in range(len(keep[a]))] for j in some]).reshape(len(some), -1)
+            seen = np.array(
+                [[(f"{a}[{i}]", f"{b}[{j}]") in edges for i in range(len(keep[a]))] for j in some]
+            ).reshape(len(some), -1)
             if not len(some): continue
-            run = trial.go(0, len(some), {a: torch.where(trial.rows(a, seen), _again(now, len(some)), _again(trial.runs[0][a], len(some)))}, [b])
+            run = trial.go(
+                0,
+                len(some),
+                {
+                    a: torch.where(
+                        trial.rows(a, seen),
+                        _again(now, len(some)),
+                        _again(trial.runs[0][a], len(some)),
+                    )
+                },
+                [b],
+            )
             for j, value in zip(some, run[b].unflatten(0, (len(some), n))):
                 after.select(axis, int(j)).copy_(value.select(axis, int(j)))
         now = after
     effect = trial.read(trial.go(0, 1, {sites[-1]: now}, trial.ends)) - trial.read(trial.runs[0])
     square = (trial.te**2).sum(1).mean().item()
-    return (((effect - trial.te)**2).sum(1).mean().item() / square)**0.5 if square > FLOOR**2 else float("nan")
+    return (
+        (((effect - trial.te) ** 2).sum(1).mean().item() / square) ** 0.5
+        if square > FLOOR**2
+        else float("nan")
+    )
 
 # %% ../nbs/16_circuits.ipynb #16-047
 def _steps(trial, keep) -> dict:
     """The masks of the circuit, and a full one for the readout where that is a site of units
     without positions, such as mu."""
     keep, last = members_of(keep, trial), trial.readout
-    if isinstance(last, str) and last in trial.vae.sites and not trial.vae.sites[last].plane: keep.setdefault(last, np.ones(trial.vae.sites[last].units, bool))
+    if isinstance(last, str) and last in trial.vae.sites and not trial.vae.sites[last].plane:
+        keep.setdefault(last, np.ones(trial.vae.sites[last].units, bool))
     return keep
 
 def _pairs(trial, sites, edges) -> set:
@@ -517,15 +579,24 @@ def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patchi
     members = {s: keep[s] for s in trial.sites}
     square = xr.DataArray((trial.te.double()**2).sum(1).detach().cpu().numpy(), dims="pair")
     sites = list(keep)
-    tables = [bootstrap(_faithfulness, edge_products(trial, a, b, np.flatnonzero(keep[a]), np.flatnonzero(keep[b]), method), square, **options).to_frame()
-              for a, b in zip(sites, sites[1:]) if keep[a].any() and keep[b].any()]
+    tables = [
+        bootstrap(
+            _faithfulness,
+            edge_products(trial, a, b, np.flatnonzero(keep[a]), np.flatnonzero(keep[b]), method),
+            square,
+            **options
+        ).to_frame()
+        for a, b in zip(sites, sites[1:])
+        if keep[a].any() and keep[b].any()
+    ]
     columns = ["sender", "receiver", "share", "low", "high", "n"]
     found = pd.concat(tables).rename(columns={"value": "share"})[
         columns] if tables else pd.DataFrame(columns=columns)
     found = found.iloc[np.argsort(-np.abs(found.share.to_numpy(float)),
                                   kind="stable")].reset_index(drop=True)
     few, many = 0, len(found)
-    while few < many:  # the error shrinks with every edge, or nearly: halve the interval in which it gets small enough
+    # the error shrinks with every edge, or nearly: halve the interval in which it gets small enough
+    while few < many:
         half = (few + many) // 2
         if edge_error(trial, members, found[:half]) <= tolerance: many = half
         else: few = half + 1
@@ -538,7 +609,8 @@ SCORES = "faithfulness", "error", "completeness", "minimality"
 
 # %% ../nbs/16_circuits.ipynb #16-050d
 class Scores(pd.DataFrame):
-    "The table of `score_circuit` with the `sentence` that follows from it, and whether it is `shown`."
+    """The table of `score_circuit` with the `sentence` that follows from it, and whether it is
+    `shown`."""
     _metadata = ["sentence", "shown", "common"]
 
     @property
@@ -654,9 +726,19 @@ class Circuit:
         with. `InputError` for another network or dataset than that of the circuit."""
         vae, data = self._asked(vae, data)
         seed = (*np.atleast_1d(self.seed), 1) if seed is None else seed
-        return factor_trial(vae, self._rest(data), self.factor, self.part, pairs, seed, self.ablation,
-                            self.where, sites=list(self.members), readout=self.readout,
-                            reference=self.reference)
+        return factor_trial(
+            vae,
+            self._rest(data),
+            self.factor,
+            self.part,
+            pairs,
+            seed,
+            self.ablation,
+            self.where,
+            sites=list(self.members),
+            readout=self.readout,
+            reference=self.reference,
+        )
 
     def score(self, vae=None, data=None, pairs: int = 32, seed=None, searches: int = 1,
               least: float = LEAST, most: float = MOST, which=SCORES[:2],
@@ -674,8 +756,15 @@ class Circuit:
         placebo = against_placebo(trial, self._rest(data), (*np.atleast_1d(self.seed), 1))
         table = score_circuit(self, trial, which=dict.fromkeys((*SCORES[:2], *which)), **options)
         common = self.stability(searches, vae, data) if count(searches, "searches") > 1 else None
-        return Scores.of(table, self, placebo, common, number(least, "least", 0), number(most, "most", 0),
-                         options.get("controls", CONTROLS))
+        return Scores.of(
+            table,
+            self,
+            placebo,
+            common,
+            number(least, "least", 0),
+            number(most, "most", 0),
+            options.get("controls", CONTROLS),
+        )
 
     def stability(self, searches: int = 3, vae=None, data=None) -> dict:
         """How many units circuits have in common that were found in different pairs: the mean of
@@ -704,8 +793,14 @@ class Circuit:
     def graph(self) -> nx.DiGraph:
         "Its units with their `site` and `share`, and its edges with `share`, `low` and `high`."
         graph, share = nx.DiGraph(), self.scores.array.to_series()
-        graph.add_nodes_from((u, {"site": u.split("[")[0], "share": float(share.get(u, np.nan))}) for u in [*self.units, *self.edges.receiver])
-        graph.add_edges_from((e.sender, e.receiver, {"share": e.share, "low": e.low, "high": e.high}) for e in self.edges.itertuples())
+        graph.add_nodes_from(
+            (u, {"site": u.split("[")[0], "share": float(share.get(u, np.nan))})
+            for u in [*self.units, *self.edges.receiver]
+        )
+        graph.add_edges_from(
+            (e.sender, e.receiver, {"share": e.share, "low": e.low, "high": e.high})
+            for e in self.edges.itertuples()
+        )
         return graph
 
     def __repr__(self):
@@ -732,7 +827,8 @@ def circuits_of(circuits) -> list:
 def encoder_circuits(circuits) -> list:
     "`circuits` as a list; `InputError` if there is none, or one of another part than the encoder."
     circuits = circuits_of(circuits)
-    if odd := [c for c in circuits if c.part != "encoder"]: raise InputError(f"expected circuits of the encoder; got one of part {odd[0].part!r}")
+    if odd := [c for c in circuits if c.part != "encoder"]:
+        raise InputError(f"expected circuits of the encoder; got one of part {odd[0].part!r}")
     return circuits
 
 # %% ../nbs/16_circuits.ipynb #16-055
@@ -817,10 +913,9 @@ def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: s
     constant) take as few of the first as will do. ablation: what other units are held at, one of
     'resample' (the clean image's), 'mean', 'zero', 'optimal'. tolerance: of the error, a share of
     the total effect; units may use three quarters of it, edges the rest. pairs: of images;
-    edge_pairs: the first of them, for edges, which are always ablated by resampling. where: the factor is
-    changed 'inside' what the world shows, or 'anywhere' (see `pairs_of`). options: sites, readout
-    and reference of `Trial`. `InputError` for what cannot be asked.
-    """
+    edge_pairs: the first of them, for edges, which are always ablated by resampling. where: the
+    factor is changed 'inside' what the world shows, or 'anywhere' (see `pairs_of`). options: sites,
+    readout and reference of `Trial`. `InputError` for what cannot be asked."""
     if (factor is None) == (of is None):
         raise InputError("expected a factor, or of='z[3]' for a latent; got "
                          + ("neither" if of is None else "both"))
@@ -900,7 +995,8 @@ def _scores(members, trial, draws, rng, options, which) -> dict:
     return found
 
 def _completeness(members, trial, draws, rng, options) -> Estimate:
-    "The mean over parts taken out, the circuit and `draws` random halves of it, of what they tell apart."
+    """The mean over parts taken out, the circuit and `draws` random halves of it, of what they tell
+    apart."""
     halves = [members, *(_half(members, rng) for _ in range(draws))]
     circuit = [{s: members[s] & ~k[s] for s in members} for k in halves]
     network = [{s: ~k[s] for s in members} for k in halves]
@@ -919,15 +1015,33 @@ def _stack(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for 
 
 # %% ../nbs/16_circuits.ipynb #16-072
 def _minimality(members, trial, rng, options) -> Estimate:
-    "The smallest over units of the largest loss over two contexts: the circuit, and what is left of it without a random half."
+    """The smallest over units of the largest loss over two contexts: the circuit, and what is left
+    of it without a random half."""
     units = [(s, i) for s, m in members.items() for i in np.flatnonzero(m)]
     if not units: return Estimate(*[xr.DataArray(np.nan)] * 3, len(trial.te))
     half = _half(members, rng)
-    def given(context, unit, there): return {s: np.where(np.arange(len(m)) == unit[1], there, m) if s == unit[0] else m for s, m in context.items()}
-    t = trial.terms(_stack([members, *(given(c, u, there) for c, there in ((members, False), (half, True), (half, False)) for u in units)]))
+    def given(context, unit, there):
+        return {
+            s: np.where(np.arange(len(m)) == unit[1], there, m) if s == unit[0] else m
+            for s, m in context.items()
+        }
+    t = trial.terms(
+        _stack([
+            members,
+            *(
+                given(c, u, there)
+                for c, there in ((members, False), (half, True), (half, False))
+                for u in units
+            ),
+        ])
+    )
     def smallest(p, q):
         F = _faithfulness(p, q)
-        losses = F[..., :1].values - F[..., 1:1 + len(units)].values, F[..., 1 + len(units):1 + 2 * len(units)].values - F[..., 1 + 2 * len(units):].values
+        losses = (
+            F[..., :1].values - F[..., 1 : 1 + len(units)].values,
+            F[..., 1 + len(units) : 1 + 2 * len(units)].values
+            - F[..., 1 + 2 * len(units) :].values,
+        )
         return F[..., 0].copy(data=np.abs(losses).max(0).min(-1))
     return bootstrap(smallest, t["product"], t.square, **options)
 
@@ -953,7 +1067,9 @@ def faithfulness_curve(trial: Trial, scores, fractions=FRACTIONS, controls: int 
     ranks = np.stack([order, *(rng.permutation(n) for _ in range(controls))])
     t = trial.terms(split(scores, (ranks[:, None] < sizes[:, None]).reshape(-1, n)))
     e = bootstrap(_faithfulness, t["product"][:len(sizes)], t.square[:len(sizes)], **options)
-    every = _faithfulness(t["product"].mean("pair"), t.square.mean("pair")).values.reshape(-1, len(sizes))
+    every = _faithfulness(t["product"].mean("pair"), t.square.mean("pair")).values.reshape(
+        -1, len(sizes)
+    )
     error = np.sqrt(_faithfulness(t.gap.mean("pair"), t.square.mean("pair")).values)[:len(sizes)]
     chance = every[1:].mean(0) if controls else np.nan
     return pd.DataFrame({"fraction": sizes / n, "units": sizes, "faithfulness": e.value,
@@ -982,17 +1098,33 @@ def motifs(circuits) -> pd.DataFrame:
     """The private units, hubs and trunks in circuits of different factors, of one part of one
     network: a row each, with motif, site, unit and factors."""
     circuits = circuits_of(circuits)
-    if not len({c.factor for c in circuits}) == len(circuits) > 1: raise InputError(f"motifs are between circuits of different factors; got {', '.join(c.factor for c in circuits)}")
+    if not len({c.factor for c in circuits}) == len(circuits) > 1:
+        raise InputError(
+            "motifs are between circuits of different factors; got"
+            f" {', '.join(c.factor for c in circuits)}"
+        )
     if len({(c.part, *((s, len(m)) for s, m in c.members.items())) for c in circuits}) > 1:
         raise InputError(
             "motifs are between circuits of the same sites; got circuits of different parts or "
             "sites")
-    owners = {u: [c.factor for c in circuits if u in c.units] for u in dict.fromkeys(u for c in circuits for u in c.units)}
-    rows = [("private", u, f) for u, f in owners.items() if len(f) == 1] + [("hub", u, f) for u, f in owners.items() if len(f) > len(circuits) / 2]
+    owners = {
+        u: [c.factor for c in circuits if u in c.units]
+        for u in dict.fromkeys(u for c in circuits for u in c.units)
+    }
+    rows = [("private", u, f) for u, f in owners.items() if len(f) == 1] + [
+        ("hub", u, f) for u, f in owners.items() if len(f) > len(circuits) / 2
+    ]
     for unit, factors in owners.items():
-        own = [c.factor for c in circuits if any(owners.get(r) == [c.factor] for r in c.edges.receiver[c.edges.sender == unit])]
+        own = [
+            c.factor
+            for c in circuits
+            if any(owners.get(r) == [c.factor] for r in c.edges.receiver[c.edges.sender == unit])
+        ]
         if len(own) > 1: rows.append(("trunk", unit, own))
-    return pd.DataFrame([(m, u.split("[")[0], u, ", ".join(f)) for m, u, f in rows], columns=["motif", "site", "unit", "factors"])
+    return pd.DataFrame(
+        [(m, u.split("[")[0], u, ", ".join(f)) for m, u, f in rows],
+        columns=["motif", "site", "unit", "factors"],
+    )
 
 # %% ../nbs/16_circuits.ipynb #16-090
 def redundant_pairs(members, trial: Trial, scores=None, top: int = 6, surplus: float = 1.5,
@@ -1004,11 +1136,18 @@ def redundant_pairs(members, trial: Trial, scores=None, top: int = 6, surplus: f
     scores = scores_of(members if scores is None else scores, trial)
     members, top = members_of(members, trial), count(top, "top", 1)
     surplus, least = number(surplus, "surplus", 0), number(least, "least")
-    def without(site, *units): return members | {site: members[site] & ~np.isin(np.arange(len(members[site])), units)}
-    best = {s: [u for u in np.argsort(-np.abs(scores.at(s).values)) if m[u]][:top] for s, m in members.items()}
+    def without(site, *units):
+        return members | {site: members[site] & ~np.isin(np.arange(len(members[site])), units)}
+    best = {
+        s: [u for u in np.argsort(-np.abs(scores.at(s).values)) if m[u]][:top]
+        for s, m in members.items()
+    }
     pairs = [(s, a, b) for s, units in best.items() for a, b in combinations(sorted(units), 2)]
-    if not pairs: return pd.DataFrame(columns=["site", "a", "b", "without_a", "without_b", "without_both"])
-    kept = trial.faithfulness(_stack([members, *(without(s, *u) for s, a, b in pairs for u in ((a,), (b,), (a, b)))]))
+    if not pairs:
+        return pd.DataFrame(columns=["site", "a", "b", "without_a", "without_b", "without_both"])
+    kept = trial.faithfulness(
+        _stack([members, *(without(s, *u) for s, a, b in pairs for u in ((a,), (b,), (a, b)))])
+    )
     lost = pd.DataFrame((kept[0] - kept[1:]).reshape(-1, 3),
                         columns=["without_a", "without_b", "without_both"])
     found = pd.DataFrame(pairs, columns=["site", "a", "b"]).join(lost)
@@ -1017,7 +1156,8 @@ def redundant_pairs(members, trial: Trial, scores=None, top: int = 6, surplus: f
 
 # %% ../nbs/16_circuits.ipynb #16-096
 def modules(responses, most: int = 8, seed: int = 0) -> tuple:
-    "Groups of units with like profiles: `(labels [units], silhouette)` for the number of groups, 2 to `most`, with the largest silhouette; dead units have the label -1."
+    """Groups of units with like profiles: `(labels [units], silhouette)` for the number of groups,
+    2 to `most`, with the largest silhouette; dead units have the label -1."""
     most, seed = count(most, "most", 2, 1000), count(seed, "seed", 0, 2**32 - 1)
     R = check_responses(responses)
     profiles = R / np.where(R.sum(0) > 0, R.sum(0), 1)
@@ -1031,9 +1171,12 @@ def modules(responses, most: int = 8, seed: int = 0) -> tuple:
 
 # %% ../nbs/16_circuits.ipynb #16-098
 def match_units(a, b) -> pd.DataFrame:
-    "Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row a pair with units a and b and the cosine of their profiles; dead units, which have none, match last, with NaN."
+    """Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row
+    a pair with units a and b and the cosine of their profiles; dead units, which have none,
+    match last, with NaN."""
     a, b = check_responses(a), check_responses(b)
-    if len(a) != len(b): raise InputError(f"expected responses to the same factors; got {len(a)} and {len(b)}")
+    if len(a) != len(b):
+        raise InputError(f"expected responses to the same factors; got {len(a)} and {len(b)}")
     with np.errstate(invalid="ignore"): a, b = (R / np.linalg.norm(R, axis=0) for R in (a, b))
     likeness = a.T @ b
     rows, columns = linear_sum_assignment(np.nan_to_num(likeness), maximize=True)

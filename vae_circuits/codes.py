@@ -23,20 +23,28 @@ from .uncertainty import bootstrap
 
 # %% ../nbs/13b_codes.ipynb #13b-010
 def picture_changes(vae, images, donor, unit, site=None, chunk: int = 16) -> xr.DataArray:
-    """Distance between reconstructions with and without each unit patched: `[image, unit]`, in probabilities (paper Eq. 7).
+    """Distance between reconstructions with and without each unit patched: `[image, unit]`, in
+    probabilities (paper Eq. 7).
 
-    donor, unit: as in `patch_sweep`. chunk: images at a time, no effect on the result.
-    """
+    donor, unit: as in `patch_sweep`. chunk: images at a time, no effect on the result."""
     vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
     images, parts = _images(vae, images), []
     if getattr(donor, "ndim", 0): donor = _images(vae, donor, least=len(images), most=len(images))
-    if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(images)}): raise InputError(f"the donor's run has {bad.pop()} rows; expected {len(images)}, one for each image, or 1 for all")
+    if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(images)}):
+        raise InputError(
+            f"the donor's run has {bad.pop()} rows; expected {len(images)}, one for each image, or"
+            " 1 for all"
+        )
     def rows(part, i): return part[i:i + chunk] if len(part) > 1 else part
     for i in range(0, len(images), chunk):
         donors = donor
-        if isinstance(donor, Run): donors = Run({site: rows(value, i) for site, value in donor.items()})
-        elif getattr(donor, "ndim", 0): donors = rows(donor, i)
-        effects = patch_sweep(vae, images[i:i + chunk], donors, site and [site], unit, "recon").array
+        if isinstance(donor, Run):
+            donors = Run({site: rows(value, i) for site, value in donor.items()})
+        elif getattr(donor, "ndim", 0):
+            donors = rows(donor, i)
+        effects = patch_sweep(
+            vae, images[i : i + chunk], donors, site and [site], unit, "recon"
+        ).array
         parts.append((effects ** 2).sum("readout") ** 0.5)
     return xr.concat(parts, "pair").rename(pair="image")
 
@@ -48,38 +56,60 @@ def _images(vae, images, least: int = 1, most: float = np.inf) -> torch.Tensor:
 
 # %% ../nbs/13b_codes.ipynb #13b-013
 def codebook(vae) -> torch.Tensor:
-    "The entries `[k, c]` of a VQ-VAE, of this package or adapted; `InputError` for a model without codes or whose `z` has other positions than its codes."
+    """The entries `[k, c]` of a VQ-VAE, of this package or adapted; `InputError` for a model
+    without codes or whose `z` has other positions than its codes."""
     vae = adapt(vae)
-    if "codes" not in vae.sites: raise InputError("the model has no site 'codes'; expected a VQ-VAE")
-    if vae.sites["z"].plane != vae.sites["codes"].plane: raise InputError(f"expected codes at the positions of z, {list(vae.sites['z'].plane)}; got {list(vae.sites['codes'].plane)}")
+    if "codes" not in vae.sites:
+        raise InputError("the model has no site 'codes'; expected a VQ-VAE")
+    if vae.sites["z"].plane != vae.sites["codes"].plane:
+        raise InputError(
+            f"expected codes at the positions of z, {list(vae.sites['z'].plane)}; got"
+            f" {list(vae.sites['codes'].plane)}"
+        )
     return getattr(vae, "network", vae).codebook.weight.detach()
 
 # %% ../nbs/13b_codes.ipynb #13b-015
 def everywhere(vae, vector) -> Run:
     "A donor whose `z` is `vector` `[c]` at all positions."
     vae, vector = adapt(vae), table(vector, "vector [c]", 1)
-    if len(vector) != (site := vae.sites["z"]).units: raise InputError(f"expected a vector of {site.units} numbers; got {len(vector)}")
+    if len(vector) != (site := vae.sites["z"]).units:
+        raise InputError(f"expected a vector of {site.units} numbers; got {len(vector)}")
     vector = torch.from_numpy(vector).to(vae.like)
     return Run({"z": vector.reshape(1, -1, *[1] * len(site.plane)).expand(1, *site.shape)})
 
 # %% ../nbs/13b_codes.ipynb #13b-017
 def swap_changes(vae, images) -> Effects:
-    "Distance that the picture moves when the code at one position becomes another: `Effects` [image, unit, code]; 0 for the code that is there."
+    """Distance that the picture moves when the code at one position becomes another: `Effects`
+    [image, unit, code]; 0 for the code that is there."""
     vae = adapt(vae)
-    found = [picture_changes(vae, images, everywhere(vae, entry), "position", "z") for entry in codebook(vae)]
+    found = [
+        picture_changes(vae, images, everywhere(vae, entry), "position", "z")
+        for entry in codebook(vae)
+    ]
     found = xr.concat(found, "code").transpose("image", "unit", "code")
-    return Effects(found.assign_coords(unit_coords(vae.sites, ["codes"], "position")).rename("distance"))
+    return Effects(
+        found.assign_coords(unit_coords(vae.sites, ["codes"], "position")).rename("distance")
+    )
 
 # %% ../nbs/13b_codes.ipynb #13b-024
 def nudge_changes(vae, images, swaps: Effects, values=RANGE) -> Effects:
-    """One number of `latents` set to each value, in one position at a time: `Effects` [measure, image, channel, value], means over positions.
+    """One number of `latents` set to each value, in one position at a time: `Effects` [measure,
+    image, channel, value], means over positions.
 
-    Measures: `distance` that the picture moves (paper Eq. 7), and the share of positions whose code `changed`. swaps: of the same images, by `swap_changes`.
-    """
+    Measures: `distance` that the picture moves (paper Eq. 7), and the share of positions whose code
+    `changed`. swaps: of the same images, by `swap_changes`."""
     vae, values = adapt(vae), table(values, "values", 1)
     book, images = codebook(vae), _images(vae, images)
-    sizes = {"image": len(images), "unit": len(unit_names(vae.sites["codes"], "position")), "code": len(book)}
-    if not isinstance(swaps, Effects) or dict(swaps.array.sizes) != sizes: raise InputError(f"expected swaps of the same model and images, by swap_changes, {sizes}; got {swaps!r:.60}")
+    sizes = {
+        "image": len(images),
+        "unit": len(unit_names(vae.sites["codes"], "position")),
+        "code": len(book),
+    }
+    if not isinstance(swaps, Effects) or dict(swaps.array.sizes) != sizes:
+        raise InputError(
+            f"expected swaps of the same model and images, by swap_changes, {sizes}; got"
+            f" {swaps!r:.60}"
+        )
     run, moved = vae.run(images, record=["latents", "codes"]), torch.from_numpy(swaps.values)
     found = torch.zeros(2, len(images), vae.sites["latents"].units, len(values))
     for i, v in np.ndindex(*found.shape[2:]):
@@ -88,67 +118,131 @@ def nudge_changes(vae, images, swaps: Effects, values=RANGE) -> Effects:
         codes = nearest(nudged, book).flatten(1).cpu()
         found[0, :, i, v] = moved.gather(2, codes[:, :, None])[..., 0].mean(1)
         found[1, :, i, v] = (codes != run["codes"].flatten(1).cpu()).float().mean(1)
-    coords = {"measure": ["distance", "changed"], "channel": unit_names(vae.sites["latents"]), "value": list(values)}
-    return Effects(xr.DataArray(found.numpy(), dims=("measure", "image", "channel", "value"), name="nudge", coords=coords))
+    coords = {
+        "measure": ["distance", "changed"],
+        "channel": unit_names(vae.sites["latents"]),
+        "value": list(values),
+    }
+    return Effects(
+        xr.DataArray(
+            found.numpy(),
+            dims=("measure", "image", "channel", "value"),
+            name="nudge",
+            coords=coords,
+        )
+    )
 
 # %% ../nbs/13b_codes.ipynb #13b-029
 def channel_changes(vae, images, values=RANGE) -> Effects:
-    """One channel set to each value at all positions: `Effects` [way, image, channel, value], the distance that the picture moves (paper Eq. 7).
+    """One channel set to each value at all positions: `Effects` [way, image, channel, value], the
+    distance that the picture moves (paper Eq. 7).
 
-    Ways: `latents`, before coding; `z`, after it; `z in sd`, after it, with values in standard deviations of the codebook's entries from their mean.
-    """
+    Ways: `latents`, before coding; `z`, after it; `z in sd`, after it, with values in standard
+    deviations of the codebook's entries from their mean."""
     vae, values = adapt(vae), table(values, "values", 1)
     book, images = codebook(vae), _images(vae, images)
     mean, sd = book.mean(0), book.std(0, correction=0)
-    ways = {"latents": lambda v: (v, "latents"), "z": lambda v: (v, "z"), "z in sd": lambda v: (everywhere(vae, mean + v * sd), "z")}
-    found = xr.concat([xr.concat([_channels(vae, images, *way(float(v))) for v in values], "value") for way in ways.values()], "way")
-    return Effects(found.assign_coords(way=list(ways), value=list(values)).transpose("way", "image", "channel", "value").rename("distance"))
+    ways = {
+        "latents": lambda v: (v, "latents"),
+        "z": lambda v: (v, "z"),
+        "z in sd": lambda v: (everywhere(vae, mean + v * sd), "z"),
+    }
+    found = xr.concat(
+        [
+            xr.concat([_channels(vae, images, *way(float(v))) for v in values], "value")
+            for way in ways.values()
+        ],
+        "way",
+    )
+    return Effects(
+        found.assign_coords(way=list(ways), value=list(values))
+        .transpose("way", "image", "channel", "value")
+        .rename("distance")
+    )
 
 # %% ../nbs/13b_codes.ipynb #13b-031
 def _channels(vae, images, donor, site):
     found = picture_changes(vae, images, donor, "channel", site)
-    return found.reset_coords(drop=True).rename(unit="channel").assign_coords(channel=range(found.sizes["unit"]))
+    return (
+        found.reset_coords(drop=True)
+        .rename(unit="channel")
+        .assign_coords(channel=range(found.sizes["unit"]))
+    )
 
 # %% ../nbs/13b_codes.ipynb #13b-034
-def exchange_changes(vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 16, seed: int = 0) -> Effects:
-    """Distance that the picture moves when as many codes become those of the next image: `Effects` [image, draw, count] (paper Eq. 7).
+def exchange_changes(
+    vae, images, counts=(1, 2, 4, 8, 16, 32, 64), draws: int = 16, seed: int = 0
+) -> Effects:
+    """Distance that the picture moves when as many codes become those of the next image: `Effects`
+    [image, draw, count] (paper Eq. 7).
 
-    counts: whole numbers up to the number of positions. draws: random orders of the positions, the same for all images; within an order, more codes
-    contain fewer. The next image is the one after in `images`; the last takes the first.
-    """
-    vae, draws, seed = adapt(vae), count(draws, "draws", 1, 10**6), count(seed, "seed", 0, 2**63 - 1)
+    counts: whole numbers up to the number of positions. draws: random orders of the positions, the
+    same for all images; within an order, more codes contain fewer. The next image is the one after
+    in `images`; the last takes the first."""
+    vae, draws = adapt(vae), count(draws, "draws", 1, 10**6)
+    seed = count(seed, "seed", 0, 2**63 - 1)
     codebook(vae)  # an error before the work, if there is none
     images, shape = _images(vae, images, least=2), vae.sites["codes"].shape
-    counts = [count(k, "each of counts", 1, torch.Size(shape).numel()) for k in table(counts, "counts", 1).tolist()]
+    counts = [
+        count(k, "each of counts", 1, torch.Size(shape).numel())
+        for k in table(counts, "counts", 1).tolist()
+    ]
     if len(set(counts)) < len(counts): raise InputError(f"expected different counts; got {counts}")
     generator = torch.Generator().manual_seed(seed)
-    ranks = [torch.randperm(torch.Size(shape).numel(), generator=generator).argsort().reshape(shape) for _ in range(draws)]
+    ranks = [
+        torch.randperm(torch.Size(shape).numel(), generator=generator).argsort().reshape(shape)
+        for _ in range(draws)
+    ]
     addresses = [Address("codes", part=Mask(rank < k)) for rank in ranks for k in counts]
-    found = picture_changes(vae, images, images.roll(-1, 0), addresses).values.reshape(len(images), draws, len(counts))
-    return Effects(xr.DataArray(found, dims=("image", "draw", "count"), name="distance", coords={"count": counts}))
+    found = picture_changes(vae, images, images.roll(-1, 0), addresses).values.reshape(
+        len(images), draws, len(counts)
+    )
+    return Effects(
+        xr.DataArray(
+            found, dims=("image", "draw", "count"), name="distance", coords={"count": counts}
+        )
+    )
 
 # %% ../nbs/13b_codes.ipynb #13b-039
 def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0,
                  level: float = 0.95, resamples: int = 1000) -> pd.DataFrame:
-    """Every way to measure effect strength in a VQ-VAE, a row a number: columns place, number, value, low, high, n. Distances are those of paper Eq. 7.
+    """Every way to measure effect strength in a VQ-VAE, a row a number: columns place, number,
+    value, low, high, n. Distances are those of paper Eq. 7.
 
-    images: `[n, *image_shape]`, at least 2; of each, as many pictures are made as there are positions times entries. level, resamples: as in `bootstrap`.
-    Numbers at `codes`: swap, and exchange of k codes up to all; at `latents`: nudge, the share of nudges that changes the code, and a channel everywhere;
-    at `z` and at each `z[i]`: a channel everywhere, the same in standard deviations of the codebook, and at `z[i]` that deviation, without interval.
-    """
+    images: `[n, *image_shape]`, at least 2; of each, as many pictures are made as there are
+    positions times entries. level, resamples: as in `bootstrap`. Numbers at `codes`: swap, and
+    exchange of k codes up to all; at `latents`: nudge, the share of nudges that changes the code,
+    and a channel everywhere; at `z` and at each `z[i]`: a channel everywhere, the same in standard
+    deviations of the codebook, and at `z[i]` that deviation, without interval."""
     vae, values = adapt(vae), table(values, "values", 1)
     images = _images(vae, images, least=2)
     book, positions = codebook(vae), int(np.prod(vae.sites["codes"].shape))
-    swaps, counts = swap_changes(vae, images), sorted({2**i for i in range(positions.bit_length())} | {positions})
-    nudges, channels = nudge_changes(vae, images, swaps, values).mean("channel", "value").array, channel_changes(vae, images, values).mean("value").array
+    swaps = swap_changes(vae, images)
+    counts = sorted({2**i for i in range(positions.bit_length())} | {positions})
+    nudges = nudge_changes(vae, images, swaps, values).mean("channel", "value").array
+    channels = channel_changes(vae, images, values).mean("value").array
     exchanges = exchange_changes(vae, images, counts, draws, seed).mean("draw").array
-    rows = {("codes", "swap"): swaps.array.sum("code").mean("unit") / (len(book) - 1)} | {("codes", f"exchange {k}"): exchanges.sel(count=k) for k in counts}
-    rows |= {("latents", "nudge"): nudges.sel(measure="distance"), ("latents", "nudge changes the code"): nudges.sel(measure="changed")}
+    rows = {("codes", "swap"): swaps.array.sum("code").mean("unit") / (len(book) - 1)} | {
+        ("codes", f"exchange {k}"): exchanges.sel(count=k) for k in counts
+    }
+    rows |= {
+        ("latents", "nudge"): nudges.sel(measure="distance"),
+        ("latents", "nudge changes the code"): nudges.sel(measure="changed"),
+    }
     for way, name in (("latents", "channel"), ("z", "channel"), ("z in sd", "channel in sd")):
         rows[way.split()[0], name] = channels.sel(way=way).mean("channel")
-        if way != "latents": rows |= {(f"z[{i}]", name): channels.sel(way=way, channel=i) for i in channels.channel.values}
+        if way != "latents":
+            rows |= {
+                (f"z[{i}]", name): channels.sel(way=way, channel=i) for i in channels.channel.values
+            }
     numbers = xr.DataArray(np.stack([r.values for r in rows.values()]), dims=("row", "image"))
     found = bootstrap(lambda mean: mean, numbers, over="image", level=level, resamples=resamples)
-    frame = pd.DataFrame([*rows], columns=["place", "number"]).assign(value=found.value, low=found.low, high=found.high, n=found.n)
-    spread = pd.DataFrame({"place": [f"z[{i}]" for i in range(book.shape[1])], "number": "codebook sd", "value": book.std(0, correction=0).tolist()})
+    frame = pd.DataFrame([*rows], columns=["place", "number"]).assign(
+        value=found.value, low=found.low, high=found.high, n=found.n
+    )
+    spread = pd.DataFrame({
+        "place": [f"z[{i}]" for i in range(book.shape[1])],
+        "number": "codebook sd",
+        "value": book.std(0, correction=0).tolist(),
+    })
     return pd.concat([frame, spread], ignore_index=True)

@@ -29,27 +29,39 @@ class InputError(ValueError):
 LISTED = 50  # names that still fit into a message
 
 def one_of(name, options, what: str):
-    "Return `name` if it is one of `options`; otherwise raise an `InputError` that names the nearest of them."
+    """Return `name` if it is one of `options`; otherwise raise an `InputError` that names the
+    nearest of them."""
     options = options if isinstance(options, Mapping) else dict.fromkeys(options)
     try:
-        if name in options: return name
-    except TypeError: pass  # a list, an array or a table is no name
+        if name in options:
+            return name
+    except TypeError:
+        pass  # a list, an array or a table is no name
     names = [str(o) for o in options]
     folded = {n.lower(): o for n, o in zip(names, options)}
     near = difflib.get_close_matches(str(name)[:200].lower(), folded, n=1, cutoff=0.4)
     hint = f" Did you mean {folded[near[0]]!r}?" if near else ""
     more = f", ... ({len(names)} in all)" if len(names) > LISTED else ""
-    raise InputError(f"unknown {what} {name!r:.60}; expected one of {', '.join(names[:LISTED])}{more}.{hint}")
+    raise InputError(
+        f"unknown {what} {name!r:.60}; expected one of {', '.join(names[:LISTED])}{more}.{hint}"
+    )
 
 # %% ../nbs/00_core.ipynb #00-013b
 def listed(names, options, what: str) -> list:
-    "The `names` as a list, if each is one of `options` and none stands twice; otherwise an `InputError`."
-    if isinstance(names, str): raise InputError(f"expected a list of {what}s; got the text {names!r:.60}. Write [{names!r:.60}]")
-    try: names = list(names)
-    except TypeError: raise InputError(f"expected a list of {what}s; got {names!r:.60}") from None
+    """The `names` as a list, if each is one of `options` and none stands twice; otherwise an
+    `InputError`."""
+    if isinstance(names, str):
+        raise InputError(
+            f"expected a list of {what}s; got the text {names!r:.60}. Write [{names!r:.60}]"
+        )
+    try:
+        names = list(names)
+    except TypeError:
+        raise InputError(f"expected a list of {what}s; got {names!r:.60}") from None
     options, seen = options if isinstance(options, Mapping) else dict.fromkeys(options), set()
     for name in names:
-        if one_of(name, options, what) in seen: raise InputError(f"{what} {name!r} is named twice; name each once")
+        if one_of(name, options, what) in seen:
+            raise InputError(f"{what} {name!r} is named twice; name each once")
         seen.add(name)
     return names
 
@@ -60,31 +72,61 @@ def count(n, what: str, least: int = 1, most: float = math.inf) -> int:
     bound = f"at least {least}" if most == math.inf else f"from {least} to {most}"
     raise InputError(f"{what} must be a whole number, {bound}; got {n!r:.40}")
 
-def number(value, what: str, low: float = -math.inf, high: float = math.inf, above: float = None) -> float:
-    "Return `value` if it is a finite number from `low` to `high`, and greater than what is given as above; otherwise raise an `InputError`."
-    if _real(value) and low <= value <= high and (above is None or value > above) and abs(value) <= sys.float_info.max: return float(value)
-    bounds = [f"above {above:g}"] if above is not None else [f"at least {low:g}"] if low > -math.inf else []
+def number(
+    value, what: str, low: float = -math.inf, high: float = math.inf, above: float = None
+) -> float:
+    """Return `value` if it is a finite number from `low` to `high`, and greater than what is given
+    as above; otherwise raise an `InputError`."""
+    if (
+        _real(value)
+        and low <= value <= high
+        and (above is None or value > above)
+        and abs(value) <= sys.float_info.max
+    ):
+        return float(value)
+    bounds = (
+        [f"above {above:g}"]
+        if above is not None
+        else [f"at least {low:g}"] if low > -math.inf else []
+    )
     bounds += [f"at most {high:g}"] if high < math.inf else []
-    raise InputError(f"{what} must be a finite number{', ' if bounds else ''}{' and '.join(bounds)}; got {value!r:.40}")
+    raise InputError(
+        f"{what} must be a finite number{', ' if bounds else ''}{' and '.join(bounds)}; got"
+        f" {value!r:.40}"
+    )
 
 def _real(n) -> bool: return isinstance(n, numbers.Real) and not isinstance(n, (bool, np.bool_))
 
 # %% ../nbs/00_core.ipynb #00-016b
 def seeded(seed):
-    "Return `seed` if it is a whole number from 0 to 2**63 - 1, or a tuple of such; otherwise raise an `InputError`."
+    """Return `seed` if it is a whole number from 0 to 2**63 - 1, or a tuple of such; otherwise
+    raise an `InputError`."""
     if isinstance(seed, (tuple, list)) and len(seed): return tuple(seeded(s) for s in seed)
     return count(seed, "seed", 0, 2**63 - 1)
 
 # %% ../nbs/00_core.ipynb #00-016e
 def table(values, what: str, dims: int = None, finite: bool = True) -> np.ndarray:
-    """`values` (array, tensor or nested list) as an array of doubles, if it has `dims` axes, all of at least length 1, and if `finite`
-    neither NaN nor infinity; otherwise an `InputError`."""
-    if isinstance(values, np.ma.MaskedArray): raise InputError(f"{what} is a masked array; fill or drop what is masked")
-    try: found = values.detach().cpu().double().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
-    except (TypeError, ValueError, RuntimeError): raise InputError(f"expected numbers as {what}; got {values!r:.60}") from None
-    if found.dtype.kind not in "buif": raise InputError(f"expected numbers as {what}; got {str(values)!r:.60}")
-    if dims is not None and found.ndim != dims: raise InputError(f"expected {what} with {dims} {'axis' if dims == 1 else 'axes'}; got shape {list(found.shape)}")
-    if not found.size: raise InputError(f"expected {what} that are not empty; got shape {list(found.shape)}")
+    """`values` (array, tensor or nested list) as an array of doubles, if it has `dims` axes, all of
+    at least length 1, and if `finite` neither NaN nor infinity; otherwise an `InputError`."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise InputError(f"{what} is a masked array; fill or drop what is masked")
+    try:
+        found = (
+            values.detach().cpu().double().numpy()
+            if isinstance(values, torch.Tensor)
+            else np.asarray(values)
+        )
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"expected numbers as {what}; got {values!r:.60}") from None
+    if found.dtype.kind not in "buif":
+        raise InputError(f"expected numbers as {what}; got {str(values)!r:.60}")
+    if dims is not None and found.ndim != dims:
+        raise InputError(
+            f"expected {what} with {dims} {'axis' if dims == 1 else 'axes'}; got shape"
+            f" {list(found.shape)}"
+        )
+    if not found.size:
+        raise InputError(f"expected {what} that are not empty; got shape {list(found.shape)}")
     found = found.astype(float)
     if finite and not np.isfinite(found).all(): raise InputError(f"{what} contain NaN or infinity")
     return found
@@ -114,7 +156,8 @@ def json_object(text, what: str) -> dict:
 OURS = ".vae_circuits."  # the names of all files that we make for ourselves begin so
 
 def write_atomic(path, data):
-    "Write `data` (bytes, or str as UTF-8) to `path` so that a reader sees the old file or the new one, never a part."
+    """Write `data` (bytes, or str as UTF-8) to `path` so that a reader sees the old file or the new
+    one, never a part."""
     with new_file(path) as f: f.write(data.encode() if isinstance(data, str) else data)
     return Path(path)
 
@@ -134,7 +177,8 @@ def new_file(path):
         raise
 
 def _hidden(path: Path, end: str) -> Path:
-    "A file of ours beside `path`, for `path`; a name too long to be made longer is there as its digest."
+    """A file of ours beside `path`, for `path`; a name too long to be made longer is there as its
+    digest."""
     name = os.fsencode(path.name)
     stem = path.name if len(name) <= 200 else hashlib.sha256(name).hexdigest()
     return path.parent/f"{OURS}{stem}.{end}"
@@ -144,7 +188,9 @@ def _scratch(path: Path) -> Path: return _hidden(path, secrets.token_hex(8))
 def leftovers(path: Path) -> list:
     "Scratch files and folders that were meant to become `path`, of runs that live or were killed."
     mine = re.compile(re.escape(_hidden(path, "").name) + "[0-9a-f]{16}")
-    return [p for p in path.parent.iterdir() if mine.fullmatch(p.name)] if path.parent.is_dir() else []
+    return (
+        [p for p in path.parent.iterdir() if mine.fullmatch(p.name)] if path.parent.is_dir() else []
+    )
 
 # %% ../nbs/00_core.ipynb #00-023
 def place(path) -> Path:
@@ -162,7 +208,8 @@ def place(path) -> Path:
     return found
 
 def _home(path: Path) -> Path:
-    "Where lock and scratch of a folder lie: beside it; but inside, if nothing can be put beside it."
+    """Where lock and scratch of a folder lie: beside it; but inside, if nothing can be put beside
+    it."""
     apart = os.path.isdir(path) and (os.path.ismount(path) or not os.access(path.parent, os.W_OK))
     return path if apart else path.parent
 
@@ -171,8 +218,8 @@ def _home(path: Path) -> Path:
 def held(path, wait: bool = False):
     """Inside the block, the folder `path` is this run's alone; gives its `place`.
 
-    wait: for another run to end. `InputError` if another run has it, or nothing can be written there.
-    """
+    wait: for another run to end. `InputError` if another run has it, or nothing can be written
+    there."""
     path = place(path)
     made = [p for p in (_home(path), *_home(path).parents) if not os.path.lexists(p)]
     try:
@@ -206,7 +253,8 @@ def _locked(path: Path, wait: bool):
         raise InputError(f"cannot write to {path}: {getattr(e, 'strerror', None) or e}") from None
     try: yield
     finally:
-        file.unlink(missing_ok=True)  # while it is ours: who waits for it finds it gone, and makes one
+        # while it is ours: who waits for it finds it gone, and makes one
+        file.unlink(missing_ok=True)
         lock.release()
 
 def contents(path: Path) -> list:
@@ -224,7 +272,8 @@ def _digest(path: Path) -> str:
     return sums.hexdigest()
 
 def _manifest(folder: Path) -> dict:
-    "File -> checksum (or several, of which it has one), of the result in `folder`; empty if there is none."
+    """File -> checksum (or several, of which it has one), of the result in `folder`; empty if there
+    is none."""
     if not (folder/MANIFEST).is_file(): return {}
     found = json_object((folder/MANIFEST).read_bytes(), folder/MANIFEST)
     for name, value in found.items():
@@ -234,10 +283,15 @@ def _manifest(folder: Path) -> dict:
     return found
 
 def _changed(folder: Path, names, manifest: dict) -> list:
-    "Those of the `names` in `folder` that are not as in `manifest`, or lie elsewhere through a link."
+    """Those of the `names` in `folder` that are not as in `manifest`, or lie elsewhere through a
+    link."""
     def same(name):
         file = folder/name
-        return file.resolve() == file and file.is_file() and _digest(file) in manifest.get(name, "").split()
+        return (
+            file.resolve() == file
+            and file.is_file()
+            and _digest(file) in manifest.get(name, "").split()
+        )
     return [name for name in names if os.path.lexists(folder/name) and not same(name)]
 
 # %% ../nbs/00_core.ipynb #00-027b2
@@ -248,7 +302,8 @@ def unchanged(folder: Path, *names):
                          "move it away, or choose another folder")
 
 def mine(folder: Path, what: str, *names):
-    "`InputError` unless `folder` holds nothing, or a list of ours and those of the `names` that are there unchanged."
+    """`InputError` unless `folder` holds nothing, or a list of ours and those of the `names` that
+    are there unchanged."""
     if (there := contents(folder)) and not (folder/MANIFEST).is_file():
         raise InputError(f"{folder} holds something else than {what} of this version "
                          f"({', '.join(there[:5])}); it is left as it is, choose another folder")
@@ -260,7 +315,8 @@ def mark(folder: Path):
     if not (folder/MANIFEST).is_file(): write_atomic(folder/MANIFEST, "{}")
 
 def keep(file: Path, data) -> Path:
-    "`write_atomic`, and the list of our files in its folder names the `file` from before it is there."
+    """`write_atomic`, and the list of our files in its folder names the `file` from before it is
+    there."""
     data = data.encode() if isinstance(data, str) else data
     sums = [hashlib.sha256(data).hexdigest(), *([_digest(file)] if file.is_file() else [])]
     found = {**_manifest(file.parent), file.name: " ".join(dict.fromkeys(sums))}
@@ -284,7 +340,8 @@ def _check_free(path: Path, marker: str, overwrite: bool):
 
 # %% ../nbs/00_core.ipynb #00-027f
 def _publish(scratch: Path, path: Path, marker: str):
-    "Move the finished files in `scratch` to `path`. `InputError`, and they stay, if that cannot be."
+    """Move the finished files in `scratch` to `path`. `InputError`, and they stay, if that cannot
+    be."""
     try:
         if not (scratch/MANIFEST).is_file():
             files = [p for p in sorted(scratch.rglob("*")) if p.is_file()]
@@ -316,7 +373,11 @@ def _finished(scratch: Path, path: Path) -> bool:
     "Are all files on the list in `scratch` there, or already in `path`?"
     new = _manifest(scratch)
     missing = [name for name in new if not (scratch/name).is_file()]
-    return bool(new) and all((path/n).is_file() for n in missing) and not _changed(path, missing, new)
+    return (
+        bool(new)
+        and all((path / n).is_file() for n in missing)
+        and not _changed(path, missing, new)
+    )
 
 def _move(file: Path, to: Path):
     try: os.replace(file, to)
@@ -327,13 +388,12 @@ def _move(file: Path, to: Path):
 # %% ../nbs/00_core.ipynb #00-027g
 @contextmanager
 def whole_folder(path, marker: str, overwrite: bool = False, wait: bool = False):
-    """A scratch folder to fill; its files become those of the folder `path` when the block ends well,
-    and none of them does if it fails.
+    """A scratch folder to fill; its files become those of the folder `path` when the block ends
+    well, and none of them does if it fails.
 
-    marker: a file that every such folder holds. overwrite: replace an earlier result; files that were
-    not part of it stay. wait: for another run that has the folder. `InputError`, before anything is
-    done, if another run has it, or if it holds anything else.
-    """
+    marker: a file that every such folder holds. overwrite: replace an earlier result; files that
+    were not part of it stay. wait: for another run that has the folder. `InputError`, before
+    anything is done, if another run has it, or if it holds anything else."""
     with held(path, wait) as path:
         beside = _home(path)/path.name
         for left in leftovers(beside):  # the folder is ours: whoever made them is dead
@@ -352,9 +412,14 @@ def whole_folder(path, marker: str, overwrite: bool = False, wait: bool = False)
 def environment() -> dict:
     "Versions and settings that can change a number: Python, packages, platform, threads."
     packages = ("torch", "numpy", "scipy", "scikit-learn")
-    return {"vae_circuits": __version__, **{name: metadata.version(name) for name in packages},
-            "python": platform.python_version(), "platform": platform.platform(terse=True), "machine": platform.machine(),
-            "threads": torch.get_num_threads()}
+    return {
+        "vae_circuits": __version__,
+        **{name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
 
 # %% ../nbs/00_core.ipynb #00-030b
 class _Callable(types.ModuleType):

@@ -40,7 +40,8 @@ class Factor:
     values: tuple
     labels: tuple = ()
 
-    least = {"categorical": 1, "ordinal": 1, "circular": 3, "continuous": 2}  # a circular factor's last value is its first again
+    # a circular factor's last value is its first again
+    least = {"categorical": 1, "ordinal": 1, "circular": 3, "continuous": 2}
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name:
@@ -48,28 +49,50 @@ class Factor:
         least = self.least[one_of(self.kind, self.least, "kind of factor")]
         values = table(self.values, f"values of {self.name}", 1)
         if len(values) < least or (self.kind == "continuous" and len(values) > least):
-            wanted = "its lowest and its highest value" if self.kind == "continuous" else f"at least {least} values"
+            wanted = (
+                "its lowest and its highest value"
+                if self.kind == "continuous"
+                else f"at least {least} values"
+            )
             raise InputError(f"a {self.kind} factor needs {wanted}; {self.name} has {len(values)}")
         if not (np.diff(values) > 0).all():
-            raise InputError(f"expected values of {self.name} that increase; got {values.tolist()!s:.60}")
-        kept = tuple(v.item() if hasattr(v, "item") else v for v in self.values)  # whole numbers stay whole
+            raise InputError(
+                f"expected values of {self.name} that increase; got {values.tolist()!s:.60}"
+            )
+        # whole numbers stay whole
+        kept = tuple(v.item() if hasattr(v, "item") else v for v in self.values)
         object.__setattr__(self, "values", kept)
         object.__setattr__(self, "labels", self._texts())
 
     def _texts(self) -> tuple:
-        labels = tuple(self.labels) if isinstance(self.labels, (tuple, list, np.ndarray, pd.Series, pd.Index)) else (None,)
-        if not all(isinstance(text, str) and text for text in labels) or len(set(labels)) < len(labels):
-            raise InputError(f"expected different texts as labels of {self.name}; got {self.labels!r:.60}")
+        labels = (
+            tuple(self.labels)
+            if isinstance(self.labels, (tuple, list, np.ndarray, pd.Series, pd.Index))
+            else (None,)
+        )
+        if not all(isinstance(text, str) and text for text in labels) or len(set(labels)) < len(
+            labels
+        ):
+            raise InputError(
+                f"expected different texts as labels of {self.name}; got {self.labels!r:.60}"
+            )
         if labels and self.kind != "categorical":
             raise InputError(f"only a categorical factor has labels; {self.name} is {self.kind}")
         if labels and len(labels) != len(self.values):
-            raise InputError(f"{self.name} has {len(self.values)} values and {len(labels)} labels; expected a label for each")
+            raise InputError(
+                f"{self.name} has {len(self.values)} values and {len(labels)} labels; expected a"
+                " label for each"
+            )
         return labels
 
     @property
     def middle(self):
         "A value in the middle."
-        return sum(self.values) / 2 if self.kind == "continuous" else self.values[len(self.values) // 2]
+        return (
+            sum(self.values) / 2
+            if self.kind == "continuous"
+            else self.values[len(self.values) // 2]
+        )
 
     @property
     def period(self):
@@ -77,113 +100,195 @@ class Factor:
         return self.values[-1] - self.values[0]
 
     def numbers(self, values) -> np.ndarray:
-        "`values`, numbers or labels, as a float array of the same shape; not yet checked to be values of this factor."
-        if (not values if isinstance(values, (list, tuple)) else getattr(values, "shape", None) == (0,)): return np.zeros(0)
-        try: return table(values, self.name, finite=False)
+        """`values`, numbers or labels, as a float array of the same shape; not yet checked to be
+        values of this factor."""
+        if (
+            not values
+            if isinstance(values, (list, tuple))
+            else getattr(values, "shape", None) == (0,)
+        ):
+            return np.zeros(0)
+        try:
+            return table(values, self.name, finite=False)
         except InputError:
             mixed = self.labels or getattr(values, "dtype", None) == object  # which may be numbers
-            if not mixed or isinstance(values, (np.ma.MaskedArray, torch.Tensor)): raise
+            if not mixed or isinstance(values, (np.ma.MaskedArray, torch.Tensor)):
+                raise
         number = dict(zip(self.labels, self.values))
-        plain = lambda v: number[one_of(v, self.labels, f"label of {self.name}")] if isinstance(v, str) and self.labels else v
-        return table(np.vectorize(plain, otypes=[object])(np.asarray(values, object)).tolist(), self.name, finite=False)
+        plain = lambda v: (
+            number[one_of(v, self.labels, f"label of {self.name}")]
+            if isinstance(v, str) and self.labels
+            else v
+        )
+        return table(
+            np.vectorize(plain, otypes=[object])(np.asarray(values, object)).tolist(),
+            self.name,
+            finite=False,
+        )
 
     def _list(self, values) -> np.ndarray:
-        if (found := self.numbers(values)).ndim == 1: return found
+        if (found := self.numbers(values)).ndim == 1:
+            return found
         raise InputError(f"expected a list of values of {self.name}; got shape {list(found.shape)}")
 
     def check(self, value) -> np.ndarray:
-        "`value`, numbers or labels, as a float array; `InputError` if any of it is not a value of this factor."
+        """`value`, numbers or labels, as a float array; `InputError` if any of it is not a value of
+        this factor."""
         low, high = self.values[0], self.values[-1]
         categories = (f"{v:g} ({label})" for v, label in zip(self.values, self.labels))
-        if self.kind == "categorical": expected = f"one of {', '.join(categories if self.labels else map(str, self.values))}"
-        else: expected = f"{low:g} to {high:g}"
+        if self.kind == "categorical":
+            expected = f"one of {', '.join(categories if self.labels else map(str, self.values))}"
+        else:
+            expected = f"{low:g} to {high:g}"
         value = self.numbers(value)
-        bad = ~np.isin(value, self.values) if self.kind == "categorical" else ~((value >= low) & (value <= high))
-        if bad.any(): raise InputError(f"{self.name} cannot be {value[bad].flat[0]:g}; expected {expected}")
+        bad = (
+            ~np.isin(value, self.values)
+            if self.kind == "categorical"
+            else ~((value >= low) & (value <= high))
+        )
+        if bad.any():
+            raise InputError(f"{self.name} cannot be {value[bad].flat[0]:g}; expected {expected}")
         return value
 
     def draw(self, n: int, rng) -> np.ndarray:
         "n values drawn uniformly by a NumPy generator."
         n, rng = count(n, "n", 0, 10**9), _dice(rng)
-        return rng.uniform(*self.values, n) if self.kind == "continuous" else np.asarray(self.values)[rng.integers(len(self.values), size=n)]
+        return (
+            rng.uniform(*self.values, n)
+            if self.kind == "continuous"
+            else np.asarray(self.values)[rng.integers(len(self.values), size=n)]
+        )
 
     def redraw(self, present, rng) -> np.ndarray:
-        "For each present value another one, uniform over the others. `InputError` if there is no other."
+        """For each present value another one, uniform over the others. `InputError` if there is no
+        other."""
         present = self.check(self._list(present))
-        if self.kind == "continuous": return self.draw(len(present), rng)  # the same again has probability 0
-        if len(self.values) < 2: raise InputError(f"{self.name} has one value only, {self.values[0]:g}; there is no other to change it to")
+        # the same again has probability 0
+        if self.kind == "continuous":
+            return self.draw(len(present), rng)
+        if len(self.values) < 2:
+            raise InputError(
+                f"{self.name} has one value only, {self.values[0]:g}; there is no other to change"
+                " it to"
+            )
         step = _dice(rng).integers(1, len(self.values), size=len(present))
         return np.asarray(self.values)[(self.classes(present) + step) % len(self.values)]
 
     def grid(self, k: int) -> np.ndarray:
-        "k values spread evenly over the range, once around for a circular factor; of a categorical factor all values."
+        """k values spread evenly over the range, once around for a circular factor; of a
+        categorical factor all values."""
         k = count(k, "k", 1, 10**6)
-        if self.kind == "categorical": return np.asarray(self.values)
+        if self.kind == "categorical":
+            return np.asarray(self.values)
         return np.linspace(self.values[0], self.values[-1], k, endpoint=self.kind != "circular")
 
     def classes(self, values, bins: int = 10) -> np.ndarray:
-        "Index of the nearest value; for a continuous factor, of one of `bins` bins of equal width. -1 for what is not finite."
+        """Index of the nearest value; for a continuous factor, of one of `bins` bins of equal
+        width. -1 for what is not finite."""
         bins, values = count(bins, "bins"), self._list(values)
         known, low, high = np.isfinite(values), self.values[0], self.values[-1]
         values = np.where(known, values, low)
-        if self.kind != "continuous": found = np.abs(values[:, None] - np.asarray(self.values)).argmin(1)
-        else: found = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
+        if self.kind != "continuous":
+            found = np.abs(values[:, None] - np.asarray(self.values)).argmin(1)
+        else:
+            found = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
         return np.where(known, found, -1)
 
 def _dice(rng) -> np.random.Generator:
-    if isinstance(rng, np.random.Generator): return rng
-    raise InputError(f"expected a NumPy generator, such as np.random.default_rng(0), as rng; got {rng!r:.60}")
+    if isinstance(rng, np.random.Generator):
+        return rng
+    raise InputError(
+        f"expected a NumPy generator, such as np.random.default_rng(0), as rng; got {rng!r:.60}"
+    )
 
 # %% ../nbs/01_data.ipynb #01-012
 @dataclass(frozen=True)
 class Sample:
-    """Images float32 `[n, 1, 64, 64]` in [0, 1], the `factors` behind them and the exogenous `noise`, one row an image.
+    """Images float32 `[n, 1, 64, 64]` in [0, 1], the `factors` behind them and the exogenous
+    `noise`, one row an image.
 
-    `images` and `noise` are None where they are not known. `InputError` if the rows do not fit, a column is named twice, or
-    the images are no floats with four axes (of whatever size).
-    """
+    `images` and `noise` are None where they are not known. `InputError` if the rows do not fit, a
+    column is named twice, or the images are no floats with four axes (of whatever size)."""
     images: torch.Tensor
     factors: pd.DataFrame
     noise: pd.DataFrame
 
     def __post_init__(self):
         rows = {}
-        for name, kind in (("images", torch.Tensor), ("factors", pd.DataFrame), ("noise", pd.DataFrame)):
+        for name, kind in (
+            ("images", torch.Tensor),
+            ("factors", pd.DataFrame),
+            ("noise", pd.DataFrame),
+        ):
             part = getattr(self, name)
-            if part is None and name != "factors": continue
+            if part is None and name != "factors":
+                continue
             if not isinstance(part, kind) or not part.ndim:
-                raise InputError(f"expected a {kind.__name__} as the {name} of a sample; got {type(part).__name__}")
+                raise InputError(
+                    f"expected a {kind.__name__} as the {name} of a sample; got"
+                    f" {type(part).__name__}"
+                )
             rows[name] = len(part)
-            if kind is pd.DataFrame: listed(part, part, f"column of the {name} of a sample")
+            if kind is pd.DataFrame:
+                listed(part, part, f"column of the {name} of a sample")
             elif part.ndim < 2 or not part.is_floating_point():
-                raise InputError("expected float images [n, ...] of a sample; got "
-                                 f"shape {list(part.shape)}, {str(part.dtype).removeprefix('torch.')}")
-        if len(set(rows.values())) > 1: raise InputError(f"a sample has a row for each image; got {', '.join(f'{n} of {name}' for name, n in rows.items())}")
+                raise InputError(
+                    "expected float images [n, ...] of a sample; got "
+                    f"shape {list(part.shape)}, {str(part.dtype).removeprefix('torch.')}"
+                )
+        if len(set(rows.values())) > 1:
+            raise InputError(
+                "a sample has a row for each image; got"
+                f" {', '.join(f'{n} of {name}' for name, n in rows.items())}"
+            )
 
-    def __len__(self): return len(self.factors)
+    def __len__(self):
+        return len(self.factors)
 
     def __getitem__(self, rows) -> "Sample":
         "The part with these rows: a number, a slice, an array, a mask."
-        try: rows = np.atleast_1d(np.arange(len(self))[rows]).copy()
+        try:
+            rows = np.atleast_1d(np.arange(len(self))[rows]).copy()
         except (IndexError, TypeError, ValueError) as e:
-            if isinstance(rows, (int, np.integer)): raise  # an IndexError ends a loop over a sample
-            raise InputError(f"expected rows of {len(self)} images; got {rows!r:.60}: {e}") from None
-        if rows.ndim > 1: raise InputError(f"expected a list of rows; got shape {list(rows.shape)}")
+            if isinstance(rows, (int, np.integer)):
+                raise  # an IndexError ends a loop over a sample
+            raise InputError(
+                f"expected rows of {len(self)} images; got {rows!r:.60}: {e}"
+            ) from None
+        if rows.ndim > 1:
+            raise InputError(f"expected a list of rows; got shape {list(rows.shape)}")
         pick = lambda frame: frame if frame is None else frame.iloc[rows].reset_index(drop=True)
-        return Sample(self.images if self.images is None else self.images[rows], pick(self.factors), pick(self.noise))
+        return Sample(
+            self.images if self.images is None else self.images[rows],
+            pick(self.factors),
+            pick(self.noise),
+        )
 
 # %% ../nbs/01_data.ipynb #01-014a
 def check_factors(factors, known) -> pd.DataFrame:
-    "The columns of the `known` factors in the table `factors`, labels as numbers; `InputError` if one is missing, or a value is not one of its factor's."
-    return pd.DataFrame({f.name: f.check(column) for f, column in _columns(factors, known)}, index=factors.index)
+    """The columns of the `known` factors in the table `factors`, labels as numbers; `InputError` if
+    one is missing, or a value is not one of its factor's."""
+    return pd.DataFrame(
+        {f.name: f.check(column) for f, column in _columns(factors, known)}, index=factors.index
+    )
 
 def _columns(factors, known):
     "Each of the `known` factors with its column of the table."
     names = [f.name for f in known]
-    if not isinstance(factors, pd.DataFrame): raise InputError(f"expected a DataFrame with columns {', '.join(names)}; got {type(factors).__name__}")
-    if missing := [name for name in names if name not in factors]: raise InputError(f"there is no column {missing[0]!r} among {', '.join(map(str, factors))}; expected {', '.join(names)}")
+    if not isinstance(factors, pd.DataFrame):
+        raise InputError(
+            f"expected a DataFrame with columns {', '.join(names)}; got {type(factors).__name__}"
+        )
+    if missing := [name for name in names if name not in factors]:
+        raise InputError(
+            f"there is no column {missing[0]!r} among {', '.join(map(str, factors))}; expected"
+            f" {', '.join(names)}"
+        )
     for name in names:
-        if (factors.columns == name).sum() > 1: raise InputError(f"there are two columns {name!r}; expected one of each of {', '.join(names)}")
+        if (factors.columns == name).sum() > 1:
+            raise InputError(
+                f"there are two columns {name!r}; expected one of each of {', '.join(names)}"
+            )
     return [(f, factors[f.name]) for f in known]
 
 # %% ../nbs/01_data.ipynb #01-015
@@ -280,25 +385,35 @@ def check_sample(sample, data=None) -> Sample:
 # %% ../nbs/01_data.ipynb #01-017
 def _column(value, name: str, n: int) -> np.ndarray:
     "`value` as n numbers."
-    if value.ndim > 1 or (value.ndim == 1 and len(value) != n): raise InputError(f"{name} was given {list(value.shape)} values; expected one, or one for each of {n} images")
+    if value.ndim > 1 or (value.ndim == 1 and len(value) != n):
+        raise InputError(
+            f"{name} was given {list(value.shape)} values; expected one, or one for each of {n}"
+            " images"
+        )
     return np.broadcast_to(value, n)
 
 # %% ../nbs/01_data.ipynb #01-019
 def _same_length(columns: dict) -> dict:
     n = max((len(np.atleast_1d(v)) for v in columns.values()), default=1)
-    if any(v.ndim == 1 and not len(v) for v in columns.values()): raise InputError("there is nothing to draw: a factor was given no values")
-    return {name: _column(v if v.ndim != 1 or len(v) > 1 else v[0], name, n) for name, v in columns.items()}
+    if any(v.ndim == 1 and not len(v) for v in columns.values()):
+        raise InputError("there is nothing to draw: a factor was given no values")
+    return {
+        name: _column(v if v.ndim != 1 or len(v) > 1 else v[0], name, n)
+        for name, v in columns.items()
+    }
 
 # %% ../nbs/01_data.ipynb #01-021
 def _generator(seed, *key) -> np.random.Generator:
-    "A generator for a seed. With a key, its stream is another than that of any seed without: the seeds 0 and (0, 0) are one and the same to NumPy."
+    """A generator for a seed. With a key, its stream is another than that of any seed without: the
+    seeds 0 and (0, 0) are one and the same to NumPy."""
     return np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=key))
 
 # %% ../nbs/01_data.ipynb #01-023
 ROWS = 5000  # of a world, to know what can occur in it
 
 class CausalDataset(Drawable):
-    "A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise` and `mechanism` besides what `Drawable` asks for."
+    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
+    and `mechanism` besides what `Drawable` asks for."""
     parents: dict = {}  # factor -> the factors it follows from; those not listed have none
     _do: dict = {}
     _set: dict = {}
@@ -317,17 +432,26 @@ class CausalDataset(Drawable):
             edges = [(one_of(p, names, "parent"), one_of(child, names, "factor")) for p in parents]
             if child not in self._do: graph.add_edges_from(edges)
         if not nx.is_directed_acyclic_graph(graph):
-            raise InputError(f"factors of {self.name} cause each other in a circle: {', '.join(p for p, _ in nx.find_cycle(graph))}")
+            raise InputError(
+                f"factors of {self.name} cause each other in a circle:"
+                f" {', '.join(p for p, _ in nx.find_cycle(graph))}"
+            )
         return graph
 
     def do(self, **values) -> "CausalDataset":
-        "This world with factors fixed, a number or an array of n; their children follow (Pearl's do)."
+        """This world with factors fixed, a number or an array of n; their children follow (Pearl's
+        do)."""
         values = {f: self.factor(f).check(v) for f, v in values.items()}
-        return self._changed(_do={**self._do, **values}, _set={f: v for f, v in self._set.items() if f not in values})
+        return self._changed(
+            _do={**self._do, **values}, _set={f: v for f, v in self._set.items() if f not in values}
+        )
 
     def set(self, **values) -> "CausalDataset":
-        "This world with only these factors of the picture changed; no other factor follows (paper §4.2)."
-        return self._changed(_set={**self._set, **{f: self.factor(f).check(v) for f, v in values.items()}})
+        """This world with only these factors of the picture changed; no other factor follows (paper
+        §4.2)."""
+        return self._changed(
+            _set={**self._set, **{f: self.factor(f).check(v) for f, v in values.items()}}
+        )
 
     def _changed(self, **attributes):
         world = copy.copy(self)
@@ -336,21 +460,34 @@ class CausalDataset(Drawable):
         return world
 
     def sample(self, n: int, seed) -> Sample:
-        "n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every world."
+        """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
+        world."""
         n, rng = self._room(count(n, "n")), _generator(seed)
         return self._world(pd.DataFrame(self.draw_noise(n, rng)))
 
     def counterfactual(self, sample: Sample) -> Sample:
-        "What `sample` would have been in this world: the same exogenous noise, these interventions."
+        """What `sample` would have been in this world: the same exogenous noise, these
+        interventions."""
         noise, wanted = check_sample(sample, self).noise, list(self.draw_noise(1, _generator(0)))
-        if noise is None or not set(wanted) <= set(noise): raise InputError(f"this sample does not say what its dice were; expected noise with columns {', '.join(wanted)}, such as sample(n, seed) keeps")
+        if noise is None or not set(wanted) <= set(noise):
+            raise InputError(
+                "this sample does not say what its dice were; expected noise with columns"
+                f" {', '.join(wanted)}, such as sample(n, seed) keeps"
+            )
         return self._world(noise)
 
     def _room(self, n: int) -> int:
-        "`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and running out of memory ends the process."
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else math.inf
+        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
+        running out of memory ends the process."""
+        memory = (
+            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            if hasattr(os, "sysconf")
+            else math.inf
+        )
         if (needed := 4 * n * math.prod(self.image_shape)) <= memory: return n
-        raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f}")
+        raise InputError(
+            f"{n} images need {needed / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f}"
+        )
 
     def inside(self, factors) -> np.ndarray:
         """Which rows of a table of factors can occur in this world: `[n]`; where factors depend on
@@ -379,51 +516,92 @@ class CausalDataset(Drawable):
         return pd.DataFrame({name: values[name] for name in self.factor_names})
 
     def __repr__(self):
-        changes = [f"{how}({name}={value if value.ndim == 0 else '[...]'})" for how, fixed in (("do", self._do), ("set", self._set)) for name, value in fixed.items()]
-        return f"<{self.name}: {', '.join(self.factor_names)}{' | ' if changes else ''}{', '.join(changes)}>"
+        changes = [
+            f"{how}({name}={value if value.ndim == 0 else '[...]'})"
+            for how, fixed in (("do", self._do), ("set", self._set))
+            for name, value in fixed.items()
+        ]
+        return (
+            f"<{self.name}:"
+            f" {', '.join(self.factor_names)}{' | ' if changes else ''}{', '.join(changes)}>"
+        )
 
 # %% ../nbs/01_data.ipynb #01-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
-    "`x` as a tensor if it is a batch of images: float `[n, *shape]` (None: any), not empty, finite, within `limits`. Otherwise `InputError`."
+    """`x` as a tensor if it is a batch of images: float `[n, *shape]` (None: any), not empty,
+    finite, within `limits`. Otherwise `InputError`."""
     lowest, highest = limits
-    wanted = f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g}, {highest:g}]"
-    if isinstance(x, np.ma.MaskedArray): raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
-    if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)  # torch knows no others
+    wanted = (
+        f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g},"
+        f" {highest:g}]"
+    )
+    if isinstance(x, np.ma.MaskedArray):
+        raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
+    # torch knows no others
+    if isinstance(x, np.ndarray):
+        x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)
     tensors = isinstance(x, (list, tuple)) and all(isinstance(image, torch.Tensor) for image in x)
-    try: x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
-    except (TypeError, ValueError, RuntimeError): raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers") from None
-    if x.ndim < (1 if shape is not None else 2) or x.is_complex() or (shape is not None and tuple(x.shape[1:]) != tuple(shape)): raise InputError(f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}")
-    if not x.numel(): raise InputError(f"{wanted}; got an empty batch")
-    if not x.is_floating_point(): raise InputError(f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?")
+    try:
+        x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"{wanted}; got a {type(x).__name__} that is no array of numbers"
+        ) from None
+    if (
+        x.ndim < (1 if shape is not None else 2)
+        or x.is_complex()
+        or (shape is not None and tuple(x.shape[1:]) != tuple(shape))
+    ):
+        raise InputError(
+            f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}"
+        )
+    if not x.numel():
+        raise InputError(f"{wanted}; got an empty batch")
+    if not x.is_floating_point():
+        raise InputError(
+            f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?"
+        )
     low, high = x.aminmax()  # NaN if any pixel is
-    if not (low >= lowest and high <= highest and (high - low).isfinite()): raise InputError(f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}")
+    if not (low >= lowest and high <= highest and (high - low).isfinite()):
+        raise InputError(
+            f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}"
+        )
     return x
 
 # %% ../nbs/01_data.ipynb #01-031
 def shown_range(images, limits=(0.0, 1.0)) -> tuple:
-    "The values to draw as black and as white: the limits of pixels, or where these are open, the lowest and highest in `images`."
+    """The values to draw as black and as white: the limits of pixels, or where these are open, the
+    lowest and highest in `images`."""
     found = table(limits, "limits of pixels", 1, finite=False)
-    if len(found) != 2 or not found[0] < found[1]: raise InputError(f"expected the lowest and the highest pixel as limits; got {limits!r:.60}")
+    if len(found) != 2 or not found[0] < found[1]:
+        raise InputError(f"expected the lowest and the highest pixel as limits; got {limits!r:.60}")
     if np.isfinite(found).all(): return tuple(limits)
     images = table(images, "images")
     return images.min().item(), images.max().item()
 
 # %% ../nbs/01_data.ipynb #01-035
 def _distance(shape: int, size, dx, dy):
-    "Signed distance in pixels to the outline of a circle, square or triangle around 0 (beyond a corner, a lower bound of it)."
-    if shape == 0: return torch.from_numpy(dx**2 + dy**2).sqrt().numpy() - size  # NumPy's root differs in the last bit; models were trained on these images
+    """Signed distance in pixels to the outline of a circle, square or triangle around 0 (beyond a
+    corner, a lower bound of it)."""
+    # NumPy's root differs in the last bit; models were trained on these images
+    if shape == 0: return torch.from_numpy(dx**2 + dy**2).sqrt().numpy() - size
     if shape == 1: return np.maximum(np.abs(dx), np.abs(dy)) - np.float32(0.8) * size
     return np.maximum(dy, np.float32(0.75**0.5) * np.abs(dx) - 0.5 * dy) - 0.5 * size
 
 # %% ../nbs/01_data.ipynb #01-036b
 SHAPES_FACTORS = (
-    Factor("shape", "categorical", (0, 1, 2), ("circle", "square", "triangle")), Factor("size", "continuous", (7.0, 16.0)),
-    Factor("background", "continuous", (0.0, 0.4)), Factor("contrast", "continuous", (0.2, 0.6)),
-    Factor("x", "continuous", (0.0, 1.0)), Factor("y", "continuous", (0.0, 1.0)))
+    Factor("shape", "categorical", (0, 1, 2), ("circle", "square", "triangle")),
+    Factor("size", "continuous", (7.0, 16.0)),
+    Factor("background", "continuous", (0.0, 0.4)),
+    Factor("contrast", "continuous", (0.2, 0.6)),
+    Factor("x", "continuous", (0.0, 1.0)),
+    Factor("y", "continuous", (0.0, 1.0)),
+)
 
 # %% ../nbs/01_data.ipynb #01-038
 def draw_shapes(factors: pd.DataFrame, chunk: int = 64) -> torch.Tensor:
-    "Soft-edged gray shapes `[n, 1, 64, 64]` with these `SHAPES_FACTORS`; the center moves from pixel 18 to pixel 46."
+    """Soft-edged gray shapes `[n, 1, 64, 64]` with these `SHAPES_FACTORS`; the center moves from
+    pixel 18 to pixel 46."""
     factors, chunk = check_factors(factors, SHAPES_FACTORS), count(chunk, "chunk")
     column = {name: factors[name].to_numpy().astype(np.float32)[:, None, None] for name in factors}
     images, centers = torch.empty(len(factors), 1, 64, 64), np.arange(64, dtype=np.float32) + 0.5
@@ -431,14 +609,17 @@ def draw_shapes(factors: pd.DataFrame, chunk: int = 64) -> torch.Tensor:
     for shape in (0, 1, 2):
         rows = np.flatnonzero(column["shape"] == shape)
         for part in np.split(rows, range(chunk, len(rows), chunk)):
-            size, background, contrast, x, y = (column[name][part] for name in ("size", "background", "contrast", "x", "y"))
+            size, background, contrast, x, y = (
+                column[name][part] for name in ("size", "background", "contrast", "x", "y")
+            )
             outside = _distance(shape, size, centers - 18 - 28 * x, centers[:, None] - 18 - 28 * y)
             pixels[part] = np.clip(0.5 - outside, 0, 1) * contrast + background
     return images
 
 # %% ../nbs/01_data.ipynb #01-040
 class SyntheticCausal(CausalDataset):
-    "Gray shapes with shape -> size and background -> contrast (paper §4.1; the equations are this project's)."
+    """Gray shapes with shape -> size and background -> contrast (paper §4.1; the equations are this
+    project's)."""
     name, size, image_shape = "synthetic", 100_000, (1, 64, 64)
     factors = SHAPES_FACTORS
     parents = {"size": ("shape",), "contrast": ("background",)}
@@ -469,78 +650,107 @@ class SyntheticCausal(CausalDataset):
 
 # %% ../nbs/01_data.ipynb #01-058
 DSPRITES_FACTORS = (
-    Factor("shape", "categorical", (1, 2, 3), ("square", "ellipse", "heart")), Factor("scale", "ordinal", tuple(np.linspace(0.5, 1, 6).tolist())),
+    Factor("shape", "categorical", (1, 2, 3), ("square", "ellipse", "heart")),
+    Factor("scale", "ordinal", tuple(np.linspace(0.5, 1, 6).tolist())),
     Factor("orientation", "circular", tuple(np.linspace(0, 2 * np.pi, 40).tolist())),
-    Factor("posX", "ordinal", tuple(np.linspace(0, 1, 32).tolist())), Factor("posY", "ordinal", tuple(np.linspace(0, 1, 32).tolist())))
+    Factor("posX", "ordinal", tuple(np.linspace(0, 1, 32).tolist())),
+    Factor("posY", "ordinal", tuple(np.linspace(0, 1, 32).tolist())),
+)
 
 # %% ../nbs/01_data.ipynb #01-060
 def _outlines() -> dict:
     "Corners [N, 2] of each shape at scale 1, in pixels around its center; y points down."
     S, turn = 0.3 * 64, lambda n: 2 * np.pi * np.arange(n) / n
     t, u = turn(100), turn(150)
-    heart = S / 2 * np.sin(u)**3, -S / 29 * (13 * np.cos(u) - 5 * np.cos(2 * u) - 2 * np.cos(3 * u) - np.cos(4 * u)) - 0.075 * S
+    heart = (
+        S / 2 * np.sin(u) ** 3,
+        -S / 29 * (13 * np.cos(u) - 5 * np.cos(2 * u) - 2 * np.cos(3 * u) - np.cos(4 * u))
+        - 0.075 * S,
+    )
     ellipse = S / 2 * 1.33 * np.cos(t), S / 2 / 1.33 * np.sin(t)
-    return {1: S / 2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]), 2: np.stack(ellipse, 1), 3: np.stack(heart, 1)}
+    return {
+        1: S / 2 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]),
+        2: np.stack(ellipse, 1),
+        3: np.stack(heart, 1),
+    }
 
 OUTLINES = _outlines()
 
 # %% ../nbs/01_data.ipynb #01-063
 def _corners(shape: int, scale, orientation, posX, posY):
     "Corner coordinates x, y `[n, N]` in 1/256 pixel, as integers."
-    (x, y), c, s = OUTLINES[shape].T, (np.cos(orientation) * scale)[:, None], (np.sin(orientation) * scale)[:, None]
-    fixed = lambda corner, place: np.rint((corner + (16 + 32 * place)[:, None]) * 256).astype(np.int64)
+    (x, y), c = OUTLINES[shape].T, (np.cos(orientation) * scale)[:, None]
+    s = (np.sin(orientation) * scale)[:, None]
+    fixed = lambda corner, place: np.rint((corner + (16 + 32 * place)[:, None]) * 256).astype(
+        np.int64
+    )
     return fixed(c * x + s * y, posX), fixed(-s * x + c * y, posY)
 
 # %% ../nbs/01_data.ipynb #01-067
 FLIPS = np.array([2**64 - 2**c for c in range(65)], dtype=np.uint64)  # all pixels from column c on
 
 def _scan(x, y) -> np.ndarray:
-    "Rows `[n, 64]` of pixel bits (bit i is column i) for polygons with corners x, y `[n, N]` in 1/256 pixel."
+    """Rows `[n, 64]` of pixel bits (bit i is column i) for polygons with corners x, y `[n, N]` in
+    1/256 pixel."""
     xb, yb = np.roll(x, -1, 1), np.roll(y, -1, 1)
-    first, last = (np.minimum(y, yb) + 128) >> 8, (np.maximum(y, yb) - 128) >> 8  # rows the edge crosses
+    # rows the edge crosses
+    first, last = (np.minimum(y, yb) + 128) >> 8, (np.maximum(y, yb) - 128) >> 8
     count = np.maximum(last - first + 1, 0).ravel()
     edge = np.repeat(np.arange(count.size), count)
     row = first.ravel()[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
     xa, ya, dx, dy = (a.ravel()[edge] for a in (x, y, xb - x, yb - y))
-    column = -((-(xa - 128) * dy - (256 * row + 128 - ya) * dx) // (256 * dy))  # the ceiling of an exact fraction
+    # the ceiling of an exact fraction
+    column = -((-(xa - 128) * dy - (256 * row + 128 - ya) * dx) // (256 * dy))
     words = np.zeros((len(x), 64), np.uint64)
     np.bitwise_xor.at(words.reshape(-1), edge // x.shape[1] * 64 + row, FLIPS[column])
     return words
 
 # %% ../nbs/01_data.ipynb #01-069
 def draw_sprites(factors: pd.DataFrame, chunk: int = 512) -> np.ndarray:
-    "The pixel rows `[n, 64]` uint64 of dSprites images with the given factors; any scale, angle and position in their ranges."
+    """The pixel rows `[n, 64]` uint64 of dSprites images with the given factors; any scale, angle
+    and position in their ranges."""
     factors, chunk = check_factors(factors, DSPRITES_FACTORS), count(chunk, "chunk")
     words, shape = np.empty((len(factors), 64), np.uint64), factors["shape"].to_numpy()
     rest = [factors[f].to_numpy() for f in ("scale", "orientation", "posX", "posY")]
     for s in OUTLINES:
         rows = np.flatnonzero(shape == s)
-        for part in np.split(rows, range(chunk, len(rows), chunk)): words[part] = _scan(*_corners(s, *(f[part] for f in rest)))
+        for part in np.split(rows, range(chunk, len(rows), chunk)):
+            words[part] = _scan(*_corners(s, *(f[part] for f in rest)))
     return words
 
 # %% ../nbs/01_data.ipynb #01-071
 def unpack(words) -> torch.Tensor:
     "Images `[n, 1, 64, 64]` float32 from pixel rows `[n, 64]` uint64."
     if not isinstance(words, np.ndarray) or words.dtype != np.uint64 or words.shape[1:] != (64,):
-        raise InputError(f"expected rows of pixels [n, 64], an array uint64; got shape {list(getattr(words, 'shape', []))}, {getattr(words, 'dtype', type(words).__name__)}")
-    bits = np.unpackbits(np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8), bitorder="little")
+        raise InputError(
+            "expected rows of pixels [n, 64], an array uint64; got shape"
+            f" {list(getattr(words, 'shape', []))}, {getattr(words, 'dtype', type(words).__name__)}"
+        )
+    bits = np.unpackbits(
+        np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8), bitorder="little"
+    )
     return torch.from_numpy(bits).reshape(-1, 1, 64, 64).float()
 
 # %% ../nbs/01_data.ipynb #01-083
-ORIENTATIONS = {1: 10, 2: 20, 3: 39}  # listed orientations of each shape before it looks like itself again
+# listed orientations of each shape before it looks like itself again
+ORIENTATIONS = {1: 10, 2: 20, 3: 39}
 
 # %% ../nbs/01_data.ipynb #01-086
 URL = "https://github.com/google-deepmind/dsprites-dataset/raw/master/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 MD5 = "md5:7da33b31b13a06f4b04a70402ce90c2e"
 CACHE = Path(pooch.os_cache("vae_circuits"))
 
-def download_dsprites(url: str = URL, known_hash: str = MD5, folder=CACHE, progress: bool = True) -> Path:
-    "Fetch the real archive (27 MB), check its sum, and return its path; a file that is there already is not fetched again."
+def download_dsprites(
+    url: str = URL, known_hash: str = MD5, folder=CACHE, progress: bool = True
+) -> Path:
+    """Fetch the real archive (27 MB), check its sum, and return its path; a file that is there
+    already is not fetched again."""
     return fetch(url, known_hash, Path(folder)/"dsprites.npz", "dSprites", progress)
 
 def fetch(url: str, known_hash: str, path: Path, what: str, progress: bool = True) -> Path:
     """The file `path`, fetched from `url` if it is not there. `InputError`, and nothing is kept, if
-    nobody answers or its sum is not `known_hash`, such as 'md5:...' (None: whatever comes is taken)."""
+    nobody answers or its sum is not `known_hash`, such as 'md5:...' (None: whatever comes is
+    taken)."""
     def download(url, file, mover):
         Path(file).unlink()  # a file for its owner alone; who may read ours is for the user to say
         pooch.HTTPDownloader(progressbar=progress)(url, file, mover)
@@ -550,7 +760,8 @@ def fetch(url: str, known_hash: str, path: Path, what: str, progress: bool = Tru
 
 # %% ../nbs/01_data.ipynb #01-086b
 def stamp(*files: Path) -> str:
-    "Sixteen letters and digits that are others when any of the files is: from sizes, times, and the last 64 KiB."
+    """Sixteen letters and digits that are others when any of the files is: from sizes, times, and
+    the last 64 KiB."""
     found = hashlib.sha256()
     for file in files:
         size, time = (stat := file.stat()).st_size, stat.st_mtime_ns
@@ -565,76 +776,120 @@ def stamp(*files: Path) -> str:
 def _pack(archive: Path, packed: Path, n: int, chunk: int = 4096):
     "Stream the n images of the archive into a file of words [n, 64], one bit a pixel."
     with new_file(packed) as out, zipfile.ZipFile(archive) as z, z.open("imgs.npy") as f:
-        if np.lib.format.read_magic(f) != (1, 0): raise ValueError("imgs.npy has an unknown version")
+        if np.lib.format.read_magic(f) != (1, 0):
+            raise ValueError("imgs.npy has an unknown version")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(f)
-        if shape != (n, 64, 64) or fortran or dtype != np.uint8: raise ValueError(f"images have shape {shape} and type {dtype}; expected {(n, 64, 64)} and uint8")
-        np.lib.format.write_array_header_1_0(out, {"descr": "<u8", "fortran_order": False, "shape": (n, 64)})
-        for i in tqdm(range(0, n, chunk), desc="packing dSprites", delay=2):  # plain writes: a writable map would stay in memory
-            images = np.frombuffer(f.read(min(chunk, n - i) * 64 * 64), np.uint8).reshape(-1, 64, 64)
-            if len(images) != min(chunk, n - i) or images.max() > 1: raise ValueError("images are missing, or hold other values than 0 and 1")
+        if shape != (n, 64, 64) or fortran or dtype != np.uint8:
+            raise ValueError(
+                f"images have shape {shape} and type {dtype}; expected {(n, 64, 64)} and uint8"
+            )
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": "<u8", "fortran_order": False, "shape": (n, 64)}
+        )
+        # plain writes: a writable map would stay in memory
+        for i in tqdm(range(0, n, chunk), desc="packing dSprites", delay=2):
+            images = np.frombuffer(f.read(min(chunk, n - i) * 64 * 64), np.uint8).reshape(
+                -1, 64, 64
+            )
+            if len(images) != min(chunk, n - i) or images.max() > 1:
+                raise ValueError("images are missing, or hold other values than 0 and 1")
             out.write(np.packbits(images, axis=2, bitorder="little"))
-        if f.read(1): raise ValueError("images are longer than the table of classes")  # at the end zipfile checks its own sum, too
+        # at the end zipfile checks its own sum, too
+        if f.read(1): raise ValueError("images are longer than the table of classes")
 
 # %% ../nbs/01_data.ipynb #01-090
 def rows_of(classes, sizes) -> np.ndarray:
-    "The row of every combination of factor classes, int32 `[*sizes]`, -1 where there is none, from the `classes` `[n, factors]` of n rows. `ValueError` if they are no such classes."
+    """The row of every combination of factor classes, int32 `[*sizes]`, -1 where there is none,
+    from the `classes` `[n, factors]` of n rows. `ValueError` if they are no such classes."""
     classes = np.asarray(classes)
-    if classes.ndim != 2 or classes.shape[1] != len(sizes) or not len(classes): raise ValueError(f"labels have shape {list(classes.shape)}; expected [n, {len(sizes)}]")
-    if classes.dtype.kind not in "iu": raise ValueError(f"labels have type {classes.dtype}; expected whole numbers")
-    if (classes < 0).any() or (classes >= sizes).any(): raise ValueError("labels hold a value that no factor has")
+    if classes.ndim != 2 or classes.shape[1] != len(sizes) or not len(classes):
+        raise ValueError(f"labels have shape {list(classes.shape)}; expected [n, {len(sizes)}]")
+    if classes.dtype.kind not in "iu":
+        raise ValueError(f"labels have type {classes.dtype}; expected whole numbers")
+    if (classes < 0).any() or (classes >= sizes).any():
+        raise ValueError("labels hold a value that no factor has")
     row_of = np.full(sizes, -1, np.int32)
     row_of[tuple(classes.T)] = np.arange(len(classes))
     if (row_of >= 0).sum() != len(classes): raise ValueError("two images have the same labels")
     return row_of
 
 def _row_of(archive: Path):
-    "The row of every combination of factor classes, [3, 6, 40, 32, 32], -1 where there is none; and the number of rows."
-    with zipfile.ZipFile(archive) as z, z.open("latents_classes.npy") as f: classes = np.lib.format.read_array(f, allow_pickle=False)
+    """The row of every combination of factor classes, [3, 6, 40, 32, 32], -1 where there is none;
+    and the number of rows."""
+    with zipfile.ZipFile(archive) as z, z.open("latents_classes.npy") as f:
+        classes = np.lib.format.read_array(f, allow_pickle=False)
     if classes.ndim != 2: raise ValueError(f"latents_classes have shape {list(classes.shape)}")
-    return rows_of(classes[:, 1:], [len(f.values) for f in DSPRITES_FACTORS]), len(classes)  # the first is the color, of which there is one
+    # the first is the color, of which there is one
+    return rows_of(classes[:, 1:], [len(f.values) for f in DSPRITES_FACTORS]), len(classes)
 
 # %% ../nbs/01_data.ipynb #01-092
 class SpriteFile:
-    "The images of a dSprites archive, mapped from disk at one bit a pixel. `rows(classes)` gives pixel rows `[n, 64]`."
+    """The images of a dSprites archive, mapped from disk at one bit a pixel. `rows(classes)` gives
+    pixel rows `[n, 64]`."""
+
     def __init__(self, path):
-        try: self.path, there = Path(path), Path(path).is_file()
-        except (TypeError, OSError): there = False
-        if not there: raise InputError(f"there is no dSprites file at {path!s:.200}")
+        try:
+            self.path, there = Path(path), Path(path).is_file()
+        except (TypeError, OSError):
+            there = False
+        if not there:
+            raise InputError(f"there is no dSprites file at {path!s:.200}")
         try:
             self.row_of, n = _row_of(self.path)
             self.words = self._packed(n)
-        except OSError as e: raise InputError(f"cannot read or unpack {path}: {e}") from None
+        except OSError as e:
+            raise InputError(f"cannot read or unpack {path}: {e}") from None
         except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
-            raise InputError(f"{path} is cut short, corrupt or not dSprites ({(str(e).splitlines() or [type(e).__name__])[0]})") from None
+            raise InputError(
+                f"{path} is cut short, corrupt or not dSprites"
+                f" ({(str(e).splitlines() or [type(e).__name__])[0]})"
+            ) from None
 
     def rows(self, classes) -> np.ndarray:
         "Pixel rows for factor classes [n, 5]; `InputError` if the file lacks one."
         classes, sizes = table(classes, "classes", 2), self.row_of.shape
-        if classes.shape[1] != len(sizes) or not ((classes >= 0) & (classes < sizes) & (classes % 1 == 0)).all(): raise InputError(f"expected classes [n, {len(sizes)}], whole numbers from 0 to below {list(sizes)}")
+        if (
+            classes.shape[1] != len(sizes)
+            or not ((classes >= 0) & (classes < sizes) & (classes % 1 == 0)).all()
+        ):
+            raise InputError(
+                f"expected classes [n, {len(sizes)}], whole numbers from 0 to below {list(sizes)}"
+            )
         rows = self.row_of[tuple(classes.astype(int).T)]
-        if (rows < 0).any(): raise InputError(f"{self.path} does not hold the image of classes {classes[rows < 0][0].astype(int).tolist()}")
+        if (rows < 0).any():
+            raise InputError(
+                f"{self.path} does not hold the image of classes"
+                f" {classes[rows < 0][0].astype(int).tolist()}"
+            )
         return self.words[rows]
 
     def _packed(self, n: int):
-        "The packed images, made once; their name carries the archive's `stamp`, so that a new archive is packed anew."
+        """The packed images, made once; their name carries the archive's `stamp`, so that a new
+        archive is packed anew."""
         folder = self.path.parent
-        if not os.access(folder, os.W_OK): (folder := CACHE).mkdir(parents=True, exist_ok=True)
-        packed = folder/f".{self.path.name}.{stamp(self.path)}.bits.npy"
-        if not packed.is_file(): _pack(self.path, packed, n)
+        if not os.access(folder, os.W_OK):
+            (folder := CACHE).mkdir(parents=True, exist_ok=True)
+        packed = folder / f".{self.path.name}.{stamp(self.path)}.bits.npy"
+        if not packed.is_file():
+            _pack(self.path, packed, n)
         return np.load(packed, mmap_mode="r")
 
 # %% ../nbs/01_data.ipynb #01-094
 class DSprites(CausalDataset):
-    """dSprites (Matthey et al. 2017): factors shape, scale, orientation, posX, posY in the file's units.
+    """dSprites (Matthey et al. 2017): factors shape, scale, orientation, posX, posY in the file's
+    units.
 
-    path: the real archive; 'auto' takes a downloaded one if it is there and draws otherwise, None always draws.
-    skip_duplicates: sample no two orientations that a shape's symmetry makes alike. Interventions are not restricted.
-    """
+    path: the real archive; 'auto' takes a downloaded one if it is there and draws otherwise, None
+    always draws.
+    skip_duplicates: sample no two orientations that a shape's symmetry makes alike. Interventions
+    are not restricted."""
     name, factors, size, image_shape = "dsprites", DSPRITES_FACTORS, 737_280, (1, 64, 64)
 
     def __init__(self, path="auto", skip_duplicates: bool = False):
-        if isinstance(path, str) and path == "auto": path = CACHE/"dsprites.npz" if (CACHE/"dsprites.npz").is_file() else None
-        self.file, self.skip_duplicates = SpriteFile(path) if path is not None else None, skip_duplicates
+        if isinstance(path, str) and path == "auto":
+            path = CACHE/"dsprites.npz" if (CACHE/"dsprites.npz").is_file() else None
+        self.file = SpriteFile(path) if path is not None else None
+        self.skip_duplicates = skip_duplicates
         if skip_duplicates: self.size = 6 * 32 * 32 * sum(ORIENTATIONS.values())
 
     @classmethod
@@ -647,7 +902,9 @@ class DSprites(CausalDataset):
         values = {f.name: f.draw(n, rng) for f in self.factors}
         if self.skip_duplicates:
             counts = np.array(list(ORIENTATIONS.values()))[values["shape"] - 1]
-            values["orientation"] = np.asarray(self.factor("orientation").values)[(rng.random(n) * counts).astype(int)]
+            values["orientation"] = np.asarray(self.factor("orientation").values)[
+                (rng.random(n) * counts).astype(int)
+            ]
         return values
 
     def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
@@ -656,7 +913,9 @@ class DSprites(CausalDataset):
         factors = check_factors(factors, self.factors)
         if self.file is not None:
             classes = self.classes(factors)
-            nearest = np.stack([np.asarray(f.values)[c] for f, c in zip(self.factors, classes.T)], 1)
+            nearest = np.stack(
+                [np.asarray(f.values)[c] for f, c in zip(self.factors, classes.T)], 1
+            )
             if np.array_equal(nearest, factors): return unpack(self.file.rows(classes))
         return unpack(draw_sprites(factors))
 

@@ -23,10 +23,11 @@ from .tracing import Trace, batch
 class Delta:
     """The change of a tensor in `pairs × units` patched runs, zero outside a block.
 
-    values `[pairs * units, channels, *window]`: the block. shape: `(channels, *plane)` of the tensor it lies in.
-    window: a `(start, stop)` for each axis of the plane. channels: those that the block has, `[c]`; None means all. own: None, or the one
-    channel that each unit changes, `[units]` (in order, if there are as many units as channels); the block then has one channel.
-    """
+    values `[pairs * units, channels, *window]`: the block. shape: `(channels, *plane)` of the
+    tensor it lies in.
+    window: a `(start, stop)` for each axis of the plane. channels: those that the block has, `[c]`;
+    None means all. own: None, or the one channel that each unit changes, `[units]` (in order, if
+    there are as many units as channels); the block then has one channel."""
     values: torch.Tensor
     pairs: int
     units: int
@@ -36,10 +37,12 @@ class Delta:
     own: torch.Tensor = None
 
     @property
-    def wide(self) -> bool: return self.own is None and all(w == (0, n) for w, n in zip(self.window, self.shape[1:]))
+    def wide(self) -> bool:
+        return self.own is None and all(w == (0, n) for w, n in zip(self.window, self.shape[1:]))
 
     @property
-    def full(self) -> bool: return self.wide and self.channels is None
+    def full(self) -> bool:
+        return self.wide and self.channels is None
 
     @property
     def grid(self) -> torch.Tensor:
@@ -48,52 +51,86 @@ class Delta:
 
     def like(self, values, **changes) -> "Delta":
         "The same block with other values, `[pairs * units, ...]` or `[pairs, units, ...]`."
-        return replace(self, values=values if values.ndim == self.values.ndim else values.flatten(0, 1), **changes)
+        return replace(
+            self,
+            values=values if values.ndim == self.values.ndim else values.flatten(0, 1),
+            **changes
+        )
 
     def dense(self) -> "Delta":
         "The change of the whole tensor: all channels, the whole plane."
-        if self.full: return self
+        if self.full:
+            return self
         values = self.values.new_zeros(self.pairs, self.units, *self.shape)
         inside = values[(..., *(slice(*w) for w in self.window))]
-        if self.channels is not None: inside[:, :, self.channels] = self.grid
-        elif self.own is None: inside.copy_(self.grid)
-        else: inside[:, torch.arange(self.units, device=values.device), self.own] = self.grid[:, :, 0]
-        return Delta(values.flatten(0, 1), self.pairs, self.units, self.shape, tuple((0, n) for n in self.shape[1:]))
+        if self.channels is not None:
+            inside[:, :, self.channels] = self.grid
+        elif self.own is None:
+            inside.copy_(self.grid)
+        else:
+            inside[:, torch.arange(self.units, device=values.device), self.own] = self.grid[:, :, 0]
+        return Delta(
+            values.flatten(0, 1),
+            self.pairs,
+            self.units,
+            self.shape,
+            tuple((0, n) for n in self.shape[1:]),
+        )
 
     def inside(self, value: torch.Tensor, batched: bool):
-        "The part of `value` `[pairs, *shape]`, or `[*shape]` if not batched, that meets the block: broadcasts with `grid`. None if it cannot."
+        """The part of `value` `[pairs, *shape]`, or `[*shape]` if not batched, that meets the
+        block: broadcasts with `grid`. None if it cannot."""
         body = tuple(value.shape[1:] if batched else value.shape)
-        if not batched: value = value[None]
-        if body != self.shape and value[0].numel() == _count(self.shape) and len(body) == 1: body = self.shape  # flattened
-        if len(body) > len(self.shape): return None
+        if not batched:
+            value = value[None]
+        # flattened
+        if body != self.shape and value[0].numel() == _count(self.shape) and len(body) == 1:
+            body = self.shape
+        if len(body) > len(self.shape):
+            return None
         body = (1,) * (len(self.shape) - len(body)) + tuple(body)
-        if any(a not in (1, b) for a, b in zip(body, self.shape)): return None
+        if any(a not in (1, b) for a, b in zip(body, self.shape)):
+            return None
         value = value.reshape(len(value), *body)
-        value = value[(slice(None), slice(None), *(slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)))]
-        if self.channels is not None and body[0] > 1: value = value[:, self.channels]
-        if self.own is None or body[0] == 1: return value[:, None]
+        value = value[(
+            slice(None),
+            slice(None),
+            *(slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)),
+        )]
+        if self.channels is not None and body[0] > 1:
+            value = value[:, self.channels]
+        if self.own is None or body[0] == 1:
+            return value[:, None]
         return (value if self.units == self.shape[0] else value[:, self.own]).unsqueeze(2)
 
-def _count(shape) -> int: return functools.reduce(lambda a, b: a * b, shape, 1)
+def _count(shape) -> int:
+    return functools.reduce(lambda a, b: a * b, shape, 1)
 
 # %% ../nbs/08_deltas.ipynb #08-012
 @dataclass
 class Rows:
-    "The whole value of a node in all patched runs, `[pairs * units, ...]` (or wherever the node counts images); a tuple for some operations."
+    """The whole value of a node in all patched runs, `[pairs * units, ...]` (or wherever the node
+    counts images); a tuple for some operations."""
     values: object
 
 # %% ../nbs/08_deltas.ipynb #08-014
 class _Patched(Run):
-    "The runs of a chunk. Images and noise are repeated for all its units only if a readout asks for them."
+    """The runs of a chunk. Images and noise are repeated for all its units only if a readout asks
+    for them."""
     def __init__(self, activations, chunk): self._activations, self._chunk = activations, chunk
     x = property(lambda self: self._chunk.full(self._chunk.engine.trace.x))
-    eps = property(lambda self: self._chunk.full(self._chunk.engine.trace.eps) if self._chunk.engine.noise else None)
+    eps = property(
+        lambda self: (
+            self._chunk.full(self._chunk.engine.trace.eps) if self._chunk.engine.noise else None
+        )
+    )
 
 # %% ../nbs/08_deltas.ipynb #08-016
 class Chunk:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
-        self.engine, self._base, self.first, self.pairs, self.units, self.state = engine, base, first, pairs, units, {}
+        self.engine, self._base, self.first, self.pairs = engine, base, first, pairs
+        self.units, self.state = units, {}
         self.last = ()  # the nodes that nothing needs after the present operation
 
     @property
@@ -108,7 +145,10 @@ class Chunk:
     def spare(self, node) -> bool:
         "Whether the values of `node`'s change may be overwritten: nothing else needs them."
         values = self.state[node].values
-        return node in self.last and sum(getattr(s, "values", None) is values for s in self.state.values()) == 1
+        return (
+            node in self.last
+            and sum(getattr(s, "values", None) is values for s in self.state.values()) == 1
+        )
 
     def full(self, node):
         "The value of `node` in every patched run, as the operations after it want it."
@@ -118,48 +158,85 @@ class Chunk:
         if axes is None: return self.base(node)
         axis, k = axes
         value = self.base(node).unflatten(axis, (self.pairs, k)).unsqueeze(axis + 1)
-        if state is None: return value.expand(*value.shape[:axis + 1], self.units, *value.shape[axis + 2:]).flatten(axis, axis + 2)
+        if state is None:
+            return value.expand(
+                *value.shape[: axis + 1], self.units, *value.shape[axis + 2 :]
+            ).flatten(axis, axis + 2)
         state = state.dense()
-        return (state.grid.reshape(self.pairs, self.units, *value.shape[3:]) + value[:, :, 0]).flatten(0, 1)
+        return (
+            state.grid.reshape(self.pairs, self.units, *value.shape[3:]) + value[:, :, 0]
+        ).flatten(0, 1)
 
     def delta(self, node) -> torch.Tensor:
         "The change of `node` in every patched run: `[pairs, units, *shape]`."
         shape = self.engine.shape(node)
         state = self.state.get(node)
-        if state is None: return torch.zeros((), dtype=self.base(node).dtype, device=self.base(node).device).expand(self.pairs, self.units, *shape)
-        if isinstance(state, Delta): return state.dense().grid.reshape(self.pairs, self.units, *shape)
+        if state is None:
+            return torch.zeros(
+                (), dtype=self.base(node).dtype, device=self.base(node).device
+            ).expand(self.pairs, self.units, *shape)
+        if isinstance(state, Delta):
+            return state.dense().grid.reshape(self.pairs, self.units, *shape)
         return state.values.unflatten(0, (self.pairs, self.units)) - self.base(node)[:, None]
 
     def effect(self, nodes, names, readout, clean) -> torch.Tensor:
-        "Change of the readout in every patched run, `[pairs, units, m]`; `clean` `[pairs, m]` is its value in the unpatched ones."
+        """Change of the readout in every patched run, `[pairs, units, m]`; `clean` `[pairs, m]` is
+        its value in the unpatched ones."""
         if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
-        return read(_Patched({name: self.full(node) for name, node in zip(names, nodes)}, self), readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
+        return (
+            read(
+                _Patched({name: self.full(node) for name, node in zip(names, nodes)}, self), readout
+            ).unflatten(0, (self.pairs, self.units))
+            - clean[:, None]
+        )
 
 # %% ../nbs/08_deltas.ipynb #08-018
 class Engine:
-    "Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without. `rules=False` computes every operation again in full."
+    """Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without.
+    `rules=False` computes every operation again in full."""
     def __init__(self, trace: Trace, network, ends, rules: bool = True, noise: bool = True):
-        self.trace, self.ends, self.rules, self.noise = trace, list(ends), RULES if rules else {}, noise and trace.eps is not None
-        self.axes = {n: batch(trace, n) for n in (*trace.nodes, *(i for n in trace.nodes for i in n.all_input_nodes))}
+        self.trace, self.ends, self.rules = trace, list(ends), RULES if rules else {}
+        self.noise = noise and trace.eps is not None
+        self.axes = {
+            n: batch(trace, n)
+            for n in (*trace.nodes, *(i for n in trace.nodes for i in n.all_input_nodes))
+        }
         self.axes[trace.x] = (0, 1)
         if trace.eps is not None: self.axes[trace.eps] = (0, 1)
         # products with noise that is not there are zero, also where the other factor is infinite
-        self.zeros = {n for n in trace.nodes if not self.noise and trace.eps in n.all_input_nodes and n.target is torch.ops.aten.mul.Tensor}
-        self.fixed, self.prepared, self.used, self._steps, self._shapes = trace.bind(network), {}, {}, {}, {}
-        still = [n for n in trace.nodes if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is None and self._still(n)]
+        self.zeros = {
+            n
+            for n in trace.nodes
+            if not self.noise
+            and trace.eps in n.all_input_nodes
+            and n.target is torch.ops.aten.mul.Tensor
+        }
+        self.fixed, self.prepared, self.used = trace.bind(network), {}, {}
+        self._steps, self._shapes = {}, {}
+        still = [
+            n
+            for n in trace.nodes
+            if isinstance(n.meta.get("val"), torch.Tensor)
+            and self.axes[n] is None
+            and self._still(n)
+        ]
         self.fixed = trace.values(self.fixed, still, 1)
 
     def _still(self, node) -> bool:
         "Whether the node depends on weights and constants alone."
-        return node in self.fixed or (node.op != "placeholder" and all(self._still(i) for i in node.all_input_nodes))
+        return node in self.fixed or (
+            node.op != "placeholder" and all(self._still(i) for i in node.all_input_nodes)
+        )
 
     def shape(self, node) -> tuple:
         "The shape of one image's value."
-        if node not in self._shapes: self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
+        if node not in self._shapes:
+            self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
         return self._shapes[node]
 
     def steps(self, start) -> tuple:
-        "The operations between `start` and the ends, in order, each with the nodes that are not needed after it."
+        """The operations between `start` and the ends, in order, each with the nodes that are not
+        needed after it."""
         if start not in self._steps: self._steps[start] = self._find_steps(start)
         return self._steps[start]
 
@@ -171,76 +248,149 @@ class Engine:
             if node in before and node not in self.zeros: before.update(node.all_input_nodes)
         nodes = [n for n in self.trace.nodes if n in after and n in before and n is not start]
         last = {i: n for n in nodes for i in n.all_input_nodes}
-        return tuple((n, [i for i in n.all_input_nodes if last[i] is n and i not in self.ends]) for n in nodes)
+        return tuple(
+            (n, [i for i in n.all_input_nodes if last[i] is n and i not in self.ends])
+            for n in nodes
+        )
 
     def needed(self, starts) -> list:
         "The nodes whose unpatched values the propagation from `starts` reads."
         found = {n: None for n in (*starts, *self.ends)}
         for start in starts:
-            for node, _ in self.steps(start): found.update(dict.fromkeys((node, *node.all_input_nodes)))
-        return [n for n in found if n not in self.fixed and self.axes.get(n) is not None and isinstance(n.meta.get("val"), torch.Tensor)]
+            for node, _ in self.steps(start):
+                found.update(dict.fromkeys((node, *node.all_input_nodes)))
+        return [
+            n
+            for n in found
+            if n not in self.fixed
+            and self.axes.get(n) is not None
+            and isinstance(n.meta.get("val"), torch.Tensor)
+        ]
 
     def values(self, x, eps, wanted) -> dict:
-        "The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None, none; and the images and the noise themselves."
+        """The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None,
+        none; and the images and the noise themselves."""
         piece, parts = min(64 if x.device.type == "cpu" else 1024, self.trace.limit), []
         for i in range(0, len(x), piece):
             some = _fast(x[i:i + piece])
-            known = self.fixed | {self.trace.x: some} | {n: x.new_zeros(len(some), *self.shape(n)) for n in self.zeros}
-            if self.trace.eps is not None: known[self.trace.eps] = x.new_zeros(len(some), *self.shape(self.trace.eps)) if eps is None else eps[i:i + piece]
+            known = (
+                self.fixed
+                | {self.trace.x: some}
+                | {n: x.new_zeros(len(some), *self.shape(n)) for n in self.zeros}
+            )
+            if self.trace.eps is not None:
+                known[self.trace.eps] = (
+                    x.new_zeros(len(some), *self.shape(self.trace.eps))
+                    if eps is None
+                    else eps[i : i + piece]
+                )
             values = self.trace.values(known, wanted, len(some))
             parts.append({n: _fast(values[n]) for n in wanted})
         inputs = {self.trace.x: x} | ({} if eps is None else {self.trace.eps: eps})
-        return inputs | {n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n] for n in wanted}
+        return inputs | {
+            n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n]
+            for n in wanted
+        }
 
     def bytes(self, nodes) -> int:
         "What the values of `nodes` take for one image."
-        tensors = [n for n in dict.fromkeys(nodes) if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is not None]
-        return sum(n.meta["val"].element_size() * _count([int(s) for i, s in enumerate(n.meta["val"].shape) if i != self.axes[n][0]]) * self.axes[n][1] for n in tensors)
+        tensors = [
+            n
+            for n in dict.fromkeys(nodes)
+            if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is not None
+        ]
+        return sum(
+            n.meta["val"].element_size()
+            * _count([int(s) for i, s in enumerate(n.meta["val"].shape) if i != self.axes[n][0]])
+            * self.axes[n][1]
+            for n in tensors
+        )
 
     def sizes(self, start, own: bool) -> dict:
-        "What one patched run takes at `start` and at every step, in bytes. With `own`, one channel is enough until channels are mixed."
+        """What one patched run takes at `start` and at every step, in bytes. With `own`, one
+        channel is enough until channels are mixed."""
         found, single = {}, {start} if own and self.rules else set()
         for node in (start, *(n for n, _ in self.steps(start))):
             changed = [i for i in node.all_input_nodes if i in found]
-            if changed and single.issuperset(changed) and self.rules.get(node.target) in (pointwise, batch_norm, reshape): single.add(node)
+            if (
+                changed
+                and single.issuperset(changed)
+                and self.rules.get(node.target) in (pointwise, batch_norm, reshape)
+            ):
+                single.add(node)
             tensor = isinstance(node.meta["val"], torch.Tensor)
-            found[node] = (self.bytes([node]) if tensor else sum(found[i] for i in changed)) // (self.shape(start)[0] if node in single else 1)
+            found[node] = (self.bytes([node]) if tensor else sum(found[i] for i in changed)) // (
+                self.shape(start)[0] if node in single else 1
+            )
         return found
 
     def row_bytes(self, start, own: bool) -> int:
-        "A bound on what one patched run takes from `start` on: all that is alive at one time, with room for an operation's own copies."
+        """A bound on what one patched run takes from `start` on: all that is alive at one time,
+        with room for an operation's own copies."""
         sizes = self.sizes(start, own)
         alive, most = {start: sizes[start]}, 0
         for node, done in self.steps(start):
             alive[node] = sizes[node]
-            most = max(most, sum(alive.values()) + 3 * sizes[node] + sum(sizes.get(i, 0) for i in node.all_input_nodes))
+            most = max(
+                most,
+                sum(alive.values())
+                + 3 * sizes[node]
+                + sum(sizes.get(i, 0) for i in node.all_input_nodes),
+            )
             for i in done: alive.pop(i, None)
         return max(1, most, sizes[start])
 
     def good_rows(self, start, own: bool, device) -> int:
-        "So many patched runs at a time that the largest tensor stays in a CPU's cache; on other devices, many."
-        return max(1, (2**23 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()))
+        """So many patched runs at a time that the largest tensor stays in a CPU's cache; on other
+        devices, many."""
+        return max(
+            1,
+            (2**23 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()),
+        )
 
     def explain(self, start) -> str:
         "How changes at `start` were followed, and which rule was used for each operation."
-        used = [(str(n.target).removeprefix("aten.").split(".")[0], self.used[start, n]) for n, _ in self.steps(start) if (start, n) in self.used]
+        used = [
+            (str(n.target).removeprefix("aten.").split(".")[0], self.used[start, n])
+            for n, _ in self.steps(start)
+            if (start, n) in self.used
+        ]
         rules = {rule for _, rule in used}
-        how = ("nothing changed" if not used else "all affine, one product" if rules <= {"convolution", "linear", "batch_norm", "reshape", "rearrange", "pick"}
-               else "affine delta" if rules & {"convolution", "linear", "batch_norm"} else "resumed from the site")
+        how = (
+            "nothing changed"
+            if not used
+            else (
+                "all affine, one product"
+                if rules <= {"convolution", "linear", "batch_norm", "reshape", "rearrange", "pick"}
+                else (
+                    "affine delta"
+                    if rules & {"convolution", "linear", "batch_norm"}
+                    else "resumed from the site"
+                )
+            )
+        )
         return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"
 
     def propagate(self, start, delta: Delta, base: dict, first: int) -> Chunk:
-        "The chunk in which `start` is changed by `delta`, and everything after it. `first` is the chunk's first pair in `base`."
+        """The chunk in which `start` is changed by `delta`, and everything after it. `first` is the
+        chunk's first pair in `base`."""
         chunk = Chunk(self, base, first, delta.pairs, delta.units)
         chunk.state[start] = delta
         for node, done in self.steps(start):
             changed = [i for i in node.all_input_nodes if i in chunk.state]
             if not changed: continue
-            chunk.last = [i for i in done if i is not start]  # what a patch starts from belongs to the caller
-            rule = self.rules.get(node.target) if any(isinstance(chunk.state[i], (Delta, list)) for i in changed) else None
+            # what a patch starts from belongs to the caller
+            chunk.last = [i for i in done if i is not start]
+            rule = (
+                self.rules.get(node.target)
+                if any(isinstance(chunk.state[i], (Delta, list)) for i in changed)
+                else None
+            )
             result = rule(chunk, node) if rule else None
             self.used[start, node] = rule.__name__ if result is not None else "again"
-            chunk.state[node] = Rows(self.trace.call(node, chunk.full, chunk.rows)) if result is None else result
+            chunk.state[node] = (
+                Rows(self.trace.call(node, chunk.full, chunk.rows)) if result is None else result
+            )
             for i in done: chunk.state.pop(i, None)
         return chunk
 
@@ -248,61 +398,92 @@ class Engine:
 def chunks(site, target, base, new, good: int, most: int):
     """The patches of `target` in rectangles of pairs and units: `(pairs, units, Delta)`.
 
-    base, new: the activation `[n, *shape]` as it was and as it is patched. good: patched runs in a chunk that are a good number when
-    everything changes; fewer changes allow more. most: never more than this. Units that change nothing are left out, and so is what lies
-    outside the box of what changes.
-    """
+    base, new: the activation `[n, *shape]` as it was and as it is patched. good: patched runs in a
+    chunk that are a good number when everything changes; fewer changes allow more. most: never more
+    than this. Units that change nothing are left out, and so is what lies outside the box of what
+    changes."""
     good = min(good, most)
     if target.addresses or site.axis: return _dense_chunks(site, target, base, new, good)
-    if target.kind in ("channel", "site"): return _box_chunks(new - base, target.kind == "channel", good, most)
+    if target.kind in ("channel", "site"):
+        return _box_chunks(new - base, target.kind == "channel", good, most)
     return _position_chunks(new - base, target.kind == "neuron", good)
 
 # %% ../nbs/08_deltas.ipynb #08-022
 def _dense_chunks(site, target, base, new, rows):
     "One address at a time, with the change of the whole site."
-    for u, address in enumerate(target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]):
-        for pairs in _slices(len(base), rows): yield pairs, torch.tensor([u]), _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs])
+    for u, address in enumerate(
+        target.addresses or [Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)]
+    ):
+        for pairs in _slices(len(base), rows):
+            yield (
+                pairs,
+                torch.tensor([u]),
+                _whole(address.merge(site, base[pairs], new[pairs]) - base[pairs]),
+            )
 
 # %% ../nbs/08_deltas.ipynb #08-024
 def _box_chunks(change, own, good, most):
-    "Channel by channel, or all at once, within the box of the plane in which the chunk's pairs differ."
+    """Channel by channel, or all at once, within the box of the plane in which the chunk's pairs
+    differ."""
     channels, dims, shape = change.shape[1], change.ndim - 2, tuple(change.shape[1:])
     lives = _any(change, *range(2, change.ndim)).cpu().numpy()  # [n, channels]
     boxes = [_box(marks) for marks in _any(change, 1).cpu().numpy()] if dims else [()] * len(change)
     for some in _slices(channels if own else 1, good):
         for pairs, window in _together(boxes, shape[1:], some.stop - some.start, good, most):
             living = lives[pairs].any(0)
-            picked = torch.from_numpy(living[some].nonzero()[0] + some.start) if own else torch.tensor([0])
+            picked = (
+                torch.from_numpy(living[some].nonzero()[0] + some.start)
+                if own
+                else torch.tensor([0])
+            )
             if not len(picked) or not living.any(): continue
             values = change[(pairs, slice(None), *(slice(*w) for w in window))]
             if not own:
                 yield pairs, picked, Delta(values, len(values), 1, shape, window)
                 continue
             values = values if len(picked) == channels else values[:, picked]
-            yield pairs, picked, Delta(values.flatten(0, 1)[:, None], len(values), len(picked), shape, window, own=picked.to(change.device))
+            yield (
+                pairs,
+                picked,
+                Delta(
+                    values.flatten(0, 1)[:, None],
+                    len(values),
+                    len(picked),
+                    shape,
+                    window,
+                    own=picked.to(change.device),
+                ),
+            )
 
 # %% ../nbs/08_deltas.ipynb #08-026
 def _any(values, *axes) -> torch.Tensor:
-    "Whether anything along `axes` is not zero, without another tensor of that size. A NaN is not zero."
+    """Whether anything along `axes` is not zero, without another tensor of that size. A NaN is not
+    zero."""
     return (values.amax(axes) != 0) | (values.amin(axes) != 0) if axes else values != 0
 
 # %% ../nbs/08_deltas.ipynb #08-028
 def _box(marks) -> tuple:
-    "The smallest window that holds all True entries of the array `marks` `[*plane]`; a single place if there are none."
+    """The smallest window that holds all True entries of the array `marks` `[*plane]`; a single
+    place if there are none."""
     return tuple((int(i.min()), int(i.max()) + 1) if len(i) else (0, 1) for i in marks.nonzero())
 
 # %% ../nbs/08_deltas.ipynb #08-030
 def _together(boxes, plane, width, good, most):
-    """Neighbouring pairs whose boxes make a common one without much waste: `(pairs, window)`. One pair more is `width` patched runs more.
+    """Neighbouring pairs whose boxes make a common one without much waste: `(pairs, window)`. One
+    pair more is `width` patched runs more.
 
-    Each place of the box costs time, and so does each chunk, about as much as 4096 places; a margin stands for what convolutions add to a box.
-    """
+    Each place of the box costs time, and so does each chunk, about as much as 4096 places; a margin
+    stands for what convolutions add to a box."""
     def area(window): return _count(b - a + 4 for a, b in window)
     first, window, alone = 0, boxes[0], area(boxes[0])
     for i, box in enumerate(boxes[1:], 1):
         union = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(window, box))
         rows, room = (i + 1 - first) * width, good * area((0, n) for n in plane) / area(union)
-        if rows <= min(most, room) and (i + 1 - first) * area(union) <= 1.3 * (alone + area(box)) + 4096 / width: window, alone = union, alone + area(box)
+        if (
+            rows <= min(most, room)
+            and (i + 1 - first) * area(union) <= 1.3 * (alone + area(box)) + 4096 / width
+        ):
+            window, alone = union, alone + area(box)
         else:
             yield slice(first, i), window
             first, window, alone = i, box, area(box)
@@ -316,23 +497,38 @@ def _position_chunks(change, own, rows):
     def make(pairs, window):
         values = change[(pairs, slice(None), *(slice(*w) for w in window))]
         if not own: return Delta(values, len(values), 1, tuple(change.shape[1:]), window)
-        return Delta(values.flatten(0, 1)[:, None], len(values), channels, tuple(change.shape[1:]), window, own=torch.arange(channels, device=change.device))
+        return Delta(
+            values.flatten(0, 1)[:, None],
+            len(values),
+            channels,
+            tuple(change.shape[1:]),
+            window,
+            own=torch.arange(channels, device=change.device),
+        )
     for p, position in enumerate(positions):
         units = torch.arange(channels) * len(positions) + p if own else torch.tensor([p])
-        for pairs in _slices(len(change), rows // channels if own else rows): yield pairs, units, make(pairs, tuple((i, i + 1) for i in position))
+        for pairs in _slices(len(change), rows // channels if own else rows):
+            yield pairs, units, make(pairs, tuple((i, i + 1) for i in position))
 
-def _slices(n: int, size: int): return [slice(i, min(i + max(1, size), n)) for i in range(0, n, max(1, size))]
+def _slices(n: int, size: int):
+    return [slice(i, min(i + max(1, size), n)) for i in range(0, n, max(1, size))]
 
 # %% ../nbs/08_deltas.ipynb #08-034
 def _whole(values) -> Delta:
     "The change `[rows, *shape]` of a whole tensor, one unit a pair."
-    return Delta(values, len(values), 1, tuple(values.shape[1:]), tuple((0, n) for n in values.shape[2:]))
+    return Delta(
+        values, len(values), 1, tuple(values.shape[1:]), tuple((0, n) for n in values.shape[2:])
+    )
 
 # %% ../nbs/08_deltas.ipynb #08-037
 def pointwise(chunk, node):
-    "f(base + change) - f(base) within the block; for sums and for products with one changed factor, the change goes through by itself."
+    """f(base + change) - f(base) within the block; for sums and for products with one changed
+    factor, the change goes through by itself."""
     changed = [a for a in _tensors(node) if a in chunk.state]
-    if not all(isinstance(chunk.state[a], Delta) for a in changed) or any(chunk.engine.axes[a] not in (None, (0, 1)) for a in _tensors(node)): return None
+    if not all(isinstance(chunk.state[a], Delta) for a in changed) or any(
+        chunk.engine.axes[a] not in (None, (0, 1)) for a in _tensors(node)
+    ):
+        return None
     blocks = _meet([chunk.state[a] for a in changed])
     logical = chunk.engine.shape(node)
     if blocks is None or any(chunk.engine.shape(a) != logical for a in changed): return None
@@ -340,36 +536,79 @@ def pointwise(chunk, node):
     name, args = node.target._schema.name, node.args
     if name in ("aten::add", "aten::sub") and not (set(node.kwargs) - {"alpha"}):
         sign = (1 if name == "aten::add" else -1) * node.kwargs.get("alpha", 1)
-        left, right = deltas.get(args[0]), deltas.get(args[1]) if isinstance(args[1], torch.fx.Node) else None
+        left = deltas.get(args[0])
+        right = deltas.get(args[1]) if isinstance(args[1], torch.fx.Node) else None
         if right is None: return left
         if left is None: return right.like(right.values * sign)
         return left.like(torch.add(left.values, right.values, alpha=sign))
-    values = {a: block.inside(chunk.base(a), chunk.engine.axes[a] is not None) for a in _tensors(node)}
+    values = {
+        a: block.inside(chunk.base(a), chunk.engine.axes[a] is not None) for a in _tensors(node)
+    }
     if any(v is None for v in values.values()): return None
-    if len(changed) == 1 and (name == "aten::mul" or (name == "aten::div" and args[0] in deltas and len(args) == 2 and not node.kwargs)):
+    if len(changed) == 1 and (
+        name == "aten::mul"
+        or (name == "aten::div" and args[0] in deltas and len(args) == 2 and not node.kwargs)
+    ):
         other = args[1] if args[0] in deltas else args[0]
-        if other is not changed[0]: return block.like(node.target(block.grid, values[other] if isinstance(other, torch.fx.Node) else other))
-    if name == "aten::relu":  # max(b + d, 0) - max(b, 0) = max(d, -b) + min(b, 0), with one pass less over the changes
+        if other is not changed[0]:
+            return block.like(
+                node.target(
+                    block.grid, values[other] if isinstance(other, torch.fx.Node) else other
+                )
+            )
+    # max(b + d, 0) - max(b, 0) = max(d, -b) + min(b, 0), with one pass less over the changes
+    if name == "aten::relu":
         (a,) = changed
-        result = block.like(torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(values[a].clamp(max=0)))
-        return _living(result) if any(chunk.engine.rules[u.target] is convolution for u in node.users if u.target in chunk.engine.rules) else result
+        result = block.like(
+            torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(
+                values[a].clamp(max=0)
+            )
+        )
+        return (
+            _living(result)
+            if any(
+                chunk.engine.rules[u.target] is convolution
+                for u in node.users
+                if u.target in chunk.engine.rules
+            )
+            else result
+        )
     before = block.inside(chunk.base(node), True)
-    for a in changed: values[a] = deltas[a].grid.add_(values[a]) if chunk.spare(a) else deltas[a].grid + values[a]
-    args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows))
+    for a in changed:
+        values[a] = deltas[a].grid.add_(values[a]) if chunk.spare(a) else deltas[a].grid + values[a]
+    args, kwargs = torch.fx.node.map_arg(
+        (node.args, node.kwargs),
+        lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows),
+    )
     return block.like(node.target(*args, **kwargs).sub_(before))
 
 # %% ../nbs/08_deltas.ipynb #08-039
 def _living(delta):
-    "The block without the channels that no run changes. Behind a ReLU these can be most: in a trained encoder, many channels are silent."
+    """The block without the channels that no run changes. Behind a ReLU these can be most: in a
+    trained encoder, many channels are silent."""
     values = delta.values
-    if delta.own is not None or delta.channels is not None or values.ndim < 3 or values.numel() < 2**15 or values.device.type != "cpu": return delta
+    if (
+        delta.own is not None
+        or delta.channels is not None
+        or values.ndim < 3
+        or values.numel() < 2**15
+        or values.device.type != "cpu"
+    ):
+        return delta
     def alive(some): return _any(some.movedim(1, -1).flatten(0, -2), 0)
     most = 0.75 * len(values[0])
-    if alive(values[::max(1, len(values) // 4)]).sum() > most: return delta  # a few runs tell when nothing can be gained
+    # a few runs tell when nothing can be gained
+    if alive(values[::max(1, len(values) // 4)]).sum() > most: return delta
     living = alive(values).nonzero()[:, 0]
     if len(living) > most: return delta
     if not len(living): living = living.new_zeros(1)  # a block is never empty
-    picked = values.movedim(1, -1).flatten(0, -2).index_select(1, living).view(len(values), *values.shape[2:], len(living)).movedim(-1, 1)
+    picked = (
+        values.movedim(1, -1)
+        .flatten(0, -2)
+        .index_select(1, living)
+        .view(len(values), *values.shape[2:], len(living))
+        .movedim(-1, 1)
+    )
     return replace(delta, values=picked, channels=living)
 
 # %% ../nbs/08_deltas.ipynb #08-041
@@ -377,78 +616,127 @@ def arguments(node) -> dict:
     "The arguments of an operation by name."
     return {a.name: v for a, v in zip(node.target._schema.arguments, node.args)} | dict(node.kwargs)
 
-def _tensors(node) -> list: return [a for a in node.all_input_nodes if isinstance(a.meta.get("val"), torch.Tensor)]
+def _tensors(node) -> list:
+    return [a for a in node.all_input_nodes if isinstance(a.meta.get("val"), torch.Tensor)]
 
 # %% ../nbs/08_deltas.ipynb #08-043
 def _meet(deltas):
     "The deltas on one common block, or None if their tensors have different shapes."
     if len(deltas) == 1: return deltas
     if len({d.shape for d in deltas}) > 1: return None
-    same = all(d.own is deltas[0].own and d.channels is deltas[0].channels for d in deltas) and len({d.window for d in deltas}) == 1
+    same = (
+        all(d.own is deltas[0].own and d.channels is deltas[0].channels for d in deltas)
+        and len({d.window for d in deltas}) == 1
+    )
     return deltas if same else [d.dense() for d in deltas]
 
 # %% ../nbs/08_deltas.ipynb #08-045
 def convolution(chunk, node):
     "A convolution of the block alone, without its bias, on the outputs that the block can reach."
     parsed = chunk.engine.prepared
-    if (node, "arguments") not in parsed: parsed[node, "arguments"] = _convolution(node)
+    if (node, "arguments") not in parsed:
+        parsed[node, "arguments"] = _convolution(node)
     x, weight, stride, padding, dilation, transposed, extra, groups = parsed[node, "arguments"]
     delta = chunk.state.get(x)
-    if not isinstance(delta, Delta) or weight not in chunk.engine.fixed or isinstance(padding, str): return None
+    if not isinstance(delta, Delta) or weight not in chunk.engine.fixed or isinstance(padding, str):
+        return None
     weight, plane = chunk.engine.fixed[weight], chunk.engine.shape(node)[1:]
     dims = len(plane)
     conv = getattr(F, f"conv{'_transpose' if transposed else ''}{dims}d")
-    stride, padding, dilation, extra = ([v] * dims if isinstance(v, int) else list(v) * (dims if len(v) == 1 else 1) for v in (stride, padding, dilation, extra))
-    if groups > 1: delta = delta.dense()
-    narrow = transposed and dims == 2 and groups == 1 and weight.shape[1] <= 4 and all(d == 1 and k % s == 0 for d, k, s in zip(dilation, weight.shape[2:], stride))
-    if delta.channels is not None: weight = weight[delta.channels] if transposed else weight[:, delta.channels]
+    stride, padding, dilation, extra = (
+        [v] * dims if isinstance(v, int) else list(v) * (dims if len(v) == 1 else 1)
+        for v in (stride, padding, dilation, extra)
+    )
+    if groups > 1:
+        delta = delta.dense()
+    narrow = (
+        transposed
+        and dims == 2
+        and groups == 1
+        and weight.shape[1] <= 4
+        and all(d == 1 and k % s == 0 for d, k, s in zip(dilation, weight.shape[2:], stride))
+    )
+    if delta.channels is not None:
+        weight = weight[delta.channels] if transposed else weight[:, delta.channels]
     if delta.wide and not narrow:
-        options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups) | (dict(output_padding=extra) if transposed else {})
-        return Delta(conv(_fast(delta.values), weight, None, **options), delta.pairs, delta.units, chunk.engine.shape(node), tuple((0, n) for n in plane))
+        options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups) | (
+            dict(output_padding=extra) if transposed else {}
+        )
+        return Delta(
+            conv(_fast(delta.values), weight, None, **options),
+            delta.pairs,
+            delta.units,
+            chunk.engine.shape(node),
+            tuple((0, n) for n in plane),
+        )
     reach = _transposed_reach if transposed else _reach
-    found = [reach(w, n, k, s, p, d) for w, n, k, s, p, d in zip(delta.window, plane, weight.shape[2:], stride, padding, dilation)]
+    found = [
+        reach(w, n, k, s, p, d)
+        for w, n, k, s, p, d in zip(
+            delta.window, plane, weight.shape[2:], stride, padding, dilation
+        )
+    ]
     window = tuple((lo, hi) for lo, hi, *_ in found)
     channels = weight.shape[1] if transposed else weight.shape[0]
     if any(lo >= hi for lo, hi in window):  # the block reaches no output
         window = tuple((0, 1) for _ in plane)
         values = delta.values.new_zeros(delta.pairs * delta.units, channels, *[1] * dims)
-    elif narrow: values = _narrow_transposed(delta, weight, found, stride)
-    elif delta.own is not None: values = _own_convolution(chunk.engine, node, delta, weight, found, conv, stride, dilation, transposed)
+    elif narrow:
+        values = _narrow_transposed(delta, weight, found, stride)
+    elif delta.own is not None:
+        values = _own_convolution(
+            chunk.engine, node, delta, weight, found, conv, stride, dilation, transposed
+        )
     elif transposed:
         values = conv(_fast(delta.values), weight, None, stride=stride, dilation=dilation)
         values = values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
-    else: values = conv(_pad(_fast(delta.values), found), weight, None, stride=stride, dilation=dilation)
+    else:
+        values = conv(
+            _pad(_fast(delta.values), found), weight, None, stride=stride, dilation=dilation
+        )
     return Delta(values, delta.pairs, delta.units, (channels, *plane), window)
 
 # %% ../nbs/08_deltas.ipynb #08-047
 def _convolution(node):
     "The arguments of any convolution node."
     named, name = arguments(node), node.target._schema.name
-    return (named["input"], named["weight"], named.get("stride", 1), named.get("padding", 0), named.get("dilation", 1),
-            named.get("transposed", "transpose" in name), named.get("output_padding", 0), named.get("groups", 1))
+    return (
+        named["input"],
+        named["weight"],
+        named.get("stride", 1),
+        named.get("padding", 0),
+        named.get("dilation", 1),
+        named.get("transposed", "transpose" in name),
+        named.get("output_padding", 0),
+        named.get("groups", 1),
+    )
 
 # %% ../nbs/08_deltas.ipynb #08-049
 def _reach(window, size, kernel, stride, padding, dilation):
-    "Outputs `lo:hi` of a convolution that inputs `window` reach, and the padding of the window that gives exactly these."
+    """Outputs `lo:hi` of a convolution that inputs `window` reach, and the padding of the window
+    that gives exactly these."""
     (a, b), span = window, dilation * (kernel - 1)
     lo, hi = max(0, -((span - a - padding) // stride)), min(size, (b - 1 + padding) // stride + 1)
     return lo, hi, a - (lo * stride - padding), (hi - 1) * stride - padding + span + 1 - b
 
 # %% ../nbs/08_deltas.ipynb #08-051
 def _transposed_reach(window, size, kernel, stride, padding, dilation):
-    "Outputs `lo:hi` of a transposed convolution that inputs `window` reach, and how many to cut off before them."
+    """Outputs `lo:hi` of a transposed convolution that inputs `window` reach, and how many to cut
+    off before them."""
     (a, b), span = window, dilation * (kernel - 1)
     first = a * stride - padding
     lo, hi = max(0, first), min(size, (b - 1) * stride - padding + span + 1)
     return lo, hi, lo - first, None
 
-def _pad(values, found): return F.pad(values, [n for _, _, before, after in reversed(found) for n in (before, after)])
+def _pad(values, found):
+    return F.pad(values, [n for _, _, before, after in reversed(found) for n in (before, after)])
 
 # %% ../nbs/08_deltas.ipynb #08-053
 def _fast(values):
     "On a CPU, the memory layout in which PyTorch convolves about twice as fast."
     if values.ndim != 4 or values.device.type != "cpu" or values.stride(1) == 1: return values
-    # a single channel counts as being in either layout; only its strides tell PyTorch which one to go on with
+    # a single channel counts as being in either layout; only its strides tell PyTorch which one to
+    # go on with
     return torch.empty_like(values, memory_format=torch.channels_last).copy_(values)
 
 # %% ../nbs/08_deltas.ipynb #08-055
@@ -460,23 +748,36 @@ def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation,
         values = delta.grid[:, :, 0] if transposed else _pad(delta.grid[:, :, 0], found)
         slices = slices if transposed else slices.reshape(units * out, 1, *weight.shape[2:])
         values = conv(values, slices, None, stride=stride, dilation=dilation, groups=units)
-        if transposed: values = values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
+        if transposed:
+            values = values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
         return values.unflatten(1, (units, out)).flatten(0, 1)
     kernel = weight.shape[2:]
     if node not in engine.prepared:  # [channel, kernel position, output channel]
         turned = weight.flip(2, 3).permute(0, 2, 3, 1) if transposed else weight.permute(1, 2, 3, 0)
         engine.prepared[node] = turned.flatten(1, 2).contiguous()
     values = delta.values
-    if transposed:  # a transposed convolution is a plain one of the input with zeros between its pixels
+    # a transposed convolution is a plain one of the input with zeros between its pixels
+    if transposed:
         sizes = [(n - 1) * s + 1 for n, s in zip(values.shape[2:], stride)]
         spread = values.new_zeros(len(values), 1, *sizes)
         spread[:, :, ::stride[0], ::stride[1]] = values
         spans = [d * (k - 1) for d, k in zip(dilation, kernel)]
-        values = F.pad(spread, [n for (lo, hi, cut, _), size, span in reversed(list(zip(found, sizes, spans))) for n in (span - cut, cut + hi - lo - size)])
+        values = F.pad(
+            spread,
+            [
+                n
+                for (lo, hi, cut, _), size, span in reversed(list(zip(found, sizes, spans)))
+                for n in (span - cut, cut + hi - lo - size)
+            ],
+        )
         stride = (1, 1)
-    else: values = _pad(values, found)
-    patches = _patches(values[:, 0], kernel, stride, dilation)  # [rows, height, width, kernel position]
-    product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ _of(engine.prepared[node], delta)
+    else:
+        values = _pad(values, found)
+    # [rows, height, width, kernel position]
+    patches = _patches(values[:, 0], kernel, stride, dilation)
+    product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ _of(
+        engine.prepared[node], delta
+    )
     return product.flatten(0, 1).unflatten(1, patches.shape[1:3]).permute(0, 3, 1, 2)
 
 # %% ../nbs/08_deltas.ipynb #08-057
@@ -486,27 +787,37 @@ def _of(weights, delta):
 
 # %% ../nbs/08_deltas.ipynb #08-059
 def _narrow_transposed(delta, weight, found, stride):
-    """A transposed convolution into few channels, such as a decoder's last. Libraries are slow at it: they vectorize over output channels.
+    """A transposed convolution into few channels, such as a decoder's last. Libraries are slow at
+    it: they vectorize over output channels.
 
-    With kernel position k = b * stride + p, all positions of one phase p add up on a plane of their own, shifted by b; the phases are then interleaved.
-    """
+    With kernel position k = b * stride + p, all positions of one phase p add up on a plane of their
+    own, shifted by b; the phases are then interleaved."""
     rows, (s, t), (height, width) = len(delta.values), stride, delta.values.shape[2:]
     out, (down, across) = weight.shape[1], (k // s for k, s in zip(weight.shape[2:], stride))
-    if delta.own is None: product = weight.flatten(1).T @ delta.values.movedim(1, -1).flatten(0, -2).T  # [out * kernel, rows * plane]
-    else: product = (_of(weight, delta).flatten(1)[None, :, :, None] * delta.grid.flatten(2)[:, :, None]).permute(2, 0, 1, 3)
+    # [out * kernel, rows * plane]
+    if delta.own is None:
+        product = weight.flatten(1).T @ delta.values.movedim(1, -1).flatten(0, -2).T
+    else:
+        product = (
+            _of(weight, delta).flatten(1)[None, :, :, None] * delta.grid.flatten(2)[:, :, None]
+        ).permute(2, 0, 1, 3)
     product = product.reshape(out, down, s, across, t, rows, height, width)
     phases = product.new_zeros(out, s, t, rows, height + down - 1, width + across - 1)
     for b in range(down):
         for c in range(across): phases[..., b:b + height, c:c + width] += product[:, b, :, c]
     (low, high, cut, _), (left, right, trim, _) = found
-    whole = phases.permute(3, 0, 4, 1, 5, 2).reshape(rows, out, phases.shape[4] * s, phases.shape[5] * t)
+    whole = phases.permute(3, 0, 4, 1, 5, 2).reshape(
+        rows, out, phases.shape[4] * s, phases.shape[5] * t
+    )
     return whole[:, :, cut:cut + high - low, trim:trim + right - left]
 
 # %% ../nbs/08_deltas.ipynb #08-061
 def _patches(images, kernel, stride, dilation):
     "All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`."
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel)]
-    windows = images.unfold(1, spans[0], stride[0]).unfold(2, spans[1], stride[1])[..., ::dilation[0], ::dilation[1]]
+    windows = images.unfold(1, spans[0], stride[0]).unfold(2, spans[1], stride[1])[
+        ..., :: dilation[0], :: dilation[1]
+    ]
     return windows.reshape(*windows.shape[:3], -1)
 
 # %% ../nbs/08_deltas.ipynb #08-064
@@ -518,15 +829,27 @@ def linear(chunk, node):
     weight, logical = chunk.engine.fixed[weight], chunk.engine.shape(x)
     shape = chunk.engine.shape(node)
     if len(logical) > 1:  # one product for every token
-        return Delta(F.linear(delta.dense().values, weight), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
+        return Delta(
+            F.linear(delta.dense().values, weight),
+            delta.pairs,
+            delta.units,
+            shape,
+            tuple((0, n) for n in shape[1:]),
+        )
     window = [slice(*w) for w in delta.window]
-    key = (node, delta.shape, delta.own is None)  # a flattened site starts with another shape than a block that is flattened on its way
-    if key not in chunk.engine.prepared:  # [channel, *plane, out]; for all channels [*plane, channel, out], as they lie in memory
+    # a flattened site starts with another shape than a block that is flattened on its way
+    key = (node, delta.shape, delta.own is None)
+    # [channel, *plane, out]; for all channels [*plane, channel, out], as they lie in memory
+    if key not in chunk.engine.prepared:
         turned = weight.unflatten(1, delta.shape).movedim(0, -1)
-        chunk.engine.prepared[key] = (turned.movedim(0, -2) if delta.own is None else turned).contiguous()
+        chunk.engine.prepared[key] = (
+            turned.movedim(0, -2) if delta.own is None else turned
+        ).contiguous()
     weight = chunk.engine.prepared[key]
     if delta.own is not None:  # a product for each unit's own channel
-        values = delta.grid.flatten(2).transpose(0, 1) @ _of(weight[(slice(None), *window)], delta).reshape(delta.units, -1, *shape)
+        values = delta.grid.flatten(2).transpose(0, 1) @ _of(
+            weight[(slice(None), *window)], delta
+        ).reshape(delta.units, -1, *shape)
         return Delta(values.transpose(0, 1).flatten(0, 1), delta.pairs, delta.units, shape, ())
     weight = weight[tuple(window)]
     if delta.channels is not None: weight = weight[..., delta.channels, :]
@@ -538,13 +861,22 @@ def batch_norm(chunk, node):
     "In evaluation mode, a factor for each channel."
     named = arguments(node)
     delta = chunk.state.get(named["input"])
-    if named.get("training") or not isinstance(delta, Delta) or chunk.engine.shape(node) != delta.shape: return None
+    if (
+        named.get("training")
+        or not isinstance(delta, Delta)
+        or chunk.engine.shape(node) != delta.shape
+    ):
+        return None
     if node not in chunk.engine.prepared:
         scale = (chunk.engine.fixed[named["running_var"]] + named["eps"]).rsqrt()
-        chunk.engine.prepared[node] = scale if named.get("weight") is None else scale * chunk.engine.fixed[named["weight"]]
+        chunk.engine.prepared[node] = (
+            scale if named.get("weight") is None else scale * chunk.engine.fixed[named["weight"]]
+        )
     factor = chunk.engine.prepared[node].view(-1, *[1] * len(delta.window))
     if delta.channels is not None: factor = factor[delta.channels]
-    return delta.like(delta.grid * (factor if delta.own is None else factor[delta.own].unsqueeze(1)))
+    return delta.like(
+        delta.grid * (factor if delta.own is None else factor[delta.own].unsqueeze(1))
+    )
 
 # %% ../nbs/08_deltas.ipynb #08-068
 def reshape(chunk, node):
@@ -554,18 +886,37 @@ def reshape(chunk, node):
     shape = chunk.engine.shape(node)
     if len(shape) == 1 or shape == delta.shape: return delta
     delta = delta.dense()
-    return Delta(delta.values.reshape(len(delta.values), *shape), delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
+    return Delta(
+        delta.values.reshape(len(delta.values), *shape),
+        delta.pairs,
+        delta.units,
+        shape,
+        tuple((0, n) for n in shape[1:]),
+    )
 
 # %% ../nbs/08_deltas.ipynb #08-070
 def rearrange(chunk, node):
     "Operations that only move, pick or average numbers act on changes as on values."
     tensors = _tensors(node) if not isinstance(node.args[0], (list, tuple)) else list(node.args[0])
     known = {a: chunk.state.get(a) for a in tensors}
-    if any(chunk.engine.axes.get(a) != (0, 1) for a in tensors) or chunk.engine.axes[node] != (0, 1): return None
-    if any(isinstance(s, Rows) for s in known.values()) or arguments(node).get("value"): return None  # padding with a number is no such operation
-    def change(a): return chunk.state[a].dense().values.reshape(chunk.rows, *chunk.engine.shape(a)) if known.get(a) is not None else torch.zeros_like(chunk.base(a)[:1]).expand(chunk.rows, *chunk.engine.shape(a))
+    if any(chunk.engine.axes.get(a) != (0, 1) for a in tensors) or chunk.engine.axes[node] != (
+        0,
+        1,
+    ):
+        return None
+    # padding with a number is no such operation
+    if any(isinstance(s, Rows) for s in known.values()) or arguments(node).get("value"): return None
+    def change(a):
+        return (
+            chunk.state[a].dense().values.reshape(chunk.rows, *chunk.engine.shape(a))
+            if known.get(a) is not None
+            else torch.zeros_like(chunk.base(a)[:1]).expand(chunk.rows, *chunk.engine.shape(a))
+        )
     out = chunk.engine.trace.call(node, change, chunk.rows)
-    def wrap(v): return Delta(v, chunk.pairs, chunk.units, tuple(v.shape[1:]), tuple((0, n) for n in v.shape[2:]))
+    def wrap(v):
+        return Delta(
+            v, chunk.pairs, chunk.units, tuple(v.shape[1:]), tuple((0, n) for n in v.shape[2:])
+        )
     return [wrap(v) for v in out] if isinstance(out, (tuple, list)) else wrap(out)
 
 # %% ../nbs/08_deltas.ipynb #08-072
@@ -581,13 +932,32 @@ def _rules() -> dict:
     def add(rule, *names):
         for name in names:
             packet = getattr(aten, name, None)
-            if packet is not None: found.update({getattr(packet, overload): rule for overload in packet.overloads() if "out" not in overload})
-    add(pointwise, *"relu sigmoid tanh silu gelu leaky_relu elu selu celu softplus hardtanh relu6 hardswish hardsigmoid mish logsigmoid log_sigmoid exp log sqrt rsqrt abs neg square pow clamp add sub mul div sin cos erf expm1 log1p reciprocal".split())
-    add(convolution, *"conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution".split())
+            if packet is not None:
+                found.update({
+                    getattr(packet, overload): rule
+                    for overload in packet.overloads()
+                    if "out" not in overload
+                })
+    add(
+        pointwise,
+        *"relu sigmoid tanh silu gelu leaky_relu elu selu celu softplus hardtanh relu6 hardswish"
+        " hardsigmoid mish logsigmoid log_sigmoid exp log sqrt rsqrt abs neg square pow clamp add"
+        " sub mul div sin cos erf expm1 log1p reciprocal".split()
+    )
+    add(
+        convolution,
+        *"conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution"
+        .split()
+    )
     add(linear, "linear")
     add(batch_norm, "batch_norm")
     add(reshape, *"view reshape flatten unflatten _unsafe_view".split())
-    add(rearrange, *"permute transpose slice select unsqueeze squeeze mean sum avg_pool1d avg_pool2d adaptive_avg_pool2d upsample_nearest2d upsample_bilinear2d cat stack chunk split narrow flip constant_pad_nd pad pixel_shuffle".split())
+    add(
+        rearrange,
+        *"permute transpose slice select unsqueeze squeeze mean sum avg_pool1d avg_pool2d"
+        " adaptive_avg_pool2d upsample_nearest2d upsample_bilinear2d cat stack chunk split narrow"
+        " flip constant_pad_nd pad pixel_shuffle".split()
+    )
     import operator
     found[operator.getitem] = pick
     return found

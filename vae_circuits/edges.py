@@ -18,8 +18,18 @@ from .adapt import adapt, traced
 from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
 from .interventions import UNITS, Effects, unit_names
-from .patching import (Target, _ask, _pair, _rows, differentiable, out, patch, patch_sweep,
-                                   readout_names, readout_sites)
+from vae_circuits.patching import (
+    Target,
+    _ask,
+    _pair,
+    _rows,
+    differentiable,
+    out,
+    patch,
+    patch_sweep,
+    readout_names,
+    readout_sites,
+)
 from .scm import (Address, Run, Subspace, addresses, ancestors, as_value, descendants,
                               read)
 
@@ -81,7 +91,8 @@ class _Edges:
                 raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are "
                                  f"between sites that count them on the first")
         self.ends = readout_sites(vae, readout, self.x, self.eps)
-        self.start, self.middle, ends = nodes[sender], nodes[receiver], [nodes[e] for e in self.ends]
+        self.start, self.middle = nodes[sender], nodes[receiver]
+        ends = [nodes[e] for e in self.ends]
         noise = self.eps is not None
         self.first = Engine(trace, network, [self.middle], noise=noise)
         self.second = Engine(trace, network, ends, noise=noise)
@@ -121,7 +132,8 @@ class _Edges:
         return max(1, min(engine.good_rows(start, True, self.x.device), most))
 
     def arrivals(self):
-        "What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers, *plane])`."
+        """What the receivers get from each sender: `(pairs, units, change [pairs, units, receivers,
+        *plane])`."""
         rows = self._rows(self.first, self.start)
         target = Target(self.sender.name, 0, "channel")
         change = self.base[self.start], self.new
@@ -134,7 +146,8 @@ class _Edges:
         rows = self._rows(self.second, self.middle)
         step, found = max(1, rows // self.receivers), []
         shape = tuple(arriving.shape[2:])
-        for i in range(pairs.stop - pairs.start):  # pair by pair, so that a chunk is some senders' edges
+        # pair by pair, so that a chunk is some senders' edges
+        for i in range(pairs.stop - pairs.start):
             parts = []
             for some in arriving[i].split(step):
                 own = torch.arange(self.receivers, device=some.device).repeat(len(some))
@@ -169,15 +182,20 @@ class Attribution:
 
 # %% ../nbs/10_edges.ipynb #10-023
 def fidelity(guess, exact, top: int = 10) -> dict:
-    """How well `guess` agrees with `exact`, arrays [pair, unit, ...]: Pearson's r over all numbers, the share of the `top` units
-    (by mean absolute effect) that both name, and the share of effects with the same sign, among those above a millionth of the largest. NaN where undefined."""
+    """How well `guess` agrees with `exact`, arrays [pair, unit, ...]: Pearson's r over all numbers,
+    the share of the `top` units (by mean absolute effect) that both name, and the share of
+    effects with the same sign, among those above a millionth of the largest. NaN where
+    undefined."""
     guess, exact = np.asarray(guess), np.asarray(exact)
     real = np.abs(exact) > 1e-6 * np.abs(exact).max()
     varied = guess.std() > 0 and exact.std() > 0
     sizes = [np.abs(a).reshape(a.shape[0], a.shape[1], -1).mean((0, 2)) for a in (guess, exact)]
     best = [set(np.argsort(-s, kind="stable")[:top].tolist()) for s in sizes]
-    return {"pearson": np.corrcoef(guess.ravel(), exact.ravel())[0, 1] if varied else np.nan,
-            "top_overlap": len(best[0] & best[1]) / len(best[1]), "same_sign": (np.sign(guess) == np.sign(exact))[real].mean() if real.any() else np.nan}
+    return {
+        "pearson": np.corrcoef(guess.ravel(), exact.ravel())[0, 1] if varied else np.nan,
+        "top_overlap": len(best[0] & best[1]) / len(best[1]),
+        "same_sign": (np.sign(guess) == np.sign(exact))[real].mean() if real.any() else np.nan,
+    }
 
 # %% ../nbs/10_edges.ipynb #10-026
 @torch.inference_mode(False)
@@ -300,8 +318,14 @@ def _slopes(run, names, readout) -> dict:
 # %% ../nbs/10_edges.ipynb #10-030
 def _per_unit(values, site, unit):
     "`[n, m, *shape]` summed over each unit: `[n, m, units]`."
-    values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]  # [n, m, units, positions]
-    return {"channel": lambda v: v.sum(3), "neuron": lambda v: v.flatten(2), "position": lambda v: v.sum(2), "site": lambda v: v.sum((2, 3))[..., None]}[unit](values)
+    # [n, m, units, positions]
+    values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]
+    return {
+        "channel": lambda v: v.sum(3),
+        "neuron": lambda v: v.flatten(2),
+        "position": lambda v: v.sum(2),
+        "site": lambda v: v.sum((2, 3))[..., None],
+    }[unit](values)
 
 # %% ../nbs/10_edges.ipynb #10-038
 HOPS = ("exact", "linear")

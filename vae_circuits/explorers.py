@@ -28,7 +28,8 @@ from .scm import Address
 
 # %% ../nbs/20_explorers.ipynb #20-006
 def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
-    "PNG bytes of one image `[c, h, w]`: of three channels in color, of others their mean. Values from `low`, black, to `high`, white."
+    """PNG bytes of one image `[c, h, w]`: of three channels in color, of others their mean. Values
+    from `low`, black, to `high`, white."""
     low, pixels = number(low, "low"), np.moveaxis(table(image, "pixels", 3), 0, -1)
     pixels = np.clip((pixels - low) / (number(high, "high", above=low) - low), 0, 1)
     buffer = io.BytesIO()
@@ -39,7 +40,8 @@ def png(image, low: float = 0, high: float = 1, cmap: str = "gray") -> bytes:
 
 # %% ../nbs/20_explorers.ipynb #20-008
 def png_difference(change, low: float = 0, high: float = 1) -> bytes:
-    "PNG bytes of the difference of two images, the mean of its channels; blue where it is darker, red where it is brighter."
+    """PNG bytes of the difference of two images, the mean of its channels; blue where it is darker,
+    red where it is brighter."""
     span = number(high, "high", above=number(low, "low")) - low
     return png(table(change, "pixels", 3).mean(0, keepdims=True), -span, span, "RdBu_r")
 
@@ -57,10 +59,13 @@ class Picture(widgets.VBox):
         self.name, self.caption = caption, widgets.Label(caption)
         super().__init__([self.image, self.caption])
 
-    png = property(lambda self: self.image.value, lambda self, value: setattr(self.image, "value", value))
+    png = property(
+        lambda self: self.image.value, lambda self, value: setattr(self.image, "value", value)
+    )
 
     @property
-    def old(self) -> bool: return self.caption.value != self.name
+    def old(self) -> bool:
+        return self.caption.value != self.name
 
     @old.setter
     def old(self, old: bool):
@@ -162,19 +167,32 @@ class explore_latents(Explorer):
     not."""
     def __init__(self, vae, images, start: dict = None, latents=None):
         self.vae = adapt(vae)
-        if any(s.discrete for s in self.vae.sites.values()): raise InputError("this model's latents are codes, which are swapped, not moved; see explore_patching")
+        if any(s.discrete for s in self.vae.sites.values()):
+            raise InputError(
+                "this model's latents are codes, which are swapped, not moved; see explore_patching"
+            )
         own = _own_codes(self.vae, images)
         images, self.limits = shown(self.vae, images)
         self.latents, self.loaded = _latents(self.vae.sites["z"], latents), None
         self.own = [own[i] for i in self.latents]
         self.choice = Chooser("start image", images, self.guarded(self.load), start)
-        self.sliders = [widgets.FloatSlider(0, min=-4, max=4, step=0.05, description=f"z{i}") for i in self.latents]
-        self.pictures = {name: Picture(name) for name in ("image", "rebuilt", "changed", "difference")}
+        self.sliders = [
+            widgets.FloatSlider(0, min=-4, max=4, step=0.05, description=f"z{i}")
+            for i in self.latents
+        ]
+        self.pictures = {
+            name: Picture(name) for name in ("image", "rebuilt", "changed", "difference")
+        }
         self.numbers = widgets.Label()
-        back = widgets.Button(description="Back to the image", tooltip="Set all sliders to where the encoder put the image")
+        back = widgets.Button(
+            description="Back to the image",
+            tooltip="Set all sliders to where the encoder put the image",
+        )
         back.on_click(self.guarded(lambda _: self.set(self.home)))
         for s in self.sliders: s.observe(self.guarded(self.update), "value")
-        handles = widgets.HBox([self.choice, widgets.VBox([widgets.Label("latents"), *self.sliders, back])])
+        handles = widgets.HBox(
+            [self.choice, widgets.VBox([widgets.Label("latents"), *self.sliders, back])]
+        )
         super().__init__([handles, widgets.HBox(list(self.pictures.values())), self.numbers])
         self.load()
 
@@ -197,20 +215,27 @@ class explore_latents(Explorer):
         start = self.vae.run(x, record=["z"]).z
         self.start, self.before = start, self.vae.decode(start)
         flat = self.start.ndim == 2
-        self.home = [round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents]  # a browser moves sliders to the nearest step, to within rounding
-        self.pictures["image"].png, self.pictures["rebuilt"].png = (png(i[0], *self.limits) for i in (x, self.before))
+        # a browser moves sliders to the nearest step, to within rounding
+        self.home = [
+            round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents
+        ]
+        self.pictures["image"].png, self.pictures["rebuilt"].png = (
+            png(i[0], *self.limits) for i in (x, self.before)
+        )
         self.loaded = values
         self.set(self.home)
 
     def update(self, _=None):
-        "Show the picture of the present sliders; a slider that was not moved keeps the encoder's exact value."
+        """Show the picture of the present sliders; a slider that was not moved keeps the encoder's
+        exact value."""
         if self.choice.values != self.loaded: return self.load()  # an image whose loading failed
         z = self.start.clone()
         for i, s, home in zip(self.latents, self.sliders, self.home):
             if abs(s.value - home) > 1e-6: z[:, i] = s.value if z.ndim == 2 else z[:, i] + s.value
         after = self.vae.decode(z)
         change = after - self.before
-        self.pictures["changed"].png, self.pictures["difference"].png = png(after[0], *self.limits), png_difference(change[0], *self.limits)
+        self.pictures["changed"].png = png(after[0], *self.limits)
+        self.pictures["difference"].png = png_difference(change[0], *self.limits)
         words = (f"effect strength {distance(change).item():.2f}, specificity "
                  f"{specificity(change).item():.3f}" if change.any() else "nothing is changed")
         beyond = [s.description for s, home, (low, high) in zip(self.sliders, self.home, self.own)
@@ -246,17 +271,31 @@ DOTS = 256  # a site of more units has its line only
 def column(name: str, n: int, lit, color: str) -> str:
     "HTML of one site of `n` units: at most sixteen dots in a row, those of `lit` in color."
     n = count(n, "the number of units")
-    if not isinstance(lit, Collection): raise InputError(f"expected units of {name}; got {lit!r:.60}")
+    if not isinstance(lit, Collection):
+        raise InputError(f"expected units of {name}; got {lit!r:.60}")
     lit, color = {count(i, f"a unit of {name}", 0, n - 1) for i in lit}, html.escape(str(color))
     paint = [color if i in lit else "" for i in range(n if n <= DOTS else 0)]
-    circles = [f'<circle cx="{10 * (i % 16) + 5}" cy="{10 * (i // 16) + 5}" r="4" fill="{c or "none"}" stroke="{c or "gray"}"/>' for i, c in enumerate(paint)]
+    circles = [
+        f'<circle cx="{10 * (i % 16) + 5}" cy="{10 * (i // 16) + 5}" r="4" fill="{c or "none"}"'
+        f' stroke="{c or "gray"}"/>'
+        for i, c in enumerate(paint)
+    ]
     says = html.escape(f"{len(lit)} of {n} units of {name}")
-    drawing = f'<svg role="img" aria-label="{says}" width="{10 * min(n, 16)}" height="{10 * -(-n // 16)}">{"".join(circles)}</svg>' if circles else ""
-    return f'<figure style="margin:0">{drawing}<figcaption style="font-size:12px;line-height:1.2">{says}</figcaption></figure>'
+    drawing = (
+        f'<svg role="img" aria-label="{says}" width="{10 * min(n, 16)}"'
+        f' height="{10 * -(-n // 16)}">{"".join(circles)}</svg>'
+        if circles
+        else ""
+    )
+    return (
+        f'<figure style="margin:0">{drawing}<figcaption'
+        f' style="font-size:12px;line-height:1.2">{says}</figcaption></figure>'
+    )
 
 # %% ../nbs/20_explorers.ipynb #20-028
 def dots(sites: dict, lit: dict, color: str = PALETTE[0]) -> str:
-    "HTML of the network as dots, a column a site: `sites` name -> number of units, `lit` name -> the units in color."
+    """HTML of the network as dots, a column a site: `sites` name -> number of units, `lit` name ->
+    the units in color."""
     for given in (sites, lit):
         if not isinstance(given, Mapping):
             raise InputError(f"expected sites in a dictionary; got a {type(given).__name__}")
@@ -267,28 +306,39 @@ def dots(sites: dict, lit: dict, color: str = PALETTE[0]) -> str:
 # %% ../nbs/20_explorers.ipynb #20-031
 BUTTONS, SIDE = 128, 36  # units of a site that get a button, and pixels of its picture
 HIDDEN = {"display": "none"}  # the layout of style sheets, which need no room
-PARTS = "".join(f".vae-unit-{i}::before{{background-position:{-SIDE * (i % 16)}px {-SIDE * (i // 16)}px}}" for i in range(BUTTONS))
+PARTS = "".join(
+    f".vae-unit-{i}::before{{background-position:{-SIDE * (i % 16)}px {-SIDE * (i // 16)}px}}"
+    for i in range(BUTTONS)
+)
 UNITS = f"""<style>.vae-unit{{height:auto;line-height:1.6;padding:2px;margin:2px;width:{SIDE + 6}px}} .vae-unit.mod-active{{outline:3px solid {PALETTE[4]}}}
 .vae-unit::before{{content:"";display:block;width:{SIDE}px;height:{SIDE}px;image-rendering:pixelated}} {PARTS}</style>"""
 
 # %% ../nbs/20_explorers.ipynb #20-032
 class Units(widgets.Box):
-    "A button for each unit of one site, at most `BUTTONS`; `call` is called with a unit and whether it is now pressed."
+    """A button for each unit of one site, at most `BUTTONS`; `call` is called with a unit and
+    whether it is now pressed."""
     def __init__(self, most: int, call):
         self.pictures = widgets.HTML(layout=HIDDEN)
         self.buttons = [widgets.ToggleButton(description=str(i)) for i in range(min(most, BUTTONS))]
         for i, b in enumerate(self.buttons):
             for name in ("vae-unit", f"vae-unit-{i}"): b.add_class(name)
             b.observe(lambda change, i=i: call(i, change["new"]), "value")
-        super().__init__([widgets.HTML(UNITS, layout=HIDDEN), self.pictures, *self.buttons], layout=widgets.Layout(flex_flow="row wrap"))
+        super().__init__(
+            [widgets.HTML(UNITS, layout=HIDDEN), self.pictures, *self.buttons],
+            layout=widgets.Layout(flex_flow="row wrap"),
+        )
         self.add_class(f"vae-{self.model_id}")  # its pictures are no other explorer's
 
     def show(self, site, activation):
         "Be the units of `site`, each with what it answers in `activation` `[*site.shape]`."
         sheet = base64.b64encode(_maps(activation, site)).decode()
         size = f"{16 * SIDE}px {-(-min(site.units, BUTTONS) // 16) * SIDE}px"
-        self.pictures.value = f"<style>.vae-{self.model_id} .vae-unit::before{{background-image:url(data:image/png;base64,{sheet});background-size:{size}}}</style>"
-        for i, b in enumerate(self.buttons): b.layout.display, b.tooltip = None if i < site.units else "none", f"{site.name}[{i}]"
+        self.pictures.value = (
+            f"<style>.vae-{self.model_id}"
+            f" .vae-unit::before{{background-image:url(data:image/png;base64,{sheet});background-size:{size}}}</style>"
+        )
+        for i, b in enumerate(self.buttons):
+            b.layout.display, b.tooltip = None if i < site.units else "none", f"{site.name}[{i}]"
 
     def set(self, chosen):
         "Press the buttons of `chosen` and no others."
@@ -298,11 +348,19 @@ class Units(widgets.Box):
 def _maps(activation, site) -> bytes:
     "PNG of the channels of `site` side by side, sixteen in a row, or of its units as gray squares."
     maps = activation.movedim(site.axis, 0).float().cpu()
-    maps = (maps.flatten(1)[:, :, None] if maps.ndim == 2 else maps[:, None, None] if maps.ndim == 1 else maps)[:BUTTONS].abs()
+    maps = (
+        maps.flatten(1)[:, :, None]
+        if maps.ndim == 2
+        else maps[:, None, None] if maps.ndim == 1 else maps
+    )[:BUTTONS].abs()
     rows, (h, w) = -(-len(maps) // 16), maps.shape[1:]
     sheet = torch.zeros(rows * 16, h, w)
     sheet[:len(maps)] = maps
-    return png(sheet.view(rows, 16, h, w).transpose(1, 2).reshape(1, rows * h, 16 * w), 0, max(sheet.max().item(), 1e-6))
+    return png(
+        sheet.view(rows, 16, h, w).transpose(1, 2).reshape(1, rows * h, 16 * w),
+        0,
+        max(sheet.max().item(), 1e-6),
+    )
 
 # %% ../nbs/20_explorers.ipynb #20-036
 class explore_patching(Explorer):
@@ -317,18 +375,36 @@ class explore_patching(Explorer):
         load, self.loaded = self.guarded(self.load), None
         self.clean = Chooser("clean", images, load, clean)
         self.donor = Chooser("donor", images, load, donor)
-        self.sizes = {n: s.units for n, s in self.vae.sites.items() if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1}
+        self.sizes = {
+            n: s.units
+            for n, s in self.vae.sites.items()
+            if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1
+        }
         if not self.sizes:
             raise InputError("there is nothing to patch: no site of this model has more than one "
                              "unit")
         self.chosen, self.site = {name: set() for name in self.sizes}, next(iter(self.sizes))
-        self.doors = {name: widgets.Button(description=name, tooltip=f"Show the units of {name}") for name in self.sizes}
-        self.columns = {name: widgets.HTML(column(name, size, (), PALETTE[4])) for name, size in self.sizes.items()}
+        self.doors = {
+            name: widgets.Button(description=name, tooltip=f"Show the units of {name}")
+            for name in self.sizes
+        }
+        self.columns = {
+            name: widgets.HTML(column(name, size, (), PALETTE[4]))
+            for name, size in self.sizes.items()
+        }
         self.units = Units(max(self.sizes.values()), self.guarded(self.press))
         self.table, self.numbers = widgets.HTML(), widgets.Label()
-        self.text = widgets.Text(description="units", placeholder="0:8, 12", continuous_update=False)
-        self.whole = [widgets.Button(description=text) for text in ("Patch all of the site", "Patch none of it")]
-        self.pictures = {name: Picture(name) for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")}
+        self.text = widgets.Text(
+            description="units", placeholder="0:8, 12", continuous_update=False
+        )
+        self.whole = [
+            widgets.Button(description=text)
+            for text in ("Patch all of the site", "Patch none of it")
+        ]
+        self.pictures = {
+            name: Picture(name)
+            for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")
+        }
         for name, door in self.doors.items():
             door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
         every, none = self.whole
@@ -342,13 +418,18 @@ class explore_patching(Explorer):
         self.load()
 
     @property
-    def values(self): return self.clean.values, self.donor.values
+    def values(self):
+        return self.clean.values, self.donor.values
 
     def load(self):
         "Run the two images as chosen."
         values, images = self.values, [self.clean.image, self.donor.image]
         self.runs = [self.vae.run(x) for x in images]
-        for name, image in zip(("clean", "donor", "clean, rebuilt", "donor, rebuilt"), (*images, *(r.recon for r in self.runs))): self.pictures[name].png = png(image[0], *self.limits)
+        for name, image in zip(
+            ("clean", "donor", "clean, rebuilt", "donor, rebuilt"),
+            (*images, *(r.recon for r in self.runs)),
+        ):
+            self.pictures[name].png = png(image[0], *self.limits)
         self.loaded = values
         self.show_site(self.site)
         self.update()
@@ -356,7 +437,8 @@ class explore_patching(Explorer):
     def show_site(self, site: str):
         "Open a site of the network: show its units, and which of them are patched."
         self.site = one_of(site, self.sizes, "site")
-        for name, door in self.doors.items(): door.button_style = "primary" if name == site else ""
+        for name, door in self.doors.items():
+            door.button_style = "primary" if name == site else ""
         self.units.show(self.vae.sites[site], self.runs[0][site][0])
         self.mark()
 
@@ -368,36 +450,60 @@ class explore_patching(Explorer):
 
     def press(self, unit: int, patched: bool):
         "Patch a unit of the open site, or leave it."
-        self.patch(self.site, self.chosen[self.site] | {unit} if patched else self.chosen[self.site] - {unit})
+        self.patch(
+            self.site,
+            self.chosen[self.site] | {unit} if patched else self.chosen[self.site] - {unit},
+        )
 
     def patch(self, site: str, units):
         "Patch these `units` of `site`: a text such as '0:8, 12', or numbers."
         site = one_of(site, self.sizes, "site")
-        try: text = units if isinstance(units, str) else ",".join(map(str, units))
+        try:
+            text = units if isinstance(units, str) else ",".join(map(str, units))
         except TypeError:
             raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as "
                              f"numbers; got a {type(units).__name__}") from None
-        chosen = set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
-        self.chosen[site], self.columns[site].value = chosen, column(site, self.sizes[site], chosen, PALETTE[4])
+        chosen = (
+            set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
+        )
+        self.chosen[site] = chosen
+        self.columns[site].value = column(site, self.sizes[site], chosen, PALETTE[4])
         self.mark()
         self.update()
 
     def update(self):
         "Run the clean image with the chosen units of the donor, and show what comes out."
-        if self.values != self.loaded: return self.load()  # images whose loading failed
+        if self.values != self.loaded:
+            return self.load()  # images whose loading failed
         a, b = self.runs
-        patched = self.vae.run(given=a, do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u})
+        patched = self.vae.run(
+            given=a,
+            do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u},
+        )
         self.pictures["patched"].png = png(patched.recon[0], *self.limits)
-        self.table.value = _table(a.z[0], patched.z[0], b.z[0]) if a.z.ndim == 2 and a.z.shape[1] <= MOST else ""
+        self.table.value = (
+            _table(a.z[0], patched.z[0], b.z[0]) if a.z.ndim == 2 and a.z.shape[1] <= MOST else ""
+        )
         way, step, count = b.z - a.z, patched.z - a.z, sum(map(len, self.chosen.values()))
-        if way.any(): self.numbers.value = f"{count} units patched: the latents went {(way * step).sum() / (way**2).sum():.0%} of the way from clean to donor"
-        else: self.numbers.value = "clean and donor are the same to the encoder"
+        if way.any():
+            self.numbers.value = (
+                f"{count} units patched: the latents went {(way * step).sum() / (way**2).sum():.0%}"
+                " of the way from clean to donor"
+            )
+        else:
+            self.numbers.value = "clean and donor are the same to the encoder"
 
 # %% ../nbs/20_explorers.ipynb #20-038
 def _table(clean, patched, donor) -> str:
     "HTML of the latents in the three runs."
-    rows = "".join(f"<tr><th scope=row>z{i}</th>{''.join(f'<td>{v:.2f}</td>' for v in row)}</tr>" for i, row in enumerate(torch.stack([clean, patched, donor], 1).tolist()))
-    return f"<table style='line-height:1.3;margin-left:1rem'><thead><tr><th>latent</th><th>clean</th><th>patched</th><th>donor</th></tr></thead>{rows}</table>"
+    rows = "".join(
+        f"<tr><th scope=row>z{i}</th>{''.join(f'<td>{v:.2f}</td>' for v in row)}</tr>"
+        for i, row in enumerate(torch.stack([clean, patched, donor], 1).tolist())
+    )
+    return (
+        "<table"
+        f" style='line-height:1.3;margin-left:1rem'><thead><tr><th>latent</th><th>clean</th><th>patched</th><th>donor</th></tr></thead>{rows}</table>"
+    )
 
 # %% ../nbs/20_explorers.ipynb #20-043
 class explore_circuits(Explorer):
@@ -412,8 +518,18 @@ class explore_circuits(Explorer):
         _, self.limits = shown(self.vae, data)
         self.choice = Chooser("clean", data, self.guarded(self.update), start)
         self.factor = widgets.ToggleButtons(options=list(self.circuits), description="factor")
-        self.value, self.network, self.numbers = widgets.SelectionSlider(options=[""], description="changed to"), widgets.HTML(), widgets.Label()
-        self.pictures = {name: Picture(name, 110) for name in ("clean", "changed", "changed, rebuilt", "only the circuit follows", "all but the circuit follow")}
+        self.value = widgets.SelectionSlider(options=[""], description="changed to")
+        self.network, self.numbers = widgets.HTML(), widgets.Label()
+        self.pictures = {
+            name: Picture(name, 110)
+            for name in (
+                "clean",
+                "changed",
+                "changed, rebuilt",
+                "only the circuit follows",
+                "all but the circuit follow",
+            )
+        }
         self.factor.observe(self.guarded(lambda _: self.show_circuit()), "value")
         self.value.observe(self.guarded(lambda _: self.update()), "value")
         handles = widgets.HBox([self.choice, widgets.VBox([self.factor, self.value, self.network])])
@@ -422,9 +538,14 @@ class explore_circuits(Explorer):
 
     def show_circuit(self):
         "Light the circuit of the factor, and offer its values."
-        factor, members = self.data.factor(self.factor.value), self.circuits[self.factor.value].members
+        factor = self.data.factor(self.factor.value)
+        members = self.circuits[self.factor.value].members
         color = PALETTE[list(self.circuits).index(factor.name) % len(PALETTE)]
-        self.network.value = dots({s: len(m) for s, m in members.items()}, {s: np.flatnonzero(m) for s, m in members.items()}, color)
+        self.network.value = dots(
+            {s: len(m) for s, m in members.items()},
+            {s: np.flatnonzero(m) for s, m in members.items()},
+            color,
+        )
         values = factor.values if factor.kind != "continuous" else tuple(factor.grid(11))
         with self.silently():  # new values, and then the last of them: one picture
             self.value.options = list(zip(factor.labels or [f"{v:.3g}" for v in values], values))
@@ -432,19 +553,34 @@ class explore_circuits(Explorer):
         self.update()
 
     def update(self):
-        "Run the change through the whole network, through the circuit alone, and through all but the circuit."
+        """Run the change through the whole network, through the circuit alone, and through all but
+        the circuit."""
         clean, change = self.choice.image, {self.factor.value: self.value.value}
         changed = self.data.render(self.choice.values | change)
         a, b, only, rest = self.results = self.followed(clean, changed)
-        for picture, image in zip(self.pictures.values(), (clean, changed, b.recon, only.recon, rest.recon)): picture.png = png(image[0], *self.limits)
+        for picture, image in zip(
+            self.pictures.values(), (clean, changed, b.recon, only.recon, rest.recon)
+        ):
+            picture.png = png(image[0], *self.limits)
         way = b.z - a.z
-        share = lambda run: f"{(way * (run.z - a.z)).sum() / (way**2).sum():.0%}".replace("-0%", "0%")
-        self.numbers.value = f"Of the change of the latents, the circuit alone makes {share(only)}, everything else without it {share(rest)}." if way.any() else "nothing is changed: choose another value"
+        share = lambda run: f"{(way * (run.z - a.z)).sum() / (way**2).sum():.0%}".replace(
+            "-0%", "0%"
+        )
+        self.numbers.value = (
+            f"Of the change of the latents, the circuit alone makes {share(only)}, everything else"
+            f" without it {share(rest)}."
+            if way.any()
+            else "nothing is changed: choose another value"
+        )
 
     def followed(self, clean, changed) -> tuple:
-        "The runs of both images, and of the changed one with all but the circuit, or the circuit, held at the clean activations."
+        """The runs of both images, and of the changed one with all but the circuit, or the circuit,
+        held at the clean activations."""
         trial, members = Trial(self.vae, clean, changed), self.circuits[self.factor.value].members
         def hold(site, follows):
             free = trial.rows(site, (members[site] == follows)[None])
             return lambda activation: torch.where(free, activation, trial.runs[0][site])
-        return *trial.runs, *(trial.go(1, 1, {s: hold(s, follows) for s in members}, None) for follows in (True, False))
+        return *trial.runs, *(
+            trial.go(1, 1, {s: hold(s, follows) for s in members}, None)
+            for follows in (True, False)
+        )

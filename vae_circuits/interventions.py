@@ -24,7 +24,8 @@ from .scm import Run, Site, Sites
 # %% ../nbs/07_interventions.ipynb #07-006
 @dataclass(frozen=True)
 class Effects:
-    "Labelled effects. `array` is the xarray with all its methods; the axis `unit` carries `site` and `index`."
+    """Labelled effects. `array` is the xarray with all its methods; the axis `unit` carries `site`
+    and `index`."""
     array: xr.DataArray
 
     @property
@@ -33,9 +34,13 @@ class Effects:
     def to_frame(self):
         "A tidy pandas DataFrame: one row a number, one column a label."
         frame = self.array.to_series().reset_index()
-        for label, coord in self.array.coords.items():  # labels beside an axis, such as a unit's site, and baselines
+        # labels beside an axis, such as a unit's site, and baselines
+        for label, coord in self.array.coords.items():
             if label in frame or not coord.dims: continue
-            where = {axis: xr.DataArray(self.array.get_index(axis).get_indexer(frame[axis]), dims="row") for axis in coord.dims}
+            where = {
+                axis: xr.DataArray(self.array.get_index(axis).get_indexer(frame[axis]), dims="row")
+                for axis in coord.dims
+            }
             frame.insert(len(frame.columns) - 1, label, coord.isel(where).to_numpy())
         return frame
 
@@ -45,9 +50,17 @@ class Effects:
 
     def at(self, site) -> "Effects":
         "The part that belongs to one site."
-        if "site" not in self.array.coords: raise InputError(f"these effects have no axis of sites, only {', '.join(map(str, self.array.dims))}; select with .array.sel(...)")
+        if "site" not in self.array.coords:
+            raise InputError(
+                f"these effects have no axis of sites, only {', '.join(map(str, self.array.dims))};"
+                " select with .array.sel(...)"
+            )
         sites = dict.fromkeys(self.array.site.values.tolist())
-        return Effects(self.array[{"unit": np.flatnonzero(self.array.site.values == one_of(site, sites, "site"))}])
+        return Effects(
+            self.array[
+                {"unit": np.flatnonzero(self.array.site.values == one_of(site, sites, "site"))}
+            ]
+        )
 
     def __getitem__(self, site) -> torch.Tensor:
         "The part that belongs to one site, as a tensor."
@@ -55,39 +68,61 @@ class Effects:
 
     def explain(self) -> str:
         "How a sweep computed these numbers, and why in this way."
-        if "plan" not in self.array.attrs: raise InputError("these numbers do not come straight from a sweep; ask the sweep's own result")
+        if "plan" not in self.array.attrs:
+            raise InputError(
+                "these numbers do not come straight from a sweep; ask the sweep's own result"
+            )
         return self.array.attrs["plan"]
 
     def __repr__(self):
-        return f"Effects {self.array.name}: " + ", ".join(f"{d} {n}" for d, n in self.array.sizes.items())
+        return f"Effects {self.array.name}: " + ", ".join(
+            f"{d} {n}" for d, n in self.array.sizes.items()
+        )
 
 # %% ../nbs/07_interventions.ipynb #07-008
 UNITS = ("channel", "neuron", "position", "site")
 
 def unit_names(site: Site, unit: str = "channel") -> list:
-    "The addresses of all units of one kind at `site`: its channels (features, latents), single neurons, positions, or the whole."
+    """The addresses of all units of one kind at `site`: its channels (features, latents), single
+    neurons, positions, or the whole."""
     if one_of(unit, UNITS, "unit") == "site": return [site.name]
-    if unit == "position" and not site.plane: raise InputError(f"{site.name} has no positions; its units are single neurons")
-    positions = [f"@{','.join(map(str, p))}" for p in product(*map(range, site.plane))] if site.plane and unit != "channel" else [""]
+    if unit == "position" and not site.plane:
+        raise InputError(f"{site.name} has no positions; its units are single neurons")
+    positions = (
+        [f"@{','.join(map(str, p))}" for p in product(*map(range, site.plane))]
+        if site.plane and unit != "channel"
+        else [""]
+    )
     numbers = [""] if unit == "position" else [f"[{i}]" for i in range(site.units)]
     return [f"{site.name}{i}{p}" for i in numbers for p in positions]
 
 # %% ../nbs/07_interventions.ipynb #07-010
 def unit_coords(sites: Sites, names, unit: str = "channel") -> dict:
-    "Coordinates of the axis `unit` for the sites in `names`: address, site, and number within the site."
-    units = [(name, i, address) for name in names for i, address in enumerate(unit_names(sites[name], unit))]
-    return {"unit": [u for _, _, u in units], "site": ("unit", [s for s, _, _ in units]), "index": ("unit", [i for _, i, _ in units])}
+    """Coordinates of the axis `unit` for the sites in `names`: address, site, and number within the
+    site."""
+    units = [
+        (name, i, address)
+        for name in names
+        for i, address in enumerate(unit_names(sites[name], unit))
+    ]
+    return {
+        "unit": [u for _, _, u in units],
+        "site": ("unit", [s for s, _, _ in units]),
+        "index": ("unit", [i for _, i, _ in units]),
+    }
 
 # %% ../nbs/07_interventions.ipynb #07-018
 @torch.no_grad()
 def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", chunk: int = 64,
                        signed: bool = False) -> Effects:
-    """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit] (paper Eq. 10, before the mean).
+    """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit]
+    (paper Eq. 10, before the mean).
 
-    clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or feature, or latent), 'neuron', 'position' or
-    'site'; the mean is over all that a unit holds. Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
-    effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have none.
-    """
+    clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or
+    feature, or latent), 'neuron', 'position' or 'site'; the mean is over all that a unit holds.
+    Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
+    effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have
+    none."""
     vae, chunk, rows = adapt(vae), count(chunk, "chunk"), []
     clean, changed = image_pairs(vae, clean, changed)
     names = list(vae.sites) if sites is None else vae.sites.named(sites)
@@ -100,40 +135,61 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
         found = [f if signed else f.abs() for f in found]
         parts = [_by_unit(f, vae.sites[s], unit) for f, s in zip(found, names)]
         rows.append(torch.cat(parts, 1))
-    return Effects(xr.DataArray(out(torch.cat(rows)).numpy(), dims=("pair", "unit"), name="change", coords=coords))
+    return Effects(
+        xr.DataArray(
+            out(torch.cat(rows)).numpy(), dims=("pair", "unit"), name="change", coords=coords
+        )
+    )
 
 # %% ../nbs/07_interventions.ipynb #07-020
 def _by_unit(change, site, unit):
     "Means of `[n, *shape]` over what each unit holds: `[n, units]`."
-    table = change.movedim(1 + site.axis, 1).flatten(1).unflatten(1, (site.units, -1))  # [n, channels, positions]
-    return {"channel": lambda: table.mean(2), "neuron": lambda: table.flatten(1), "position": lambda: table.mean(1), "site": lambda: table.mean((1, 2))[:, None]}[unit]()
+    # [n, channels, positions]
+    table = change.movedim(1 + site.axis, 1).flatten(1).unflatten(1, (site.units, -1))
+    return {
+        "channel": lambda: table.mean(2),
+        "neuron": lambda: table.flatten(1),
+        "position": lambda: table.mean(1),
+        "site": lambda: table.mean((1, 2))[:, None],
+    }[unit]()
 
 # %% ../nbs/07_interventions.ipynb #07-022
 def check_pairs(clean, changed):
     "Raise `InputError` unless the two image batches have the same, non-zero length."
     if len(clean) != len(changed) or not len(clean):
-        raise InputError(f"expected two image batches of the same length, at least 1; got {len(clean)} and {len(changed)}")
+        raise InputError(
+            f"expected two image batches of the same length, at least 1; got {len(clean)} and"
+            f" {len(changed)}"
+        )
 
 # %% ../nbs/07_interventions.ipynb #07-024
 def image_pairs(vae, clean, changed) -> tuple:
     "Two image batches of one length, checked, as `vae` wants them."
-    x, y = (check_images(i, vae.image_shape, vae.image_limits).to(vae.like) for i in (clean, changed))
+    x, y = (
+        check_images(i, vae.image_shape, vae.image_limits).to(vae.like) for i in (clean, changed)
+    )
     check_pairs(x, y)
     return x, y
 
 # %% ../nbs/07_interventions.ipynb #07-024b
 def out(tensor):
-    "As a result is handed out: on the CPU, in double precision if it was computed in it, otherwise in single."
+    """As a result is handed out: on the CPU, in double precision if it was computed in it,
+    otherwise in single."""
     return tensor.to("cpu", torch.float64 if tensor.dtype == torch.float64 else torch.float32)
 
 # %% ../nbs/07_interventions.ipynb #07-029
 @torch.no_grad()
 def latent_changes(vae, clean, changed) -> Effects:
-    "Signed change of the posterior means between image pairs: `Effects` [pair, latent] (paper Eq. 2)."
+    """Signed change of the posterior means between image pairs: `Effects` [pair, latent] (paper Eq.
+    2)."""
     vae = adapt(vae)
     clean, changed = image_pairs(vae, clean, changed)
     delta = out(vae.run(changed, record=["mu"]).mu - vae.run(clean, record=["mu"]).mu).numpy()
-    return Effects(xr.DataArray(delta, dims=("pair", "latent"), name="change", coords={"latent": latent_names(vae)}))
+    return Effects(
+        xr.DataArray(
+            delta, dims=("pair", "latent"), name="change", coords={"latent": latent_names(vae)}
+        )
+    )
 
 # %% ../nbs/07_interventions.ipynb #07-031
 def latent_names(vae) -> list:
@@ -163,10 +219,12 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0,
 # %% ../nbs/07_interventions.ipynb #07-043
 @torch.no_grad()
 def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
-    "Mean activation of each site over reference `images`: a run of one row, which serves every image as donor."
+    """Mean activation of each site over reference `images`: a run of one row, which serves every
+    image as donor."""
     vae, chunk, total = adapt(vae), count(chunk, "chunk"), {}
     names, images = vae.sites.named(sites), check_images(images, vae.image_shape, vae.image_limits)
-    if bad := [s for s in names if vae.sites[s].discrete]: raise InputError(f"{bad[0]} holds codes, which have no mean; name other sites")
+    if bad := [s for s in names if vae.sites[s].discrete]:
+        raise InputError(f"{bad[0]} holds codes, which have no mean; name other sites")
     for i in range(0, len(images), chunk):
         run = vae.run(images[i:i + chunk], record=names)
         for s in names: total[s] = total.get(s, 0) + run[s].double().sum(0, keepdim=True)
@@ -175,15 +233,21 @@ def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
 # %% ../nbs/07_interventions.ipynb #07-045
 @torch.no_grad()
 def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
-    "The activations of `images` with Gaussian noise, `scale` times each unit's standard deviation over images and positions."
+    """The activations of `images` with Gaussian noise, `scale` times each unit's standard deviation
+    over images and positions."""
     vae, scale = adapt(vae), number(scale, "scale", 0)
     names = vae.sites.named(sites)
-    if bad := [s for s in names if vae.sites[s].discrete]: raise InputError(f"{bad[0]} holds codes, which are swapped, not shifted; name other sites")
-    run, generator, found = vae.run(images, record=names), torch.Generator().manual_seed(count(seed, "seed", 0, 2**63 - 1)), {}
+    if bad := [s for s in names if vae.sites[s].discrete]:
+        raise InputError(f"{bad[0]} holds codes, which are swapped, not shifted; name other sites")
+    run = vae.run(images, record=names)
+    generator = torch.Generator().manual_seed(count(seed, "seed", 0, 2**63 - 1))
+    found = {}
     for s in names:
         others = [i for i in range(run[s].ndim) if i != 1 + vae.sites[s].axis]
         spread = run[s].std(others, correction=0, keepdim=True)
-        found[s] = run[s] + scale * spread * torch.randn(run[s].shape, generator=generator).to(run[s])
+        found[s] = run[s] + scale * spread * torch.randn(run[s].shape, generator=generator).to(
+            run[s]
+        )
     return Run(found, run.eps, run.x)
 
 # %% ../nbs/07_interventions.ipynb #07-050
@@ -191,7 +255,8 @@ RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
 def traverse(vae, z, latents=None, values=RANGE):
-    "Reconstructions with latent i set to each value, a list for all or `[latents, values]`: tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`."
+    """Reconstructions with latent i set to each value, a list for all or `[latents, values]`:
+    tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`."""
     vae = adapt(vae)
     z, (latents, values) = check_latents(vae, z), _grid(vae, latents, values)
     grid = z[:, None, None].repeat(1, *values.shape, *[1] * (z.ndim - 1))
@@ -200,48 +265,79 @@ def traverse(vae, z, latents=None, values=RANGE):
 
 # %% ../nbs/07_interventions.ipynb #07-051b
 def own_range(codes, n: int = 11, level: float = 0.95) -> np.ndarray:
-    "n values for each latent, evenly spread over the middle `level` of its `codes` `[images, latents]`: `[latents, n]`."
+    """n values for each latent, evenly spread over the middle `level` of its `codes` `[images,
+    latents]`: `[latents, n]`."""
     codes, level, n = table(codes, "codes", 2), number(level, "level", 0, 1), count(n, "n")
     ends = np.quantile(codes, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.linspace(*ends, n, axis=1)
 
 # %% ../nbs/07_interventions.ipynb #07-052
 def check_latents(vae, z) -> torch.Tensor:
-    "`z` as a tensor of the model's type and device, if it is latents `[n, *latents]`, not empty and finite; otherwise `InputError`."
+    """`z` as a tensor of the model's type and device, if it is latents `[n, *latents]`, not empty
+    and finite; otherwise `InputError`."""
     shape = vae.sites["z"].shape
-    try: found = torch.as_tensor(z).to(vae.like)
-    except (TypeError, ValueError, RuntimeError): raise InputError(f"expected latents [n, {', '.join(map(str, shape))}]; got a {type(z).__name__}") from None
-    if tuple(found.shape[1:]) != shape or not found.ndim or not len(found): raise InputError(f"expected latents [n, {', '.join(map(str, shape))}], at least one row; got shape {list(found.shape)}")
-    if not found.isfinite().all(): raise InputError("the latents contain NaN or infinity")
+    try:
+        found = torch.as_tensor(z).to(vae.like)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"expected latents [n, {', '.join(map(str, shape))}]; got a {type(z).__name__}"
+        ) from None
+    if tuple(found.shape[1:]) != shape or not found.ndim or not len(found):
+        raise InputError(
+            f"expected latents [n, {', '.join(map(str, shape))}], at least one row; got shape"
+            f" {list(found.shape)}"
+        )
+    if not found.isfinite().all():
+        raise InputError("the latents contain NaN or infinity")
     return found
 
 def _grid(vae, latents, values):
-    "Numbers of latents, each once, and the values that each is to take `[latents, values]`; `InputError` for others."
+    """Numbers of latents, each once, and the values that each is to take `[latents, values]`;
+    `InputError` for others."""
     most = vae.sites["z"].units - 1
-    try: latents = [count(i, "a latent's number", 0, most) for i in (range(most + 1) if latents is None else latents)]
-    except TypeError: raise InputError(f"expected a list of latents' numbers; got {latents!r:.60}") from None
+    try:
+        latents = [
+            count(i, "a latent's number", 0, most)
+            for i in (range(most + 1) if latents is None else latents)
+        ]
+    except TypeError:
+        raise InputError(f"expected a list of latents' numbers; got {latents!r:.60}") from None
     listed(latents, latents, "latent")
-    try: values = torch.as_tensor(values, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError): values = torch.empty(0)
+    try:
+        values = torch.as_tensor(values, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.empty(0)
     if values.ndim not in (1, 2) or not values.numel() or not values.isfinite().all():
-        raise InputError("values must be a list of finite numbers, at least one, or such a list for each latent")
+        raise InputError(
+            "values must be a list of finite numbers, at least one, or such a list for each latent"
+        )
     if values.ndim == 2 and len(values) != len(latents):
-        raise InputError(f"expected values for each of {len(latents)} latents; got {len(values)} lists")
+        raise InputError(
+            f"expected values for each of {len(latents)} latents; got {len(values)} lists"
+        )
     return latents, values.expand(len(latents), -1)
 
 # %% ../nbs/07_interventions.ipynb #07-057
 @torch.no_grad()
 def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) -> Effects:
-    """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure, image, latent, value].
+    """Measures of the difference image D(z) - D(z with z_i = v) (paper Eq. 4): `Effects` [measure,
+    image, latent, value].
 
-    measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`. chunk: pictures at a time. values: one list for all latents, or `[latents, values]`; the coordinate
-    `set_to` `[latent, value]` holds them.
-    """
+    measures: name -> function of differences `[m, 1, 64, 64]` in probabilities, giving `[m]`.
+    chunk: pictures at a time. values: one list for all latents, or `[latents, values]`; the
+    coordinate `set_to` `[latent, value]` holds them."""
     vae = adapt(vae)
     if not isinstance(measures, dict) or not measures or not all(map(callable, measures.values())):
-        raise InputError(f"expected measures as a dictionary, name -> function of differences; got {measures!r:.60}")
-    z, chunk, (latents, values) = check_latents(vae, z), count(chunk, "chunk"), _grid(vae, None, values)
-    base, rows = vae.decode(z), torch.cartesian_prod(torch.arange(len(z)), torch.tensor(latents), torch.arange(values.shape[1]))
+        raise InputError(
+            "expected measures as a dictionary, name -> function of differences; got"
+            f" {measures!r:.60}"
+        )
+    z, chunk = check_latents(vae, z), count(chunk, "chunk")
+    (latents, values) = _grid(vae, None, values)
+    base = vae.decode(z)
+    rows = torch.cartesian_prod(
+        torch.arange(len(z)), torch.tensor(latents), torch.arange(values.shape[1])
+    )
     parts = []
     for image, latent, value in (r.unbind(1) for r in rows.split(chunk)):
         changed = z[image].clone()
@@ -249,6 +345,17 @@ def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) ->
         difference = base[image] - vae.decode(changed)
         parts.append(torch.stack([measure(difference) for measure in measures.values()]))
     found = out(torch.cat(parts, 1)).reshape(len(measures), len(z), *values.shape)
-    coords = {"measure": list(measures), "latent": latent_names(vae), "set_to": (("latent", "value"), values.numpy())}
+    coords = {
+        "measure": list(measures),
+        "latent": latent_names(vae),
+        "set_to": (("latent", "value"), values.numpy()),
+    }
     if (values == values[0]).all(): coords["value"] = values[0].numpy()
-    return Effects(xr.DataArray(found.numpy(), dims=("measure", "image", "latent", "value"), name="latent effect", coords=coords))
+    return Effects(
+        xr.DataArray(
+            found.numpy(),
+            dims=("measure", "image", "latent", "value"),
+            name="latent effect",
+            coords=coords,
+        )
+    )

@@ -69,9 +69,8 @@ class Match:
     """Pairs of rows of a table: row numbers `first` and `second`, `[n]`.
 
     share: of the rows that looked for a partner, those that found one. balance: a row for each
-    other factor, with the standardized mean difference `before` and `after` matching and the mean `gap`
-    of a pair as a share of the range. missing: rows left out since a value was not known.
-    """
+    other factor, with the standardized mean difference `before` and `after` matching and the mean
+    `gap` of a pair as a share of the range. missing: rows left out since a value was not known."""
     first: np.ndarray
     second: np.ndarray
     share: float

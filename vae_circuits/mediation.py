@@ -25,22 +25,31 @@ from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
 def mediate(vae, clean, changed, sites=None, readout="mu", **options):
-    """`Mediation`: TE, NIE and NDE of the change from `clean` to `changed` for every unit of `sites` (paper §3.2.4; Pearl 2001).
+    """`Mediation`: TE, NIE and NDE of the change from `clean` to `changed` for every unit of
+    `sites` (paper §3.2.4; Pearl 2001).
 
-    clean, changed: images `[n, *image_shape]`, pair by pair. sites: names, by default all that the readout depends on.
-    options: those of `patch_sweep`; with `unit="site"` whole sites mediate, with a list of addresses such as "encoder_conv_1[0:8]" groups of units.
-    """
+    clean, changed: images `[n, *image_shape]`, pair by pair. sites: names, by default all that the
+    readout depends on.
+    options: those of `patch_sweep`; with `unit="site"` whole sites mediate, with a list of
+    addresses such as "encoder_conv_1[0:8]" groups of units."""
     nie = patch_sweep(vae, clean, changed, sites, readout=readout, **options).array
-    reverse = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array.drop_vars(["clean", "donor"])
+    reverse = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array.drop_vars(
+        ["clean", "donor"]
+    )
     te = (nie.donor - nie.clean).drop_vars(["clean", "donor"])
     nie = nie.drop_vars(["clean", "donor"])
-    return Mediation(Effects(te.rename("TE")), Effects(nie.rename("NIE")), Effects((te + reverse).transpose(*nie.dims).rename("NDE")))
+    return Mediation(
+        Effects(te.rename("TE")),
+        Effects(nie.rename("NIE")),
+        Effects((te + reverse).transpose(*nie.dims).rename("NDE")),
+    )
 
 # %% ../nbs/12_mediation.ipynb #12-008
 FLOOR = 1e-6  # a total effect whose root mean square is at most this has vanished
 
 def proportion(nie: xr.DataArray, te: xr.DataArray, over) -> xr.DataArray:
-    "Signed projection of `nie` on `te`, summed over the axes `over`; NaN where the root mean square of `te` is at most `FLOOR`."
+    """Signed projection of `nie` on `te`, summed over the axes `over`; NaN where the root mean
+    square of `te` is at most `FLOOR`."""
     return _share((nie * te).mean(over), (te**2).mean(over))
 
 def _share(product, square): return product / square.where(square > FLOOR**2)
@@ -55,8 +64,13 @@ class Mediation:
 
     @property
     def interaction(self) -> Effects:
-        "TE - NIE - NDE [pair, unit, readout]: what takes both the unit's change and that of everything else."
-        return Effects((self.te.array - self.nie.array - self.nde.array).transpose(*self.nie.array.dims).rename("interaction"))
+        """TE - NIE - NDE [pair, unit, readout]: what takes both the unit's change and that of
+        everything else."""
+        return Effects(
+            (self.te.array - self.nie.array - self.nde.array)
+            .transpose(*self.nie.array.dims)
+            .rename("interaction")
+        )
 
     def shares(self) -> Effects:
         "Proportion mediated of every unit for every readout: `Effects` [unit, readout]."
@@ -64,25 +78,35 @@ class Mediation:
 
     def where(self, rows) -> "Mediation":
         "The part of some pairs: numbers, a slice or a mask."
-        return Mediation(*(Effects(e.array[{"pair": np.arange(e.array.sizes["pair"])[rows]}]) for e in (self.te, self.nie, self.nde)))
+        return Mediation(*(
+            Effects(e.array[{"pair": np.arange(e.array.sizes["pair"])[rows]}])
+            for e in (self.te, self.nie, self.nde)
+        ))
 
     def unit_shares(self) -> Effects:
         "Proportion mediated of every unit, all readouts together: `Effects` [unit]."
-        return Effects(proportion(self.nie.array, self.te.array, ["pair", "readout"]).rename("proportion"))
+        return Effects(
+            proportion(self.nie.array, self.te.array, ["pair", "readout"]).rename("proportion")
+        )
 
     def estimate(self, each_readout: bool = False, **options) -> Estimate:
-        "`unit_shares`, or `shares`, with intervals by bootstrap over pairs; options are those of `bootstrap`."
+        """`unit_shares`, or `shares`, with intervals by bootstrap over pairs; options are those of
+        `bootstrap`."""
         nie, te = self.nie.array, self.te.array
         if each_readout: return bootstrap(_share, nie * te, te**2, **options)
         return bootstrap(_share, (nie * te).mean("readout"), (te**2).mean("readout"), **options)
 
     def ranking(self, top: int = 10, seed: int = 0, **options) -> pd.DataFrame:
-        """All units by their share, the largest first: share with its interval (low, high), rank with its interval, `in_top` (see
-        `rank_stability`), and `adjusted`, the p-value of "no share at all" by sign flips, adjusted for the number of units."""
-        product, square = (self.nie.array * self.te.array).mean("readout"), (self.te.array**2).mean("readout")
+        """All units by their share, the largest first: share with its interval (low, high), rank
+        with its interval, `in_top` (see `rank_stability`), and `adjusted`, the p-value of "no
+        share at all" by sign flips, adjusted for the number of units."""
+        product = (self.nie.array * self.te.array).mean("readout")
+        square = (self.te.array**2).mean("readout")
         top = count(top, "top")
         ranks = rank_stability(_share, product, square, top=top, seed=seed, **options)
-        shares = bootstrap(_share, product, square, seed=seed, **options).to_frame().set_index("unit")
+        shares = (
+            bootstrap(_share, product, square, seed=seed, **options).to_frame().set_index("unit")
+        )
         adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
         return ranks.rename(columns={"value": "share"}).join(shares[["low", "high"]]).join(adjusted)
 
@@ -93,33 +117,62 @@ class Mediation:
         return table.merge(self.te.to_frame(), on=["pair", "readout"])
 
     def summary(self, top: int = 10, **options) -> pd.DataFrame:
-        "Every number of `site_summary` for every site, with its interval: a row a number; options are those of `bootstrap`."
+        """Every number of `site_summary` for every site, with its interval: a row a number; options
+        are those of `bootstrap`."""
         sites = dict.fromkeys(self.nie.array.site.values.tolist())
-        tables = [site_summary(self.nie.at(s).array, self.te.array, top, **options).to_frame().assign(site=s) for s in sites]
+        tables = [
+            site_summary(self.nie.at(s).array, self.te.array, top, **options)
+            .to_frame()
+            .assign(site=s)
+            for s in sites
+        ]
         return pd.concat(tables).set_index(["site", "number"])
 
 # %% ../nbs/12_mediation.ipynb #12-013
 def site_summary(nie: xr.DataArray, te: xr.DataArray, top: int = 10, **options) -> Estimate:
-    "`Estimate` [number] of the mean share of the `top` units, the additivity gap, the sum of shares and the effective number of units of one site's `nie`."
+    """`Estimate` [number] of the mean share of the `top` units, the additivity gap, the sum of
+    shares and the effective number of units of one site's `nie`."""
     top = count(top, "top")
     def numbers(product, square, gap):
         shares = _share(product, square)
         size = -np.sort(-shares.transpose("unit", ...).values, axis=0)  # the largest first
-        found = {"top_share": size[:top].mean(0), "additivity_gap": np.sqrt(gap / square.where(square > FLOOR**2)), "sum_of_shares": size.sum(0),
-                 "effective_units": np.abs(size).sum(0)**2 / (size**2).sum(0)}
-        return xr.concat([square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()], xr.Variable("number", list(found)))
-    return bootstrap(numbers, (nie * te).mean("readout"), (te**2).mean("readout"), ((nie.sum("unit") - te)**2).mean("readout"), **options)
+        found = {
+            "top_share": size[:top].mean(0),
+            "additivity_gap": np.sqrt(gap / square.where(square > FLOOR**2)),
+            "sum_of_shares": size.sum(0),
+            "effective_units": np.abs(size).sum(0) ** 2 / (size**2).sum(0),
+        }
+        return xr.concat(
+            [square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()],
+            xr.Variable("number", list(found)),
+        )
+    return bootstrap(
+        numbers,
+        (nie * te).mean("readout"),
+        (te**2).mean("readout"),
+        ((nie.sum("unit") - te) ** 2).mean("readout"),
+        **options
+    )
 
 # %% ../nbs/12_mediation.ipynb #12-031
 def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) -> Effects:
-    """Controlled direct effect of the change from `clean` to `changed` with each unit of `sites` held at `value` in both: `Effects` [pair, unit, readout] (Pearl 2001).
+    """Controlled direct effect of the change from `clean` to `changed` with each unit of `sites`
+    held at `value` in both: `Effects` [pair, unit, readout] (Pearl 2001).
 
-    value: whatever may stand on the right of a do-statement: a number, a run such as `mean_over` gives, images pair by pair.
-    """
-    before, after = (patch_sweep(vae, x, value, sites, readout=readout, **options).array for x in (clean, changed))
+    value: whatever may stand on the right of a do-statement: a number, a run such as `mean_over`
+    gives, images pair by pair."""
+    before, after = (
+        patch_sweep(vae, x, value, sites, readout=readout, **options).array
+        for x in (clean, changed)
+    )
     te = after.clean - before.clean
     gone = ["clean", "donor"]
-    return Effects((te + after.drop_vars(gone) - before.drop_vars(gone)).drop_vars(gone, errors="ignore").transpose(*before.dims).rename("CDE"))
+    return Effects(
+        (te + after.drop_vars(gone) - before.drop_vars(gone))
+        .drop_vars(gone, errors="ignore")
+        .transpose(*before.dims)
+        .rename("CDE")
+    )
 
 # %% ../nbs/12_mediation.ipynb #12-035
 def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu",
@@ -135,22 +188,39 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
 
 # %% ../nbs/12_mediation.ipynb #12-037
 def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation:
-    "`Mediation` with one path of addresses (see `path_patch`) as its only unit; the direct effect is that of everything but the path."
+    """`Mediation` with one path of addresses (see `path_patch`) as its only unit; the direct effect
+    is that of everything but the path."""
     vae = adapt(vae)
     path = addresses(path, vae.sites)
     first = path[0].site
     whole = patch_sweep(vae, clean, changed, [first], "site", readout, eps=eps).array
     te = whole.donor - whole.clean
-    def along(a, b): return whole.drop_vars(["clean", "donor"]).copy(data=out(path_patch(vae, a, b, path, readout, eps))[:, None].numpy()).assign_coords(unit=[" -> ".join(map(str, path))])
+    def along(a, b):
+        return (
+            whole.drop_vars(["clean", "donor"])
+            .copy(data=out(path_patch(vae, a, b, path, readout, eps))[:, None].numpy())
+            .assign_coords(unit=[" -> ".join(map(str, path))])
+        )
     nie, back = along(clean, changed), along(changed, clean)
-    return Mediation(Effects(te.drop_vars(["clean", "donor"], errors="ignore").rename("TE")), Effects(nie.rename("NIE")), Effects((te + back).drop_vars(["clean", "donor"], errors="ignore").transpose(*nie.dims).rename("NDE")))
+    return Mediation(
+        Effects(te.drop_vars(["clean", "donor"], errors="ignore").rename("TE")),
+        Effects(nie.rename("NIE")),
+        Effects(
+            (te + back)
+            .drop_vars(["clean", "donor"], errors="ignore")
+            .transpose(*nie.dims)
+            .rename("NDE")
+        ),
+    )
 
 # %% ../nbs/12_mediation.ipynb #12-041
 def value_names(factor: Factor, values, bins: int = 3) -> np.ndarray:
-    "A name for each of `values`: its category, the number, or if the factor has more than 10 values the one of `bins` equal parts of its range."
+    """A name for each of `values`: its category, the number, or if the factor has more than 10
+    values the one of `bins` equal parts of its range."""
     values, bins = factor.check(values), count(bins, "bins")
     if factor.labels: return np.array(factor.labels)[factor.classes(values)]
-    if factor.kind != "continuous" and len(factor.values) <= 10: return np.array([f"{v:.3g}" for v in values])
+    if factor.kind != "continuous" and len(factor.values) <= 10:
+        return np.array([f"{v:.3g}" for v in values])
     edges = np.linspace(factor.values[0], factor.values[-1], bins + 1)
     names = np.array([f"{a:.3g}..{b:.3g}" for a, b in zip(edges, edges[1:])])
     return names[np.digitize(values, edges[1:-1])]

@@ -28,14 +28,21 @@ def distance(difference):
     return _flat(difference).norm(dim=1)
 
 def _flat(difference) -> torch.Tensor:
-    "Difference images as rows, in single precision at least: squares of what bfloat16 holds need more digits."
-    if not isinstance(difference, torch.Tensor): difference = torch.from_numpy(table(difference, "difference images", finite=False))
-    if difference.ndim < 2 or difference.is_complex(): raise InputError(f"expected difference images [n, ...]; got shape {list(difference.shape)}, {difference.dtype}")
+    """Difference images as rows, in single precision at least: squares of what bfloat16 holds need
+    more digits."""
+    if not isinstance(difference, torch.Tensor):
+        difference = torch.from_numpy(table(difference, "difference images", finite=False))
+    if difference.ndim < 2 or difference.is_complex():
+        raise InputError(
+            f"expected difference images [n, ...]; got shape {list(difference.shape)},"
+            f" {difference.dtype}"
+        )
     return (difference if difference.dtype == torch.float64 else difference.float()).flatten(1)
 
 # %% ../nbs/13_metrics.ipynb #13-009
 def specificity(difference, eps: float = 1e-8):
-    "1 / (entropy + eps) of the squared differences over pixels: `[n]`; NaN where nothing changed (paper Eq. 8)."
+    """1 / (entropy + eps) of the squared differences over pixels: `[n]`; NaN where nothing changed
+    (paper Eq. 8)."""
     eps = number(eps, "eps", 0)
     square = _flat(difference).double()**2
     total = square.sum(1, keepdim=True)
@@ -44,26 +51,48 @@ def specificity(difference, eps: float = 1e-8):
 
 # %% ../nbs/13_metrics.ipynb #13-012
 def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> xr.DataArray:
-    """Effect strength and specificity of every latent in every image, means over the values it is set to: `[measure, image, latent]` (paper Eq. 7, 8).
+    """Effect strength and specificity of every latent in every image, means over the values it is
+    set to: `[measure, image, latent]` (paper Eq. 7, 8).
 
-    z: latents `[n, d]` of the images. values: one list for all latents, or `[latents, values]` (`own_range`). The coordinate `undefined` `[latent]` counts the interventions that changed no pixel; they are left
-    out of the specificity. z and values are taken in the precision of the model.
-    """
+    z: latents `[n, d]` of the images. values: one list for all latents, or `[latents, values]`
+    (`own_range`). The coordinate `undefined` `[latent]` counts the interventions that changed no
+    pixel; they are left out of the specificity. z and values are taken in the precision of the
+    model."""
     vae, eps, chunk = adapt(vae), number(eps, "eps", 0), count(chunk, "chunk", 1, 2**31)
     z, values = torch.from_numpy(table(z, "latents z")).to(vae.like), table(values, "values")
-    if z.shape[1:] != (shape := vae.sites["z"].shape): raise InputError(f"expected latents z [n, {', '.join(map(str, shape))}]; got shape {list(z.shape)}")
+    if z.shape[1:] != (shape := vae.sites["z"].shape):
+        raise InputError(
+            f"expected latents z [n, {', '.join(map(str, shape))}]; got shape {list(z.shape)}"
+        )
     measures = {"effect_strength": distance, "specificity": lambda d: specificity(d, eps)}
     found = latent_differences(vae, z, measures, values, chunk).array
     undefined = found.sel(measure="specificity").isnull().sum(["image", "value"]).values
     return found.mean("value").assign_coords(undefined=("latent", undefined))
 
 # %% ../nbs/13_metrics.ipynb #13-014
-def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    "Means of `latent_effects` over images with their intervals, by `bootstrap`, and the undefined cases: a row a latent."
+def latent_metrics(
+    vae,
+    z,
+    values=RANGE,
+    eps: float = 1e-8,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Means of `latent_effects` over images with their intervals, by `bootstrap`, and the undefined
+    cases: a row a latent."""
     effects = latent_effects(vae, z, values, eps)
-    found = bootstrap(lambda mean: mean, effects, over="image", level=level, resamples=resamples, seed=seed)
-    columns = {f"{m}{end}": part.sel(measure=m).values for m in effects.measure.values for end, part in (("", found.value), ("_low", found.low), ("_high", found.high))}
-    return pd.DataFrame(columns, index=pd.Index(effects.latent.values, name="latent")).assign(undefined=effects.undefined.values)
+    found = bootstrap(
+        lambda mean: mean, effects, over="image", level=level, resamples=resamples, seed=seed
+    )
+    columns = {
+        f"{m}{end}": part.sel(measure=m).values
+        for m in effects.measure.values
+        for end, part in (("", found.value), ("_low", found.low), ("_high", found.high))
+    }
+    return pd.DataFrame(columns, index=pd.Index(effects.latent.values, name="latent")).assign(
+        undefined=effects.undefined.values
+    )
 
 # %% ../nbs/13_metrics.ipynb #13-019
 READINGS = ("signed", "magnitude")
@@ -127,17 +156,22 @@ def _mean(values, axis) -> np.ndarray:
 
 # %% ../nbs/13_metrics.ipynb #13-023
 def check_responses(responses) -> np.ndarray:
-    "`responses` as a float array [factors, units]; `InputError` unless it is non-empty, finite and not negative."
+    """`responses` as a float array [factors, units]; `InputError` unless it is non-empty, finite
+    and not negative."""
     R = table(responses, "responses [factors, units]", 2)
-    if not ((R >= 0) & (R < 1e100)).all(): raise InputError("responses must be finite and not negative: they are mean absolute changes")
+    if not ((R >= 0) & (R < 1e100)).all():
+        raise InputError(
+            "responses must be finite and not negative: they are mean absolute changes"
+        )
     return R
 
 def varies(values, like=None) -> np.ndarray:
-    """Whether each column of `values` `[n, k]` varies by more than rounding does: by more than 1e-12 of
-    its largest entry, or by more than 8 units in the last place of less exact types, such as float32.
+    """Whether each column of `values` `[n, k]` varies by more than rounding does: by more than
+    1e-12 of its largest entry, or by more than 8 units in the last place of less exact types,
+    such as float32.
 
-    like: an array or tensor of the type that the values had before they were converted to doubles.
-    """
+    like: an array or tensor of the type that the values had before they were converted to
+    doubles."""
     rounding = max(1e-12, 8 * _precision(values if like is None else like))
     values = table(values, "values", 2)
     return np.ptp(values, axis=0) > rounding * np.abs(values).max(0)
@@ -200,11 +234,12 @@ def modularity_readings(signed, magnitudes, draws: int = 20, seed=0) -> dict:
 
 # %% ../nbs/13_metrics.ipynb #13-027
 def polysemanticity(responses, literal: bool = False) -> np.ndarray:
-    """Polysemanticity of every unit: `[units]` from `responses` [factors, units]; NaN for a unit that answers to nothing.
+    """Polysemanticity of every unit: `[units]` from `responses` [factors, units]; NaN for a unit
+    that answers to nothing.
 
-    By default (sum R)^2 / (|F| sum R^2), from 1/|F| for one factor to 1 for all equally, which fits the paper's Table 3.
-    literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to |F| (one factor).
-    """
+    By default (sum R)^2 / (|F| sum R^2), from 1/|F| for one factor to 1 for all equally, which fits
+    the paper's Table 3. literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to
+    |F| (one factor)."""
     R = check_responses(responses)
     total = R.sum(0)
     share = np.divide(R, total, out=np.full_like(R, np.nan), where=total > 0)
@@ -213,21 +248,24 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
 
 # %% ../nbs/13_metrics.ipynb #13-032
 def monosemantic_share(responses, threshold: float = 0.5) -> float:
-    "Share of the units, dead ones aside, for which one factor holds more than `threshold` of the summed response."
+    """Share of the units, dead ones aside, for which one factor holds more than `threshold` of the
+    summed response."""
     R, threshold = check_responses(responses), number(threshold, "threshold", 0, 1)
     R = R[:, R.sum(0) > 0]
     return float((R.max(0) / R.sum(0) > threshold).mean()) if R.shape[1] else float("nan")
 
 # %% ../nbs/13_metrics.ipynb #13-035
 class Clusters(NamedTuple):
-    "`coherence` in (0, 1]; the cluster `labels` and the primary factor of each unit, -1 for dead units."
+    """`coherence` in (0, 1]; the cluster `labels` and the primary factor of each unit, -1 for dead
+    units."""
     coherence: float
     labels: np.ndarray
     primary: np.ndarray
 
 # %% ../nbs/13_metrics.ipynb #13-037
 def cluster_coherence(responses, k: int = 3, seed: int = 0, restarts: int = 10) -> Clusters:
-    "Size-weighted mean share of units whose primary factor is the majority's in their k-means cluster (paper Table 3)."
+    """Size-weighted mean share of units whose primary factor is the majority's in their k-means
+    cluster (paper Table 3)."""
     R, k, restarts = check_responses(responses), count(k, "k"), count(restarts, "restarts")
     seed = count(seed, "seed", 0, 2**32 - 1)
     alive = R.sum(0) > 0

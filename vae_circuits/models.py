@@ -14,7 +14,8 @@ from .scm import SCM, Run, Site, Sites
 
 # %% ../nbs/03_models.ipynb #03-006
 class VAE(SCM, nn.Module):
-    "A VAE of this package: sites, their equations, and the site `logits` that holds the Bernoulli logits of the reconstruction."
+    """A VAE of this package: sites, their equations, and the site `logits` that holds the Bernoulli
+    logits of the reconstruction."""
     logits: str
 
     def forward(self, x, eps=None, record=None) -> Run:
@@ -23,7 +24,8 @@ class VAE(SCM, nn.Module):
 
 # %% ../nbs/03_models.ipynb #03-008
 class _Spread(torch.autograd.Function):
-    "A transposed convolution without bias: forward by a matrix product and overlapping patches, backward by PyTorch's own."
+    """A transposed convolution without bias: forward by a matrix product and overlapping patches,
+    backward by PyTorch's own."""
     @staticmethod
     def forward(ctx, x, weight, stride, padding):
         w, (n, _, *plane) = weight.to(x.dtype), x.shape  # autocast may have made x bfloat16
@@ -36,12 +38,25 @@ class _Spread(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         x, w = ctx.saved_tensors
-        to_x, to_w, _ = torch.ops.aten.convolution_backward(grad.to(x.dtype), x, w, None, ctx.stride, ctx.padding, (1, 1), True, (0, 0), 1, (True, True, False))
+        to_x, to_w, _ = torch.ops.aten.convolution_backward(
+            grad.to(x.dtype),
+            x,
+            w,
+            None,
+            ctx.stride,
+            ctx.padding,
+            (1, 1),
+            True,
+            (0, 0),
+            1,
+            (True, True, False),
+        )
         return to_x, to_w.to(grad.dtype), None, None
 
 # %% ../nbs/03_models.ipynb #03-010
 class ToPixels(nn.ConvTranspose2d):
-    "A transposed convolution into few channels that trains fast on a CPU. In evaluation mode, and on other devices, it is PyTorch's own."
+    """A transposed convolution into few channels that trains fast on a CPU. In evaluation mode, and
+    on other devices, it is PyTorch's own."""
     def forward(self, x):
         if not self.training or x.device.type != "cpu": return super().forward(x)
         return _Spread.apply(x, self.weight, self.stride, self.padding) + self.bias[:, None, None]
@@ -50,19 +65,23 @@ class ToPixels(nn.ConvTranspose2d):
 def _block(layer): return nn.Sequential(layer, nn.ReLU())
 
 class ConvVAE(VAE):
-    "The VAE of Roy (2025), Appendix A, for images `[n, colors, 64, 64]`: colors is 1 for gray, 3 for red, green and blue."
+    """The VAE of Roy (2025), Appendix A, for images `[n, colors, 64, 64]`: colors is 1 for gray, 3
+    for red, green and blue."""
     logits = "decoder_conv_2"
 
     def __init__(self, latent_dim: int = 10, channels=(32, 64, 128), colors: int = 1):
         super().__init__()
-        self.latent_dim, self.channels, self.image_shape = latent_dim, tuple(channels), (colors, 64, 64)
+        self.latent_dim, self.channels = latent_dim, tuple(channels)
+        self.image_shape = (colors, 64, 64)
         c0, c1, c2 = self.channels
         conv = dict(kernel_size=4, stride=2, padding=1)
         self.encoder_conv_0 = _block(nn.Conv2d(colors, c0, **conv))
         self.encoder_conv_1 = _block(nn.Conv2d(c0, c1, **conv))
         self.encoder_conv_2 = _block(nn.Conv2d(c1, c2, **conv))
         self.mu, self.logvar = nn.Linear(c2 * 64, latent_dim), nn.Linear(c2 * 64, latent_dim)
-        self.decoder_linear = nn.Sequential(nn.Linear(latent_dim, c2 * 64), nn.Unflatten(1, (c2, 8, 8)), nn.ReLU())
+        self.decoder_linear = nn.Sequential(
+            nn.Linear(latent_dim, c2 * 64), nn.Unflatten(1, (c2, 8, 8)), nn.ReLU()
+        )
         self.decoder_conv_0 = _block(nn.ConvTranspose2d(c2, c1, **conv))
         self.decoder_conv_1 = _block(nn.ConvTranspose2d(c1, c0, **conv))
         self.decoder_conv_2 = ToPixels(c0, colors, **conv)
@@ -71,12 +90,18 @@ class ConvVAE(VAE):
     def _sites(self):
         (c0, c1, c2), d = self.channels, (self.latent_dim,)
         return Sites([
-            Site("encoder_conv_0", (c0, 32, 32), ("x",)), Site("encoder_conv_1", (c1, 16, 16), ("encoder_conv_0",)),
+            Site("encoder_conv_0", (c0, 32, 32), ("x",)),
+            Site("encoder_conv_1", (c1, 16, 16), ("encoder_conv_0",)),
             Site("encoder_conv_2", (c2, 8, 8), ("encoder_conv_1",)),
-            Site("mu", d, ("encoder_conv_2",)), Site("logvar", d, ("encoder_conv_2",)), Site("z", d, ("mu", "logvar")),
-            Site("decoder_linear", (c2, 8, 8), ("z",)), Site("decoder_conv_0", (c1, 16, 16), ("decoder_linear",)),
-            Site("decoder_conv_1", (c0, 32, 32), ("decoder_conv_0",)), Site("decoder_conv_2", self.image_shape, ("decoder_conv_1",)),
-            Site("recon", self.image_shape, ("decoder_conv_2",))])
+            Site("mu", d, ("encoder_conv_2",)),
+            Site("logvar", d, ("encoder_conv_2",)),
+            Site("z", d, ("mu", "logvar")),
+            Site("decoder_linear", (c2, 8, 8), ("z",)),
+            Site("decoder_conv_0", (c1, 16, 16), ("decoder_linear",)),
+            Site("decoder_conv_1", (c0, 32, 32), ("decoder_conv_0",)),
+            Site("decoder_conv_2", self.image_shape, ("decoder_conv_1",)),
+            Site("recon", self.image_shape, ("decoder_conv_2",)),
+        ])
 
     def equation(self, site, parents, eps=None):
         if site == "z":
@@ -88,16 +113,19 @@ class ConvVAE(VAE):
 
 # %% ../nbs/03_models.ipynb #03-030
 def reconstruction_nats(logits, x):
-    "Bernoulli negative log likelihood of images `x` under `logits`, summed over pixels, mean over the batch."
+    """Bernoulli negative log likelihood of images `x` under `logits`, summed over pixels, mean over
+    the batch."""
     return F.binary_cross_entropy_with_logits(logits.float(), x.float(), reduction="sum") / len(x)
 
 # %% ../nbs/03_models.ipynb #03-032
 def reconstruction_floor(x):
-    "The least `reconstruction_nats` any model can reach on `x`: 0 for black and white pixels, the entropy of grey ones."
+    """The least `reconstruction_nats` any model can reach on `x`: 0 for black and white pixels, the
+    entropy of grey ones."""
     return F.binary_cross_entropy(x, x, reduction="sum") / len(x)
 
 # %% ../nbs/03_models.ipynb #03-034
 def kl_per_latent(mu, logvar):
-    "KL divergence of each latent's posterior from N(0, 1) in nats, mean over the batch: `[latents]`."
+    """KL divergence of each latent's posterior from N(0, 1) in nats, mean over the batch:
+    `[latents]`."""
     mu, logvar = mu.float(), logvar.float()
     return 0.5 * (mu**2 + logvar.exp() - logvar - 1).mean(0)

@@ -19,25 +19,43 @@ from .quantized import nearest
 
 # %% ../nbs/04_objectives.ipynb #04-007
 class Objective(nn.Module):
-    "What a model is trained on. A new one measures in `terms` (a dictionary of scalars, nats) and weighs in `loss`."
+    """What a model is trained on. A new one measures in `terms` (a dictionary of scalars, nats) and
+    weighs in `loss`."""
     draws = 1  # independent batches a step needs
 
     def noise(self, n: int, latent_dim: int, generator) -> list:
-        "The random numbers of a step with batches of n: N(0, 1) `[n, latent_dim]` for each batch, then whatever else the terms need."
+        """The random numbers of a step with batches of n: N(0, 1) `[n, latent_dim]` for each batch,
+        then whatever else the terms need."""
         n, latent_dim = count(n, "n", 1, 10**7), count(latent_dim, "latent_dim", 1, 10**6)
-        if not isinstance(generator, torch.Generator): raise InputError(f"expected a torch.Generator, so that nobody else's random numbers change; got {generator!r:.60}")
+        if not isinstance(generator, torch.Generator):
+            raise InputError(
+                "expected a torch.Generator, so that nobody else's random numbers change; got"
+                f" {generator!r:.60}"
+            )
         return [torch.randn(n, latent_dim, generator=generator) for _ in range(self.draws)]
 
-    def terms(self, model, images: list, noise: list) -> dict: return bound(model, images[0], noise[0])[1]
+    def terms(self, model, images: list, noise: list) -> dict:
+        return bound(model, images[0], noise[0])[1]
 
     def loss(self, terms: dict, done: float): raise NotImplementedError
 
     def forward(self, model, images: list, noise: list, done: float = 1.0) -> dict:
         "All terms and their `loss`; `images`: `draws` batches `[n, colors, 64, 64]`."
-        if not isinstance(model, nn.Module): raise InputError(f"expected a model of this package; got a {type(model).__name__}")
-        for name, parts, least in (("batches of images", images, self.draws), ("tensors of noise", noise, 0)):
-            if not isinstance(parts, (list, tuple)) or len(parts) < least or not all(isinstance(part, torch.Tensor) for part in parts):
-                raise InputError(f"expected a list of at least {least} {name}; got {type(parts).__name__} {[type(part).__name__ for part in parts] if isinstance(parts, (list, tuple)) else ''}")
+        if not isinstance(model, nn.Module):
+            raise InputError(f"expected a model of this package; got a {type(model).__name__}")
+        for name, parts, least in (
+            ("batches of images", images, self.draws),
+            ("tensors of noise", noise, 0),
+        ):
+            if (
+                not isinstance(parts, (list, tuple))
+                or len(parts) < least
+                or not all(isinstance(part, torch.Tensor) for part in parts)
+            ):
+                raise InputError(
+                    f"expected a list of at least {least} {name}; got {type(parts).__name__}"
+                    f" {[type(part).__name__ for part in parts] if isinstance(parts, (list, tuple)) else ''}"
+                )
         done, terms = number(done, "done", 0, 1), self.terms(model, images, noise)
         return {"loss": self.loss(terms, done), **terms}
 
@@ -49,7 +67,10 @@ class Objective(nn.Module):
 def bound(model, x, eps):
     "A run of `model` on images `x` with noise `eps`, and the two terms of the variational bound."
     run = model(x, eps)
-    return run, {"recon": reconstruction_nats(run[model.logits], x), "kl": kl_per_latent(run.mu, run.logvar).sum()}
+    return run, {
+        "recon": reconstruction_nats(run[model.logits], x),
+        "kl": kl_per_latent(run.mu, run.logvar).sum(),
+    }
 
 # %% ../nbs/04_objectives.ipynb #04-011
 class BetaVAE(Objective):
@@ -62,16 +83,21 @@ class BetaVAE(Objective):
 
 # %% ../nbs/04_objectives.ipynb #04-014
 class AnnealedVAE(Objective):
-    "recon + weight * |kl - C|; C rises from 0 to `capacity` nats over the first half of the training (Burgess et al. 2018, Eq. 8)."
+    """recon + weight * |kl - C|; C rises from 0 to `capacity` nats over the first half of the
+    training (Burgess et al. 2018, Eq. 8)."""
     def __init__(self, capacity: float = 25.0, weight: float = 1000.0):
         super().__init__()
         self.capacity, self.weight = number(capacity, "capacity", 0), number(weight, "weight", 0)
 
-    def loss(self, terms, done): return terms["recon"] + self.weight * (terms["kl"] - self.capacity * min(1.0, 2 * done)).abs()
+    def loss(self, terms, done):
+        return (
+            terms["recon"] + self.weight * (terms["kl"] - self.capacity * min(1.0, 2 * done)).abs()
+        )
 
 # %% ../nbs/04_objectives.ipynb #04-017
 class Discriminator(nn.Sequential):
-    "Latents `[n, d]` -> two logits `[n, 2]`: (from the joint, from the shuffled). Kim & Mnih (2018), appendix."
+    """Latents `[n, d]` -> two logits `[n, 2]`: (from the joint, from the shuffled). Kim & Mnih
+    (2018), appendix."""
     def __init__(self, latent_dim: int, width: int = 1000, depth: int = 6):
         width = count(width, "width")
         sizes = [count(latent_dim, "latent_dim"), *[width] * count(depth, "depth")]
@@ -82,15 +108,31 @@ class Discriminator(nn.Sequential):
 def _matrices(**parts):
     "`InputError` unless all are tensors of numbers `[n, d]`, not empty, of one width."
     for name, part in parts.items():
-        if not isinstance(part, torch.Tensor) or part.ndim != 2 or not part.numel() or part.is_complex():
-            raise InputError(f"expected a tensor of numbers [n, d] as {name}; got {f'shape {list(part.shape)}' if isinstance(part, torch.Tensor) else f'a {type(part).__name__}'}")
-    if len(widths := {part.shape[1] for part in parts.values()}) > 1: raise InputError(f"expected {' and '.join(parts)} of one width; got {', '.join(map(str, sorted(widths)))}")
+        if (
+            not isinstance(part, torch.Tensor)
+            or part.ndim != 2
+            or not part.numel()
+            or part.is_complex()
+        ):
+            raise InputError(
+                f"expected a tensor of numbers [n, d] as {name}; got"
+                f" {f'shape {list(part.shape)}' if isinstance(part, torch.Tensor) else f'a {type(part).__name__}'}"
+            )
+    if len(widths := {part.shape[1] for part in parts.values()}) > 1:
+        raise InputError(
+            f"expected {' and '.join(parts)} of one width; got"
+            f" {', '.join(map(str, sorted(widths)))}"
+        )
 
 # %% ../nbs/04_objectives.ipynb #04-019
 def shuffle_latents(z, order):
-    "Each column of `z` `[n, d]` permuted by itself, as the numbers in `order` `[n, d]` sort: draws from the product of the marginals."
+    """Each column of `z` `[n, d]` permuted by itself, as the numbers in `order` `[n, d]` sort:
+    draws from the product of the marginals."""
     _matrices(z=z, order=order)
-    if z.shape != order.shape: raise InputError(f"expected as many numbers in order as in z, {list(z.shape)}; got {list(order.shape)}")
+    if z.shape != order.shape:
+        raise InputError(
+            f"expected as many numbers in order as in z, {list(z.shape)}; got {list(order.shape)}"
+        )
     return z.gather(0, order.argsort(0))
 
 # %% ../nbs/04_objectives.ipynb #04-022
@@ -103,7 +145,11 @@ class FactorVAE(Objective):
         self.gamma, self.lr = number(gamma, "gamma", 0), number(lr, "lr", above=0)
         self.discriminator = Discriminator(latent_dim)
 
-    def noise(self, n, latent_dim, generator): return [*super().noise(n, latent_dim, generator), torch.rand(n, latent_dim, generator=generator)]
+    def noise(self, n, latent_dim, generator):
+        return [
+            *super().noise(n, latent_dim, generator),
+            torch.rand(n, latent_dim, generator=generator),
+        ]
 
     def terms(self, model, images, noise):
         "Those of the bound, `tc` (nats), and the `discriminator`'s own cross-entropy."
@@ -111,36 +157,58 @@ class FactorVAE(Objective):
         odds = self.discriminator(run.z).float()
         terms["tc"] = (odds[:, 0] - odds[:, 1]).mean()
         with torch.no_grad(): other = model(images[1], noise[1], ["z"]).z
-        return terms | {"discriminator": self.discriminator_loss(run.z.detach(), shuffle_latents(other, noise[2]))}
+        return terms | {
+            "discriminator": self.discriminator_loss(
+                run.z.detach(), shuffle_latents(other, noise[2])
+            )
+        }
 
     def loss(self, terms, done): return terms["recon"] + terms["kl"] + self.gamma * terms["tc"]
 
     def discriminator_loss(self, joint, shuffled):
-        "Cross-entropy of telling `joint` latents (class 0) from `shuffled` ones (class 1), in nats."
+        """Cross-entropy of telling `joint` latents (class 0) from `shuffled` ones (class 1), in
+        nats."""
         _matrices(joint=joint, shuffled=shuffled)
-        if joint.shape != shuffled.shape: raise InputError(f"expected as many joint latents as shuffled ones; got {list(joint.shape)} and {list(shuffled.shape)}")
+        if joint.shape != shuffled.shape:
+            raise InputError(
+                f"expected as many joint latents as shuffled ones; got {list(joint.shape)} and"
+                f" {list(shuffled.shape)}"
+            )
         logits = self.discriminator(torch.cat([joint, shuffled])).float()
-        return F.cross_entropy(logits, torch.arange(2, device=logits.device).repeat_interleave(len(joint)))
+        return F.cross_entropy(
+            logits, torch.arange(2, device=logits.device).repeat_interleave(len(joint))
+        )
 
     def players(self, model):
         adversary = {"lr": self.lr, "betas": (0.5, 0.9), "weight_decay": 0.0}
-        return super().players(model) | {"discriminator": (list(self.discriminator.parameters()), adversary)}
+        return super().players(model) | {
+            "discriminator": (list(self.discriminator.parameters()), adversary)
+        }
 
 # %% ../nbs/04_objectives.ipynb #04-032
 def total_correlation(z, mu, logvar):
-    """log q(z) - sum_i log q(z_i) in nats, mean over a batch of codes `z` `[n, d]`; each density is the mixture of the batch's posteriors.
+    """log q(z) - sum_i log q(z_i) in nats, mean over a batch of codes `z` `[n, d]`; each density is
+    the mixture of the batch's posteriors.
 
-    Chen et al. (2018), appendix C, with the batch in place of the dataset. A small batch sees its own code in the mixture and reads high.
-    """
+    Chen et al. (2018), appendix C, with the batch in place of the dataset. A small batch sees its
+    own code in the mixture and reads high."""
     _matrices(z=z, mu=mu, logvar=logvar)
-    if not z.shape == mu.shape == logvar.shape: raise InputError(f"expected z, mu and logvar of one shape; got {list(z.shape)}, {list(mu.shape)} and {list(logvar.shape)}")
+    if not z.shape == mu.shape == logvar.shape:
+        raise InputError(
+            f"expected z, mu and logvar of one shape; got {list(z.shape)}, {list(mu.shape)} and"
+            f" {list(logvar.shape)}"
+        )
     z, mu, logvar = z.float(), mu.float(), logvar.float()
-    each = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mu) ** 2 / logvar.exp())  # [n codes, n posteriors, d]
-    return (each.sum(2).logsumexp(1) - each.logsumexp(1).sum(1)).mean() + (z.shape[1] - 1) * math.log(len(z))
+    # [n codes, n posteriors, d]
+    each = -0.5 * (math.log(2 * math.pi) + logvar + (z[:, None] - mu) ** 2 / logvar.exp())
+    return (each.sum(2).logsumexp(1) - each.logsumexp(1).sum(1)).mean() + (
+        z.shape[1] - 1
+    ) * math.log(len(z))
 
 # %% ../nbs/04_objectives.ipynb #04-036
 class BetaTCVAE(Objective):
-    "recon + kl + (beta - 1) * total correlation (Chen et al. 2018, Eq. 4 with alpha = gamma = 1): only that part of the KL weighs beta."
+    """recon + kl + (beta - 1) * total correlation (Chen et al. 2018, Eq. 4 with alpha = gamma = 1):
+    only that part of the KL weighs beta."""
     def __init__(self, beta: float = 4.0):
         super().__init__()
         self.beta = number(beta, "beta", 0)
@@ -153,17 +221,24 @@ class BetaTCVAE(Objective):
 
 # %% ../nbs/04_objectives.ipynb #04-038
 def moment_gaps(mu, logvar):
-    "Squared entries off the diagonal of the codes' covariance, and squared distances of its diagonal from 1, each summed (Kumar et al. 2018, Eq. 6)."
+    """Squared entries off the diagonal of the codes' covariance, and squared distances of its
+    diagonal from 1, each summed (Kumar et al. 2018, Eq. 6)."""
     _matrices(mu=mu, logvar=logvar)
-    if mu.shape != logvar.shape: raise InputError(f"expected mu and logvar of one shape; got {list(mu.shape)} and {list(logvar.shape)}")
+    if mu.shape != logvar.shape:
+        raise InputError(
+            f"expected mu and logvar of one shape; got {list(mu.shape)} and {list(logvar.shape)}"
+        )
     centered, d = (mu - mu.mean(0)).float(), mu.shape[1]
-    covariance = (centered[:, :, None] * centered[:, None]).mean(0) + torch.eye(d, device=mu.device) * logvar.float().exp().mean(0)
+    covariance = (centered[:, :, None] * centered[:, None]).mean(0) + torch.eye(
+        d, device=mu.device
+    ) * logvar.float().exp().mean(0)
     diagonal = covariance.diagonal()
     return (covariance ** 2).sum() - (diagonal ** 2).sum(), ((diagonal - 1) ** 2).sum()
 
 # %% ../nbs/04_objectives.ipynb #04-040
 class DIPVAE(Objective):
-    "recon + kl + weight * (both `moment_gaps`): DIP-VAE-II of Kumar et al. (2018), with its two weights the same."
+    """recon + kl + weight * (both `moment_gaps`): DIP-VAE-II of Kumar et al. (2018), with its two
+    weights the same."""
     def __init__(self, weight: float = 10.0):
         super().__init__()
         self.weight = number(weight, "weight", 0)
@@ -173,11 +248,15 @@ class DIPVAE(Objective):
         off, on = moment_gaps(run.mu, run.logvar)
         return terms | {"off_diagonal": off, "diagonal": on}
 
-    def loss(self, terms, done): return terms["recon"] + terms["kl"] + self.weight * (terms["off_diagonal"] + terms["diagonal"])
+    def loss(self, terms, done):
+        return (
+            terms["recon"] + terms["kl"] + self.weight * (terms["off_diagonal"] + terms["diagonal"])
+        )
 
 # %% ../nbs/04_objectives.ipynb #04-044
 def mmd(a, b):
-    "Squared maximum mean discrepancy of two sets `[n, d]` under the kernel exp(-|x - y|^2 / 2d); 0 for the same set, at most 2."
+    """Squared maximum mean discrepancy of two sets `[n, d]` under the kernel exp(-|x - y|^2 / 2d);
+    0 for the same set, at most 2."""
     _matrices(a=a, b=b)
     kernel = lambda p, q: ((p[:, None] - q) ** 2).sum(2).div(-2 * p.shape[1]).exp().mean()
     a, b = a.float(), b.float()
@@ -185,26 +264,36 @@ def mmd(a, b):
 
 # %% ../nbs/04_objectives.ipynb #04-046
 class InfoVAE(Objective):
-    "recon + (1 - alpha) * kl + (alpha + weight - 1) * mmd(codes, prior) (Zhao et al. 2019, Eq. 6). `alpha=1` is MMD-VAE."
+    """recon + (1 - alpha) * kl + (alpha + weight - 1) * mmd(codes, prior) (Zhao et al. 2019, Eq.
+    6). `alpha=1` is MMD-VAE."""
     def __init__(self, weight: float = 1000.0, alpha: float = 0.0):
         super().__init__()
         self.weight, self.alpha = number(weight, "weight", 0), number(alpha, "alpha")
 
-    def noise(self, n, latent_dim, generator): return [*super().noise(n, latent_dim, generator), torch.randn(n, latent_dim, generator=generator)]
+    def noise(self, n, latent_dim, generator):
+        return [
+            *super().noise(n, latent_dim, generator),
+            torch.randn(n, latent_dim, generator=generator),
+        ]
 
     def terms(self, model, images, noise):
         run, terms = bound(model, images[0], noise[0])
         return terms | {"mmd": mmd(run.z, noise[1])}
 
-    def loss(self, terms, done): return terms["recon"] + (1 - self.alpha) * terms["kl"] + (self.alpha + self.weight - 1) * terms["mmd"]
+    def loss(self, terms, done):
+        return (
+            terms["recon"]
+            + (1 - self.alpha) * terms["kl"]
+            + (self.alpha + self.weight - 1) * terms["mmd"]
+        )
 
 # %% ../nbs/04_objectives.ipynb #04-049
 class VQVAE(Objective):
-    """recon + codebook + beta * commitment (van den Oord et al. 2017, Eq. 3), for a `ConvVQVAE`. Squares are summed over a map, mean over the batch.
+    """recon + codebook + beta * commitment (van den Oord et al. 2017, Eq. 3), for a `ConvVQVAE`.
+    Squares are summed over a map, mean over the batch.
 
-    The codebook is trained by itself, at the rate `lr`, on `entries`: codebook, and the squared distance of each entry that the batch does
-    not use from the batch's nearest vector.
-    """
+    The codebook is trained by itself, at the rate `lr`, on `entries`: codebook, and the squared
+    distance of each entry that the batch does not use from the batch's nearest vector."""
     def __init__(self, beta: float = 0.25, lr: float = 0.1):
         super().__init__()
         self.beta, self.lr = number(beta, "beta", 0), number(lr, "lr", above=0)
@@ -214,21 +303,44 @@ class VQVAE(Objective):
     def terms(self, model, images, noise):
         run, book = model(images[0]), model.codebook.weight
         gap = lambda a, b: F.mse_loss(a, b, reduction="sum") / len(images[0])
-        terms = {"recon": reconstruction_nats(run[model.logits], images[0]), "codebook": gap(run.z, run["latents"].detach()), "commitment": gap(run["latents"], run.z.detach())}
-        return terms | {"entries": terms["codebook"] + idle_gaps(book, run["latents"].detach(), run["codes"])}
+        terms = {
+            "recon": reconstruction_nats(run[model.logits], images[0]),
+            "codebook": gap(run.z, run["latents"].detach()),
+            "commitment": gap(run["latents"], run.z.detach()),
+        }
+        return terms | {
+            "entries": terms["codebook"] + idle_gaps(book, run["latents"].detach(), run["codes"])
+        }
 
-    def loss(self, terms, done): return terms["recon"] + terms["codebook"] + self.beta * terms["commitment"]
+    def loss(self, terms, done):
+        return terms["recon"] + terms["codebook"] + self.beta * terms["commitment"]
 
     def players(self, model):
         book = model.codebook.weight
-        return {"loss": ([p for p in model.parameters() if p is not book], {}), "entries": ([book], {"lr": self.lr, "weight_decay": 0.0})}
+        return {
+            "loss": ([p for p in model.parameters() if p is not book], {}),
+            "entries": ([book], {"lr": self.lr, "weight_decay": 0.0}),
+        }
 
 # %% ../nbs/04_objectives.ipynb #04-051
 def idle_gaps(codebook, latents, codes):
-    "Sum of squared distances of the entries of `codebook` `[k, c]` that are not in `codes` from the nearest vector of `latents` `[n, c, ...]`."
+    """Sum of squared distances of the entries of `codebook` `[k, c]` that are not in `codes` from
+    the nearest vector of `latents` `[n, c, ...]`."""
     _matrices(codebook=codebook)
-    if not isinstance(latents, torch.Tensor) or latents.ndim < 2 or latents.shape[1] != codebook.shape[1] or not latents.numel(): raise InputError(f"expected latents [n, {codebook.shape[1]}, ...]; got {list(getattr(latents, 'shape', []))}")
-    if not isinstance(codes, torch.Tensor) or codes.is_floating_point() or codes.is_complex(): raise InputError(f"expected whole numbers as codes; got {getattr(codes, 'dtype', type(codes).__name__)}")
+    if (
+        not isinstance(latents, torch.Tensor)
+        or latents.ndim < 2
+        or latents.shape[1] != codebook.shape[1]
+        or not latents.numel()
+    ):
+        raise InputError(
+            f"expected latents [n, {codebook.shape[1]}, ...]; got"
+            f" {list(getattr(latents, 'shape', []))}"
+        )
+    if not isinstance(codes, torch.Tensor) or codes.is_floating_point() or codes.is_complex():
+        raise InputError(
+            f"expected whole numbers as codes; got {getattr(codes, 'dtype', type(codes).__name__)}"
+        )
     vectors = latents.movedim(1, -1).flatten(0, -2).to(codebook.dtype)
     idle = (codes.flatten() != torch.arange(len(codebook), device=codes.device)[:, None]).all(1)
     return ((codebook - vectors[nearest(codebook.detach(), vectors)]).pow(2).sum(1) * idle).sum()

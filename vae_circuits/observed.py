@@ -80,9 +80,8 @@ class Observed(Drawable):
     """A world of pictures with a table of factors, where nothing can be set.
 
     pictures: an `Album`. factors: of the columns of `table`, a row a picture. groups: labels of
-    what belongs together, such as films, or None. caliper, least: of `match`. name: for readers. Made by
-    `from_table`.
-    """
+    what belongs together, such as films, or None. caliper, least: of `match`. name: for readers.
+    Made by `from_table`."""
     drawn, dependent = False, True
 
     def __init__(self, pictures, table: pd.DataFrame, factors, groups=None,

@@ -32,7 +32,8 @@ from .interventions import latent_names, own_range
 KINDS = ("float32", "int32", "int8", "uint8")  # the kinds of numbers that a page can read
 
 class Freight:
-    "Arrays on their way into a page: one block of bytes, and of each array its kind, place and length."
+    """Arrays on their way into a page: one block of bytes, and of each array its kind, place and
+    length."""
     def __init__(self): self.bytes, self.arrays = bytearray(), []
 
     def add(self, array) -> int:
@@ -45,7 +46,8 @@ class Freight:
                 raise InputError("a page cannot carry numbers that are NaN, infinite or beyond "
                                  "float32")
         one_of(array.dtype.name, KINDS, "kind of array")
-        self.bytes += bytes(-len(self.bytes) % 4)  # a browser reads floats from multiples of four only
+        # a browser reads floats from multiples of four only
+        self.bytes += bytes(-len(self.bytes) % 4)
         self.arrays.append({"kind": array.dtype.name, "at": len(self.bytes), "length": array.size})
         self.bytes += array.tobytes()
         return len(self.arrays) - 1
@@ -59,7 +61,8 @@ class Freight:
 
 # %% ../nbs/20b_pages.ipynb #20b-008
 def quantized(matrix) -> tuple:
-    "Whole numbers int8 `[rows, columns]` and the scale of each row, float32 `[rows]`, whose product is nearly `matrix`."
+    """Whole numbers int8 `[rows, columns]` and the scale of each row, float32 `[rows]`, whose
+    product is nearly `matrix`."""
     matrix = table(matrix, "weights", 2).astype(np.float32)
     scale = np.abs(matrix).max(1) / 127
     return np.round(matrix / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8), scale
@@ -96,7 +99,9 @@ MOVES = ("permute", "transpose", "t", "slice", "select", "narrow", "chunk", "spl
 # %% ../nbs/20b_pages.ipynb #20b-014
 def _arguments(node) -> dict:
     "The arguments of an operation by name, defaults included."
-    return {a.name: a.default_value for a in node.target._schema.arguments if a.has_default_value()} | arguments(node)
+    return {
+        a.name: a.default_value for a in node.target._schema.arguments if a.has_default_value()
+    } | arguments(node)
 
 def _operation(node) -> str:
     schema = getattr(_maker(node).target, "_schema", None)
@@ -251,9 +256,18 @@ def _convolution(work, node, a):
         # an odd one more is on the far side
         padding = [t * (k - 1) // 2 for t, k in zip(apart, kernel)]
     if padding == "valid": padding = [0]
-    work.put(node, "spread" if spread else "conv", [work.source(a["input"])],
-             **work.matrix(rows, a["bias"]), kernel=kernel, stride=both(a["stride"]),
-             padding=both(padding), dilation=apart, size=work.image(a["input"]), out=work.image(node))
+    work.put(
+        node,
+        "spread" if spread else "conv",
+        [work.source(a["input"])],
+        **work.matrix(rows, a["bias"]),
+        kernel=kernel,
+        stride=both(a["stride"]),
+        padding=both(padding),
+        dilation=apart,
+        size=work.image(a["input"]),
+        out=work.image(node)
+    )
 
 # %% ../nbs/20b_pages.ipynb #20b-021
 def _batch_norm(work, node, a):
@@ -621,26 +635,36 @@ button{font:inherit;min-width:24px;min-height:24px;border:1px solid GrayText;bor
 # %% ../nbs/20b_pages.ipynb #20b-046
 @dataclass(frozen=True)
 class Page:
-    "A whole HTML page as `text`. A notebook shows it in a frame `height` pixels high; `save` writes it as a file of its own."
+    """A whole HTML page as `text`. A notebook shows it in a frame `height` pixels high; `save`
+    writes it as a file of its own."""
     title: str
     text: str
     height: int
 
     def _repr_html_(self) -> str:
-        return f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" style="width:100%;height:{self.height}px;border:0" loading="lazy"></iframe>'
+        return (
+            f'<iframe title="{html.escape(self.title)}" srcdoc="{html.escape(self.text)}"'
+            f' sandbox="allow-scripts" style="width:100%;height:{self.height}px;border:0"'
+            ' loading="lazy"></iframe>'
+        )
 
-    def __repr__(self): return f"<{self.title}: {len(self.text) / 1000:.0f} KB>"
+    def __repr__(self):
+        return f"<{self.title}: {len(self.text) / 1000:.0f} KB>"
 
     def save(self, path):
         "Write the page; `InputError` if the file exists, or cannot be written."
-        try: there = os.path.lexists(path := Path(path))
+        try:
+            there = os.path.lexists(path := Path(path))
         except (TypeError, ValueError):
             raise InputError(f"expected a path; got a {type(path).__name__}") from None
         if there:
             raise InputError(f"{str(path):.200} exists; a page is never written over another file")
-        try: write_atomic(path, self.text)
+        try:
+            write_atomic(path, self.text)
         except (OSError, ValueError) as e:
-            raise InputError(f"cannot write {str(path):.200}: {getattr(e, 'strerror', e)}") from None
+            raise InputError(
+                f"cannot write {str(path):.200}: {getattr(e, 'strerror', e)}"
+            ) from None
 
 # %% ../nbs/20b_pages.ipynb #20b-048
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
@@ -650,24 +674,38 @@ def _page(title, plan: dict, freight: Freight, script: str, height: int) -> Page
     facts = json.dumps(plan | {"arrays": freight.arrays, "sum": zlib.adler32(freight.bytes)},
                        separators=(",", ":")).replace("<", r"\u003c")
     code = "".join([SHARED_JS, MATRIX_JS, NETWORK_JS, script])
-    return Page(title, f"""<!doctype html>
+    return Page(
+        title,
+        f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}"><meta name="viewport" content="width=device-width">
 <title>{html.escape(title)}</title><style>{CSS}</style></head><body><main id="app"><h1 class="wide">{html.escape(title)}</h1><noscript>The network runs in your browser, which needs JavaScript for that.</noscript></main>
 <script type="application/json" id="plan">{facts}</script><script type="text/plain" id="numbers">{freight.text()}</script>
-<script>"use strict";{code}</script></body></html>""", height)
+<script>"use strict";{code}</script></body></html>""",
+        height,
+    )
 
 # %% ../nbs/20b_pages.ipynb #20b-050
 IMAGES = 400
 
 def grid(data: Drawable, most: int = IMAGES) -> tuple:
-    "The factors' values [(factor, values)] and the images `[n, *image]` of all their combinations, at most `most`: the coarsest factor is refined first."
+    """The factors' values [(factor, values)] and the images `[n, *image]` of all their
+    combinations, at most `most`: the coarsest factor is refined first."""
     if not isinstance(data, Drawable):
         raise InputError(f"expected a dataset with factors; got a {type(data).__name__}")
     count(most, "the number of images")
     fixed = {f.name: len(f.values) for f in data.factors if f.kind == "categorical"}
     sizes = {f.name: fixed.get(f.name, 1) for f in data.factors}
-    limits = {f.name: fixed.get(f.name, 9 if f.kind == "continuous" else len(f.values)) for f in data.factors}
-    while open_ := [n for n in sizes if sizes[n] < limits[n] and np.prod(list(sizes.values())) // sizes[n] * (sizes[n] + 1) <= most]: sizes[min(open_, key=sizes.get)] += 1
+    limits = {
+        f.name: fixed.get(f.name, 9 if f.kind == "continuous" else len(f.values))
+        for f in data.factors
+    }
+    while open_ := [
+        n
+        for n in sizes
+        if sizes[n] < limits[n]
+        and np.prod(list(sizes.values())) // sizes[n] * (sizes[n] + 1) <= most
+    ]:
+        sizes[min(open_, key=sizes.get)] += 1
     values = [(f, _values(f, sizes[f.name])) for f in data.factors]
     rows = pd.DataFrame(list(product(*(v for _, v in values))), columns=data.factor_names)
     return values, data.draw(rows)
@@ -675,7 +713,14 @@ def grid(data: Drawable, most: int = IMAGES) -> tuple:
 # %% ../nbs/20b_pages.ipynb #20b-052
 def _values(factor, k):
     if factor.kind == "continuous": return factor.grid(k) if k > 1 else [sum(factor.values) / 2]
-    return [factor.values[i] for i in np.unique(np.linspace(0, len(factor.values) - (2 if factor.kind == "circular" else 1), k).round().astype(int))]
+    return [
+        factor.values[i]
+        for i in np.unique(
+            np.linspace(0, len(factor.values) - (2 if factor.kind == "circular" else 1), k)
+            .round()
+            .astype(int)
+        )
+    ]
 
 # %% ../nbs/20b_pages.ipynb #20b-053
 def shown(vae, images) -> tuple:
@@ -883,8 +928,9 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     work, means = Listing(vae, "z", freight), _means(vae, batch)
     plan |= {"steps": work.entries, "latents": names, "means": freight.add(means), "start": row}
     z = torch.from_numpy(means[[row, -1]])
-    plan |= {"reach": _reach(means), "own": own_range(means, 2).tolist()} | _tested(vae, work, plan, [z[:1], z[1:] + 1],
-                                               [row, len(means) - 1])
+    plan |= {"reach": _reach(means), "own": own_range(means, 2).tolist()} | _tested(
+        vae, work, plan, [z[:1], z[1:] + 1], [row, len(means) - 1]
+    )
     return _page("Latents of a VAE, to be moved", plan, freight, LATENTS_JS, height)
 
 def _reach(means) -> list:
@@ -957,7 +1003,11 @@ MOST_UNITS = 256  # buttons in one row that anybody can still use
 def _sites(vae, work: Listing, most=MOST_UNITS) -> list:
     "The sites of a page: name, number of units, and plane."
     known = {s["to"] for s in work.entries}
-    found = [s for n, s in vae.sites.items() if n in known and n != "recon" and s.axis == 0 and 1 < s.units <= (most or s.units)]
+    found = [
+        s
+        for n, s in vae.sites.items()
+        if n in known and n != "recon" and s.axis == 0 and 1 < s.units <= (most or s.units)
+    ]
     return [{"name": s.name, "units": s.units, "plane": list(s.plane)} for s in found]
 
 # %% ../nbs/20b_pages.ipynb #20b-070

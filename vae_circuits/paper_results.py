@@ -26,8 +26,28 @@ from tqdm.auto import tqdm
 
 from .archives import world
 from .causal_graph import PALETTE, causal_graph, draw_graph, write_graph
-from .circuits import Circuit, areas, factor_trial, faithfulness_curve, find_circuit, motifs, redundant_pairs, score_circuit
-from .core import InputError, contents, count, environment, fits, listed, number, one_of, place, whole_folder
+from vae_circuits.circuits import (
+    Circuit,
+    areas,
+    factor_trial,
+    faithfulness_curve,
+    find_circuit,
+    motifs,
+    redundant_pairs,
+    score_circuit,
+)
+from vae_circuits.core import (
+    InputError,
+    contents,
+    count,
+    environment,
+    fits,
+    listed,
+    number,
+    one_of,
+    place,
+    whole_folder,
+)
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import (cluster_coherence, latent_effects, levels, modularity,
@@ -38,12 +58,23 @@ from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import SUITES, mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from .training import PAPER_DATASETS, PAPER_MODELS, TrainConfig, card_config, evaluate, finished, load_checkpoint, load_pretrained, trained
+from vae_circuits.training import (
+    PAPER_DATASETS,
+    PAPER_MODELS,
+    TrainConfig,
+    card_config,
+    evaluate,
+    finished,
+    load_checkpoint,
+    load_pretrained,
+    trained,
+)
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)
 class Settings:
-    "How a model is analyzed. Counts are images or pairs of images; more of them give steadier means."
+    """How a model is analyzed. Counts are images or pairs of images; more of them give steadier
+    means."""
     images: int = 256  # for responses and latent interventions
     pairs: int = 64  # for mediation
     circuit_pairs: int = 16  # to find a circuit in, and half as many fresh ones to score it on
@@ -56,9 +87,11 @@ class Settings:
     resamples: int = 1000  # behind every interval; a tenth of them where clusters are formed
     seed: int = 0
     suite: str = "fast"  # of scores, where many models are compared
-    every_circuit: bool = True  # of a single model: the circuits of every factor and the causal graph, beside those of `factor`
+    # of a single model: the circuits of every factor and the causal graph, beside those of `factor`
+    every_circuit: bool = True
     where: str = "inside"  # factors are changed inside what the world shows, or "anywhere"
-    controls: bool = False  # the same numbers of an untrained model and of shuffled factors, and random circuits
+    # the same numbers of an untrained model and of shuffled factors, and random circuits
+    controls: bool = False
 
     def __post_init__(self):
         for name in ("images", "pairs", "circuit_pairs", "points", "top", "clusters", "resamples"):
@@ -76,20 +109,31 @@ class Settings:
 # %% ../nbs/21_paper_results.ipynb #21-008
 @dataclass(frozen=True)
 class Preset:
-    "`settings` of the analysis; `training` of the models, or None for those that ship; `keep` their run folders to resume."
+    """`settings` of the analysis; `training` of the models, or None for those that ship; `keep`
+    their run folders to resume."""
     settings: Settings
     training: dict = None
     keep: bool = False
 
 # %% ../nbs/21_paper_results.ipynb #21-010
 PRESETS = {
-    "smoke": Preset(Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50), dict(epochs=1, epoch_images=64 * 6, precision="bfloat16", evaluation_images=512)),
+    "smoke": Preset(
+        Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50),
+        dict(epochs=1, epoch_images=64 * 6, precision="bfloat16", evaluation_images=512),
+    ),
     "quick": Preset(Settings()),
     "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
 }
 
 # %% ../nbs/21_paper_results.ipynb #21-012
-SITES = ("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", "mu", "decoder_conv_0", "decoder_conv_1")
+SITES = (
+    "encoder_conv_0",
+    "encoder_conv_1",
+    "encoder_conv_2",
+    "mu",
+    "decoder_conv_0",
+    "decoder_conv_1",
+)
 ENCODER = SITES[:3]
 
 # %% ../nbs/21_paper_results.ipynb #21-014
@@ -97,30 +141,50 @@ ENCODER = SITES[:3]
 class Analysis:
     """The numbers of one model.
 
-    numbers: a row a place (a latent, a site, or 'all') and number: value, low, high, n. The intervals are of 95%, by bootstrap over images
-    or pairs, for the mutual information gap by jackknife; counts have none.
-    """
+    numbers: a row a place (a latent, a site, or 'all') and number: value, low, high, n. The
+    intervals are of 95%, by bootstrap over images or pairs, for the mutual information gap by
+    jackknife; counts have none."""
     card: dict
     numbers: pd.DataFrame
     responses: object  # Effects [factor, unit]
-    latent_responses: pd.DataFrame  # factors x latents, in standard deviations of the latent; 0 for inactive latents
+    # factors x latents, in standard deviations of the latent; 0 for inactive latents
+    latent_responses: pd.DataFrame
     shares: Estimate  # [unit, readout], proportion mediated of every channel for every latent
-    by_value: pd.DataFrame  # `top_share` for the pairs that change the factor to one value: a row a site and value
-    ranking: pd.DataFrame  # the channels that mediate the most, a row a channel: see `Mediation.ranking`
+    # `top_share` for the pairs that change the factor to one value: a row a site and value
+    by_value: pd.DataFrame
+    # the channels that mediate the most, a row a channel: see `Mediation.ranking`
+    ranking: pd.DataFrame
     circuit: Circuit  # of the same factor, in the encoder
     evaluation: dict
     controls: dict  # name of the control -> its numbers; empty unless asked for
 
     def table(self, places) -> pd.DataFrame:
         "The values at some places: a row a place, a column a number."
-        return self.numbers.value.unstack()[lambda t: t.index.isin(list(places))].reindex(list(places)).dropna(axis=1, how="all")
+        return (
+            self.numbers.value.unstack()[lambda t: t.index.isin(list(places))]
+            .reindex(list(places))
+            .dropna(axis=1, how="all")
+        )
 
     def json(self) -> dict:
         "All numbers as plain lists and dictionaries."
-        frames = {k: getattr(self, k) for k in ("numbers", "by_value", "ranking", "latent_responses")} | {f"control, {k}": t for k, t in self.controls.items()}
-        arrays = {"responses": self.responses.array} | {f"shares{end}": getattr(self.shares, part) for part, end in (("value", ""), ("low", " low"), ("high", " high"))}
-        plain = lambda a: {"dims": list(a.dims), **{d: a[d].values.tolist() for d in a.dims}, "values": a.values.tolist()}
-        return {"evaluation": self.evaluation, "card": self.card} | {k: t.reset_index().to_dict("list") for k, t in frames.items()} | {k: plain(a) for k, a in arrays.items()}
+        frames = {
+            k: getattr(self, k) for k in ("numbers", "by_value", "ranking", "latent_responses")
+        } | {f"control, {k}": t for k, t in self.controls.items()}
+        arrays = {"responses": self.responses.array} | {
+            f"shares{end}": getattr(self.shares, part)
+            for part, end in (("value", ""), ("low", " low"), ("high", " high"))
+        }
+        plain = lambda a: {
+            "dims": list(a.dims),
+            **{d: a[d].values.tolist() for d in a.dims},
+            "values": a.values.tolist(),
+        }
+        return (
+            {"evaluation": self.evaluation, "card": self.card}
+            | {k: t.reset_index().to_dict("list") for k, t in frames.items()}
+            | {k: plain(a) for k, a in arrays.items()}
+        )
 
 # %% ../nbs/21_paper_results.ipynb #21-014b
 def _check(vae, data, settings):
@@ -139,11 +203,14 @@ def _check(vae, data, settings):
     data.factor(settings.factor)
     pixels, images = 4 * np.prod(data.image_shape), max(settings.points, settings.images)
     fits(pixels * images, f"an analysis of {images} images")
-    fits(8 * settings.images * settings.resamples, f"the interval of {settings.resamples} resamples")
+    fits(
+        8 * settings.images * settings.resamples, f"the interval of {settings.resamples} resamples"
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-016
 def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
-    "Run the whole framework on one trained `vae` with images from `data`; `InputError` for a VQ-VAE, which has codes in place of latents."
+    """Run the whole framework on one trained `vae` with images from `data`; `InputError` for a
+    VQ-VAE, which has codes in place of latents."""
     _check(vae, data, settings)
     progress = tqdm(total=5, leave=False, desc="responses to every factor")
     def now(what): progress.update(), progress.set_description(what)
@@ -156,7 +223,8 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     rows, parts = _mediation(vae, data, sample[:settings.pairs], settings)
     now("codes and bound")
     points = data.sample(settings.points, (settings.seed, 1))
-    codes, evaluation = represent(vae, points.images, 64), evaluate(vae, data, n=min(settings.points, 4096))
+    codes = represent(vae, points.images, 64)
+    evaluation = evaluate(vae, data, n=min(settings.points, 4096))
     now("latent interventions")
     strength = latent_effects(vae, vae.encode(sample.images)[0]).rename(image="pair")
     now("intervals")
@@ -169,8 +237,16 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
                *(_site_numbers(s, single.at(s).array, moves.at(s).array, settings) for s in SITES),
                rows, *_inside(single), *_elsewhere(vae, data, sample, moves, settings)]
     now("controls")
-    found = Analysis(card=vae.card, evaluation=evaluation, responses=single.mean("pair"), numbers=pd.concat(numbers), controls=control_numbers(vae, data, parts["ranking"], settings),
-                     circuit=_circuit(vae, data, settings.factor, "encoder", settings), latent_responses=_in_deviations(vae, single.mean("pair"), codes, evaluation), **parts)
+    found = Analysis(
+        card=vae.card,
+        evaluation=evaluation,
+        responses=single.mean("pair"),
+        numbers=pd.concat(numbers),
+        controls=control_numbers(vae, data, parts["ranking"], settings),
+        circuit=_circuit(vae, data, settings.factor, "encoder", settings),
+        latent_responses=_in_deviations(vae, single.mean("pair"), codes, evaluation),
+        **parts
+    )
     progress.close()
     return found
 
@@ -202,8 +278,13 @@ def _circuit(vae, data, factor, part, settings) -> Circuit:
 
 # %% ../nbs/21_paper_results.ipynb #21-020
 def _in_deviations(vae, everything, codes, evaluation) -> pd.DataFrame:
-    "Responses of mu in standard deviations of its codes; 0 for inactive latents, of which nothing over almost nothing is not an effect."
-    moved = pd.DataFrame(everything.at("mu").values / codes.std(0, ddof=1), index=everything.array.factor.values, columns=latent_names(vae))
+    """Responses of mu in standard deviations of its codes; 0 for inactive latents, of which nothing
+    over almost nothing is not an effect."""
+    moved = pd.DataFrame(
+        everything.at("mu").values / codes.std(0, ddof=1),
+        index=everything.array.factor.values,
+        columns=latent_names(vae),
+    )
     return moved.mul([i in evaluation["active"] for i in range(moved.shape[1])]).fillna(0.0)
 
 # %% ../nbs/21_paper_results.ipynb #21-022
@@ -222,34 +303,65 @@ def _mediation(vae, data, sample, settings):
 
 # %% ../nbs/21_paper_results.ipynb #21-024
 def control_numbers(vae, data, ranking: pd.DataFrame, settings) -> dict:
-    "Name of the control -> numbers as in `Analysis`; 'top channels' and 'random channels' have the circuit's share alone. Empty unless `settings.controls`."
+    """Name of the control -> numbers as in `Analysis`; 'top channels' and 'random channels' have
+    the circuit's share alone. Empty unless `settings.controls`."""
     if not settings.controls: return {}
     plain = replace(settings, controls=False)
     fresh = data.sample(settings.pairs, (settings.seed, 2))
     pairs = pairs_of(data, settings.factor, fresh, settings.seed, settings.where).images
     best = {}
-    for site in ENCODER: best[site] = np.isin([f"{site}[{i}]" for i in range(vae.sites[site].units)], ranking.index[ranking.index.str.startswith(f"{site}[")][:settings.top])[None]
-    return {"untrained": analyze(untrained(vae, settings.seed), data, plain).numbers, "shuffled factors": analyze(vae, shuffled(data, settings.seed), plain).numbers,
-            "top channels": _joint_share(vae, *pairs, best, settings),
-            "random channels": _joint_share(vae, *pairs, {s: random_circuit(m, settings.seed) for s, m in best.items()}, settings)}
+    for site in ENCODER:
+        best[site] = np.isin(
+            [f"{site}[{i}]" for i in range(vae.sites[site].units)],
+            ranking.index[ranking.index.str.startswith(f"{site}[")][: settings.top],
+        )[None]
+    return {
+        "untrained": analyze(untrained(vae, settings.seed), data, plain).numbers,
+        "shuffled factors": analyze(vae, shuffled(data, settings.seed), plain).numbers,
+        "top channels": _joint_share(vae, *pairs, best, settings),
+        "random channels": _joint_share(
+            vae, *pairs, {s: random_circuit(m, settings.seed) for s, m in best.items()}, settings
+        ),
+    }
 
 # %% ../nbs/21_paper_results.ipynb #21-026
 def _joint_share(vae, clean, changed, members, settings) -> pd.DataFrame:
-    "`circuit_share` of each site: the proportion mediated by all its members together; members: site -> mask `[1, units]`."
+    """`circuit_share` of each site: the proportion mediated by all its members together; members:
+    site -> mask `[1, units]`."""
     groups = {f"{s}[{','.join(map(str, np.flatnonzero(m)))}]": s for s, m in members.items()}
-    e = mediate(vae, clean, changed, unit=list(groups)).estimate(resamples=settings.resamples, seed=settings.seed)
-    return pd.concat([_row(s, "circuit_share", Estimate(*(p.isel(unit=i, drop=True) for p in (e.value, e.low, e.high)), e.n)) for i, s in enumerate(groups.values())])
+    e = mediate(vae, clean, changed, unit=list(groups)).estimate(
+        resamples=settings.resamples, seed=settings.seed
+    )
+    return pd.concat([
+        _row(
+            s,
+            "circuit_share",
+            Estimate(*(p.isel(unit=i, drop=True) for p in (e.value, e.low, e.high)), e.n),
+        )
+        for i, s in enumerate(groups.values())
+    ])
 
 # %% ../nbs/21_paper_results.ipynb #21-028
 def _row(place, number, found) -> pd.DataFrame:
     "One row of `Analysis.numbers`, from an `Estimate` or a number without an interval."
-    row = found.to_frame() if isinstance(found, Estimate) else pd.DataFrame([{"value": float(found), "low": np.nan, "high": np.nan, "n": np.nan}])
-    return row[["value", "low", "high", "n"]].set_index(pd.MultiIndex.from_tuples([(place, number)], names=["place", "number"]))
+    row = (
+        found.to_frame()
+        if isinstance(found, Estimate)
+        else pd.DataFrame([{"value": float(found), "low": np.nan, "high": np.nan, "n": np.nan}])
+    )
+    return row[["value", "low", "high", "n"]].set_index(
+        pd.MultiIndex.from_tuples([(place, number)], names=["place", "number"])
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-030
 def _of_responses(function, R):
     "`function` of responses [factor, unit], a number, for an array with axes in front."
-    return xr.apply_ufunc(function, R.transpose(..., "factor", "unit"), input_core_dims=[["factor", "unit"]], vectorize=True)
+    return xr.apply_ufunc(
+        function,
+        R.transpose(..., "factor", "unit"),
+        input_core_dims=[["factor", "unit"]],
+        vectorize=True,
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-032
 def _model_numbers(strength, single, moves, settings) -> pd.DataFrame:
@@ -278,8 +390,25 @@ def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
     means = bootstrap(lambda mean: mean, strength, resamples=settings.resamples, seed=settings.seed)
     rows = []
     for i, z in enumerate(strength.latent.values):
-        rows += [_row(z, m, Estimate(*(p.sel(latent=z, measure=m, drop=True) for p in (means.value, means.low, means.high)), means.n)) for m in strength.measure.values]
-        facts = {"undefined": strength.undefined.values[i], "kl": evaluation["kl_per_latent"][i], "active": i in evaluation["active"]}
+        rows += [
+            _row(
+                z,
+                m,
+                Estimate(
+                    *(
+                        p.sel(latent=z, measure=m, drop=True)
+                        for p in (means.value, means.low, means.high)
+                    ),
+                    means.n
+                ),
+            )
+            for m in strength.measure.values
+        ]
+        facts = {
+            "undefined": strength.undefined.values[i],
+            "kl": evaluation["kl_per_latent"][i],
+            "active": i in evaluation["active"],
+        }
         rows += [_row(z, name, v) for name, v in facts.items()]
     return pd.concat(rows)
 
@@ -314,15 +443,43 @@ def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
 
 # %% ../nbs/21_paper_results.ipynb #21-043
 PAPER = {  # standard VAE, beta-VAE, FactorVAE
-    "table1": {"Disentanglement score": (0.0636, 0.0512, 0.0844), "Avg. effect strength": (3.99, 3.43, 4.59),
-               "Avg. specificity": (0.294, 0.279, 0.271), "Mu-layer modularity": (0.051, 0.438, 0.274)},
-    "table2": dict(enumerate([(4.272, 3.849, 5.123), (3.909, 3.829, 3.880), (4.377, 3.277, 3.975), (2.260, 2.953, 4.418), (3.912, 3.295, 4.446),
-                              (4.491, 3.612, 5.112), (4.189, 3.275, 5.340), (4.357, 4.212, 5.213), (4.979, 4.133, 5.389), (3.857, 2.126, 4.014)])),
-    "table3": {"Early layer mean PS": (1.0, 1.0, 1.0), "Latent space mean PS": (0.837, 0.612, 0.493),
-               "% monosemantic units": (27.4, 43.6, 58.7), "Cluster coherence": (0.426, 0.587, 0.742)},
-    "table4": {"encoder_conv_0": (1.0, 1.0, 1.0), "encoder_conv_1": (1.0, 1.0, 1.0), "mu": (0.051, 0.438, 0.274),
-               "decoder_conv_0": (0.471, 0.239, 0.310)},
-    "table5": {"encoder_conv_0": (0.423, 0.357, 0.512), "encoder_conv_1": (0.567, 0.501, 0.487), "encoder_conv_2": (0.328, 0.613, 0.341)},
+    "table1": {
+        "Disentanglement score": (0.0636, 0.0512, 0.0844),
+        "Avg. effect strength": (3.99, 3.43, 4.59),
+        "Avg. specificity": (0.294, 0.279, 0.271),
+        "Mu-layer modularity": (0.051, 0.438, 0.274),
+    },
+    "table2": dict(
+        enumerate([
+            (4.272, 3.849, 5.123),
+            (3.909, 3.829, 3.880),
+            (4.377, 3.277, 3.975),
+            (2.260, 2.953, 4.418),
+            (3.912, 3.295, 4.446),
+            (4.491, 3.612, 5.112),
+            (4.189, 3.275, 5.340),
+            (4.357, 4.212, 5.213),
+            (4.979, 4.133, 5.389),
+            (3.857, 2.126, 4.014),
+        ])
+    ),
+    "table3": {
+        "Early layer mean PS": (1.0, 1.0, 1.0),
+        "Latent space mean PS": (0.837, 0.612, 0.493),
+        "% monosemantic units": (27.4, 43.6, 58.7),
+        "Cluster coherence": (0.426, 0.587, 0.742),
+    },
+    "table4": {
+        "encoder_conv_0": (1.0, 1.0, 1.0),
+        "encoder_conv_1": (1.0, 1.0, 1.0),
+        "mu": (0.051, 0.438, 0.274),
+        "decoder_conv_0": (0.471, 0.239, 0.310),
+    },
+    "table5": {
+        "encoder_conv_0": (0.423, 0.357, 0.512),
+        "encoder_conv_1": (0.567, 0.501, 0.487),
+        "encoder_conv_2": (0.328, 0.613, 0.341),
+    },
 }
 
 # %% ../nbs/21_paper_results.ipynb #21-047
@@ -338,7 +495,9 @@ def _table(rows: dict, study: dict, paper: dict, notes: dict) -> pd.DataFrame:
     models = {f"{d} {m}": a for (d, m), a in study.items()}
     table = pd.DataFrame({name: column(a, "value") for name, a in models.items()}, index=list(rows))
     for i, model in enumerate(PAPER_MODELS):
-        table[f"paper {model}"] = pd.Series({r: paper[r][i] if r in paper else np.nan for r in rows})
+        table[f"paper {model}"] = pd.Series(
+            {r: paper[r][i] if r in paper else np.nan for r in rows}
+        )
     ends = pd.DataFrame({f"{name} {end}": column(a, end) for name, a in models.items()
                          for end in ("low", "high")}, index=list(rows))
     said = {r: notes.get(r, notes.get("", "")) for r in rows}
@@ -368,8 +527,11 @@ def tables(study: dict, settings: Settings) -> dict:
 def more_tables(study: dict, settings: Settings) -> dict:
     """What the paper does not have: `by_value`, `channels`, `routes`, `support` in worlds with
     causes, and `controls` where asked for."""
-    found = {"by_value": by_value(study, settings.factor), "channels": channels(study, settings.top),
-             "routes": routes(study)}
+    found = {
+        "by_value": by_value(study, settings.factor),
+        "channels": channels(study, settings.top),
+        "routes": routes(study),
+    }
     if len(table := support(study)): found["support"] = table
     return found | ({"controls": control_table(study)} if settings.controls else {})
 
@@ -386,49 +548,79 @@ def support(study: dict) -> pd.DataFrame:
 
 # %% ../nbs/21_paper_results.ipynb #21-053
 def _table1(study):
-    rows = {"Disentanglement score": ("all", "mig"), "Avg. effect strength": ("all", "effect_strength"), "Avg. specificity": ("all", "specificity"),
-            "Mu-layer modularity": ("mu", "modularity"),
-            "Mu-layer modularity, random responses": ("mu", "modularity random"),
-            "Modularity x effect strength": ("all", "modularity x strength")}
+    rows = {
+        "Disentanglement score": ("all", "mig"),
+        "Avg. effect strength": ("all", "effect_strength"),
+        "Avg. specificity": ("all", "specificity"),
+        "Mu-layer modularity": ("mu", "modularity"),
+        "Mu-layer modularity, random responses": ("mu", "modularity random"),
+        "Modularity x effect strength": ("all", "modularity x strength"),
+    }
     values = zip(PAPER["table1"]["Mu-layer modularity"], PAPER["table1"]["Avg. effect strength"])
     paper = PAPER["table1"] | {"Modularity x effect strength": tuple(m * s for m, s in values)}
-    notes = {"Disentanglement score": (
-                 "not comparable: the paper does not define its score; here the mutual information "
-                 "gap, which dependent factors (Synthetic), a circular one (dSprites orientation) "
-                 "and more values than there are bins, 20, keep below 1"),
-             "Avg. effect strength": "comparable if the paper too sets 11 values in [-3, 3] and reads probabilities",
-             "Avg. specificity": "comparable if the paper's entropy is in nats",
-             "Mu-layer modularity": (
-                 "comparable if the paper correlates signed changes image by image; inactive "
-                 "latents included; its interventions are not listed one by one"),
-             "Mu-layer modularity, random responses": (
-                 "what the row above would be if units had nothing to do with factors"),
-             "Modularity x effect strength": "the paper's product of its own two rows"}
+    notes = {
+        "Disentanglement score": (
+            "not comparable: the paper does not define its score; here the mutual information "
+            "gap, which dependent factors (Synthetic), a circular one (dSprites orientation) "
+            "and more values than there are bins, 20, keep below 1"
+        ),
+        "Avg. effect strength": (
+            "comparable if the paper too sets 11 values in [-3, 3] and reads probabilities"
+        ),
+        "Avg. specificity": "comparable if the paper's entropy is in nats",
+        "Mu-layer modularity": (
+            "comparable if the paper correlates signed changes image by image; inactive "
+            "latents included; its interventions are not listed one by one"
+        ),
+        "Mu-layer modularity, random responses": (
+            "what the row above would be if units had nothing to do with factors"
+        ),
+        "Modularity x effect strength": "the paper's product of its own two rows",
+    }
     return _table(rows, study, paper, notes)
 
 # %% ../nbs/21_paper_results.ipynb #21-055
 def _table2(study):
-    "Effect strength of each latent. The numbering of latents in separately trained networks carries no meaning."
+    """Effect strength of each latent. The numbering of latents in separately trained networks
+    carries no meaning."""
     rows = {i: (f"z{i}", "effect_strength") for i in PAPER["table2"]}
-    return _table(rows, study, PAPER["table2"], {"": "comparable as a set: latents of separate networks do not correspond by number"})
+    return _table(
+        rows,
+        study,
+        PAPER["table2"],
+        {"": "comparable as a set: latents of separate networks do not correspond by number"},
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-057
 def _table3(study, settings):
-    rows = {"Early layer mean PS": ("all", "early polysemanticity"), "Latent space mean PS": ("mu", "polysemanticity"),
-            "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"),
-            "% monosemantic units": ("mu", "monosemantic", 100),
-            "Cluster coherence": ("mu", "coherence"),
-            "Cluster coherence, random responses": ("mu", "coherence random"),
-            "Cluster coherence, separate responses": ("mu", "coherence separate")}
+    rows = {
+        "Early layer mean PS": ("all", "early polysemanticity"),
+        "Latent space mean PS": ("mu", "polysemanticity"),
+        "Latent space mean PS, Eq. 11 as printed": ("mu", "literal"),
+        "% monosemantic units": ("mu", "monosemantic", 100),
+        "Cluster coherence": ("mu", "coherence"),
+        "Cluster coherence, random responses": ("mu", "coherence random"),
+        "Cluster coherence, separate responses": ("mu", "coherence separate"),
+    }
     fits = "comparable in the reading that fits the paper's range, the reciprocal of Eq. 11"
-    notes = {"Early layer mean PS": fits, "Latent space mean PS": fits,
-             "Latent space mean PS, Eq. 11 as printed": "the paper's numbers cannot come from it: it is never below 1",
-             "% monosemantic units": f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of the response; the paper's threshold is unknown",
-             "Cluster coherence": (f"mu; k-means with k = {settings.clusters}; the paper's "
-                                   f"clustering is unknown"),
-             "Cluster coherence, random responses": (
-                 "what the same clustering finds where units have nothing to do with factors"),
-             "Cluster coherence, separate responses": "where each has to do with one factor only"}
+    notes = {
+        "Early layer mean PS": fits,
+        "Latent space mean PS": fits,
+        "Latent space mean PS, Eq. 11 as printed": (
+            "the paper's numbers cannot come from it: it is never below 1"
+        ),
+        "% monosemantic units": (
+            f"mu, inactive latents included; one factor holds more than {settings.threshold:g} of"
+            " the response; the paper's threshold is unknown"
+        ),
+        "Cluster coherence": (
+            f"mu; k-means with k = {settings.clusters}; the paper's clustering is unknown"
+        ),
+        "Cluster coherence, random responses": (
+            "what the same clustering finds where units have nothing to do with factors"
+        ),
+        "Cluster coherence, separate responses": "where each has to do with one factor only",
+    }
     return _table(rows, study, PAPER["table3"], notes)
 
 # %% ../nbs/21_paper_results.ipynb #21-059
@@ -467,30 +659,55 @@ def _table5(study, settings):
 
 # %% ../nbs/21_paper_results.ipynb #21-063
 def _beside(parts: dict) -> pd.DataFrame:
-    "Tables with the columns value, low, high side by side: columns 'name', then 'name low' and 'name high'."
-    columns = {f"{name}{end}": t[part] for part, end in (("value", ""), ("low", " low"), ("high", " high")) for name, t in parts.items()}
+    """Tables with the columns value, low, high side by side: columns 'name', then 'name low' and
+    'name high'."""
+    columns = {
+        f"{name}{end}": t[part]
+        for part, end in (("value", ""), ("low", " low"), ("high", " high"))
+        for name, t in parts.items()
+    }
     table = pd.DataFrame(columns)
     return table.set_axis([", ".join(i) for i in table.index]).rename_axis("row")
 
 # %% ../nbs/21_paper_results.ipynb #21-065
 def by_value(study, factor: str) -> pd.DataFrame:
-    "The mean share of a layer's top channels in the pairs that change `factor` to one value: a row a layer and value."
-    parts = {f"{d} {m}": a.by_value.set_axis([(s, f"{factor} to {v}") for s, v in a.by_value.index]) for (d, m), a in study.items()}
+    """The mean share of a layer's top channels in the pairs that change `factor` to one value: a
+    row a layer and value."""
+    parts = {
+        f"{d} {m}": a.by_value.set_axis([(s, f"{factor} to {v}") for s, v in a.by_value.index])
+        for (d, m), a in study.items()
+    }
     return _beside(parts)
 
 # %% ../nbs/21_paper_results.ipynb #21-067
 def channels(study, top: int = 10) -> pd.DataFrame:
-    "The channels that mediate the most in each model: share with its interval, rank with its interval, `in_top`, adjusted p-value."
-    names = {"low": "share low", "high": "share high", "rank_low": "rank low", "rank_high": "rank high"}
-    return pd.concat([a.ranking.head(top).rename(columns=names).rename(lambda c: f"{d} {m} {c}") for (d, m), a in study.items()]).rename_axis("row")
+    """The channels that mediate the most in each model: share with its interval, rank with its
+    interval, `in_top`, adjusted p-value."""
+    names = {
+        "low": "share low",
+        "high": "share high",
+        "rank_low": "rank low",
+        "rank_high": "rank high",
+    }
+    return pd.concat([
+        a.ranking.head(top).rename(columns=names).rename(lambda c: f"{d} {m} {c}")
+        for (d, m), a in study.items()
+    ]).rename_axis("row")
 
 # %% ../nbs/21_paper_results.ipynb #21-069
 def routes(study) -> pd.DataFrame:
-    "For each latent that the factor moves, the channel through which the largest share of the effect on it runs, with its interval."
+    """For each latent that the factor moves, the channel through which the largest share of the
+    effect on it runs, with its interval."""
     def best(a):
         table = a.shares.to_frame().dropna(subset="value")
-        return table.loc[table.groupby("readout").value.idxmax()].set_index("readout")[["unit", "value", "low", "high"]].set_axis(["channel", "share", "share low", "share high"], axis=1)
-    return pd.concat([best(a).rename(lambda z: f"{d} {m} {z}") for (d, m), a in study.items()]).rename_axis("row")
+        return (
+            table.loc[table.groupby("readout").value.idxmax()]
+            .set_index("readout")[["unit", "value", "low", "high"]]
+            .set_axis(["channel", "share", "share low", "share high"], axis=1)
+        )
+    return pd.concat(
+        [best(a).rename(lambda z: f"{d} {m} {z}") for (d, m), a in study.items()]
+    ).rename_axis("row")
 
 # %% ../nbs/21_paper_results.ipynb #21-071
 CONTROLLED = [("all", "mig"), ("all", "effect_strength"), ("all", "specificity"),
@@ -500,23 +717,58 @@ CONTROLLED = [("all", "mig"), ("all", "effect_strength"), ("all", "specificity")
 
 # %% ../nbs/21_paper_results.ipynb #21-073
 def control_table(study) -> pd.DataFrame:
-    "The main numbers beside those of the controls: a row a model and number; 'circuit_share' of trained models is that of the top channels."
+    """The main numbers beside those of the controls: a row a model and number; 'circuit_share' of
+    trained models is that of the top channels."""
     tables = []
     for (d, m), a in study.items():
-        both = {"trained": pd.concat([a.numbers, a.controls["top channels"]]), "untrained": a.controls["untrained"], "shuffled": a.controls["shuffled factors"], "random": a.controls["random channels"]}
-        tables.append(_beside({name: t[t.index.isin(CONTROLLED)] for name, t in both.items()}).reindex([", ".join(r) for r in CONTROLLED]).rename(lambda r: f"{d} {m} {r}"))
+        both = {
+            "trained": pd.concat([a.numbers, a.controls["top channels"]]),
+            "untrained": a.controls["untrained"],
+            "shuffled": a.controls["shuffled factors"],
+            "random": a.controls["random channels"],
+        }
+        tables.append(
+            _beside({name: t[t.index.isin(CONTROLLED)] for name, t in both.items()})
+            .reindex([", ".join(r) for r in CONTROLLED])
+            .rename(lambda r: f"{d} {m} {r}")
+        )
     return pd.concat(tables)
 
 # %% ../nbs/21_paper_results.ipynb #21-085
-NAMES = {"vae": "VAE", "beta_vae": "β-VAE", "factor_vae": "FactorVAE", "beta_tcvae": "β-TCVAE", "dip_vae": "DIP-VAE-II", "info_vae": "InfoVAE", "annealed_vae": "Annealed β-VAE",
-         "vq_vae": "VQ-VAE", "dsprites": "dSprites", "synthetic": "Synthetic", "confounded": "Confounded", "shapes3d": "3D Shapes", "mpi3d_toy": "MPI3D toy", "mpi3d_realistic": "MPI3D realistic", "mpi3d_real": "MPI3D real", "cars3d": "Cars3D", "smallnorb": "SmallNORB", "celeba": "CelebA", "paper": "Paper"}
+NAMES = {
+    "vae": "VAE",
+    "beta_vae": "β-VAE",
+    "factor_vae": "FactorVAE",
+    "beta_tcvae": "β-TCVAE",
+    "dip_vae": "DIP-VAE-II",
+    "info_vae": "InfoVAE",
+    "annealed_vae": "Annealed β-VAE",
+    "vq_vae": "VQ-VAE",
+    "dsprites": "dSprites",
+    "synthetic": "Synthetic",
+    "confounded": "Confounded",
+    "shapes3d": "3D Shapes",
+    "mpi3d_toy": "MPI3D toy",
+    "mpi3d_realistic": "MPI3D realistic",
+    "mpi3d_real": "MPI3D real",
+    "cars3d": "Cars3D",
+    "smallnorb": "SmallNORB",
+    "celeba": "CelebA",
+    "paper": "Paper",
+}
 
 # %% ../nbs/21_paper_results.ipynb #21-087
 def _grid(study, height: float = 2.6, rows=None, columns=None, **kwargs):
     "A figure with a row for each dataset and a column for each model of `study`."
-    data, models = list(dict.fromkeys(d for d, _ in study)), list(dict.fromkeys(m for _, m in study))
+    data = list(dict.fromkeys(d for d, _ in study))
+    models = list(dict.fromkeys(m for _, m in study))
     figure = Figure(figsize=(11, height * (rows or len(data))), layout="constrained")
-    return figure, figure.subplots(rows or len(data), columns or len(models), squeeze=False, **kwargs), data, models
+    return (
+        figure,
+        figure.subplots(rows or len(data), columns or len(models), squeeze=False, **kwargs),
+        data,
+        models,
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-089
 def _panels(study, height=2.6, **kwargs):
@@ -531,17 +783,24 @@ def figure1(study, units: int = 8):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
         if a.circuit.units: draw_circuit([a.circuit], units, ax=ax)
-        ax.set_title(f"{NAMES[m]} on {NAMES[d]}: {len(a.circuit.units)} of {len(a.circuit.scores.values)} channels", fontsize=9), ax.axis("off")
+        ax.set_title(
+            f"{NAMES[m]} on {NAMES[d]}: {len(a.circuit.units)} of {len(a.circuit.scores.values)}"
+            " channels",
+            fontsize=9,
+        ), ax.axis("off")
     return figure
 
 # %% ../nbs/21_paper_results.ipynb #21-093
 def causal_map(latent_responses: pd.DataFrame, share: float = 0.5) -> nx.DiGraph:
-    "Factors -> latents, weighted by response; per factor the edges of at least `share` of its strongest."
+    """Factors -> latents, weighted by response; per factor the edges of at least `share` of its
+    strongest."""
     graph = nx.DiGraph()
     graph.add_nodes_from(latent_responses.index, layer="factor")
     graph.add_nodes_from(latent_responses.columns, layer="latent")
     for factor, row in latent_responses.iterrows():
-        graph.add_weighted_edges_from((factor, z, float(w)) for z, w in row.items() if w >= share * row.max())
+        graph.add_weighted_edges_from(
+            (factor, z, float(w)) for z, w in row.items() if w >= share * row.max()
+        )
     return graph
 
 # %% ../nbs/21_paper_results.ipynb #21-095
@@ -549,20 +808,42 @@ def figure2(study):
     figure, panels = _panels(study, 3)
     for ax, d, m, a in panels:
         factors, latents = list(a.latent_responses.index), list(a.latent_responses.columns)
-        graph, place = causal_map(a.latent_responses), lambda names, x: {n: (x, -(i + .5) / len(names)) for i, n in enumerate(names)}
-        position, color = place(factors, 0) | place(latents, 1), {f: PALETTE[i % len(PALETTE)] for i, f in enumerate(factors)}
-        nx.draw_networkx_nodes(graph, position, ax=ax, nodelist=factors, node_color=[color[f] for f in factors], node_size=120)
-        nx.draw_networkx_nodes(graph, position, ax=ax, nodelist=latents, node_color="#999999", node_size=120)
-        widths, shades = [3 * w for *_, w in graph.edges.data("weight")], [color[f] for f, _ in graph.edges]
-        nx.draw_networkx_edges(graph, position, ax=ax, width=widths, edge_color=shades, arrowsize=8, node_size=120)
+        graph = causal_map(a.latent_responses)
+        place = lambda names, x: {n: (x, -(i + .5) / len(names)) for i, n in enumerate(names)}
+        position = place(factors, 0) | place(latents, 1)
+        color = {f: PALETTE[i % len(PALETTE)] for i, f in enumerate(factors)}
+        nx.draw_networkx_nodes(
+            graph,
+            position,
+            ax=ax,
+            nodelist=factors,
+            node_color=[color[f] for f in factors],
+            node_size=120,
+        )
+        nx.draw_networkx_nodes(
+            graph, position, ax=ax, nodelist=latents, node_color="#999999", node_size=120
+        )
+        widths = [3 * w for *_, w in graph.edges.data("weight")]
+        shades = [color[f] for f, _ in graph.edges]
+        nx.draw_networkx_edges(
+            graph, position, ax=ax, width=widths, edge_color=shades, arrowsize=8, node_size=120
+        )
         for n, (x, y) in position.items():
-            ax.text(x + (-.07 if x == 0 else .07), y, n, ha="right" if x == 0 else "left", va="center", fontsize=8)
+            ax.text(
+                x + (-0.07 if x == 0 else 0.07),
+                y,
+                n,
+                ha="right" if x == 0 else "left",
+                va="center",
+                fontsize=8,
+            )
         ax.set_xlim(-.6, 1.3), ax.axis("off")
     return figure
 
 # %% ../nbs/21_paper_results.ipynb #21-097
 def _bars(ax, groups, labels, legend):
-    "Grouped bars with their intervals: `groups` are rows of `Analysis.numbers`, one for each label."
+    """Grouped bars with their intervals: `groups` are rows of `Analysis.numbers`, one for each
+    label."""
     width = .8 / len(groups)
     for i, (rows, name) in enumerate(zip(groups, legend)):
         place = np.arange(len(rows)) + (i - (len(groups) - 1) / 2) * width
@@ -572,14 +853,17 @@ def _bars(ax, groups, labels, legend):
 
 # %% ../nbs/21_paper_results.ipynb #21-099
 def _ends(rows) -> np.ndarray:
-    "How far the intervals reach below and above the values `[2, rows]`; a percentile interval need not hold its value."
+    """How far the intervals reach below and above the values `[2, rows]`; a percentile interval
+    need not hold its value."""
     return np.array([rows.value - rows.low, rows.high - rows.value]).clip(min=0)
 
 # %% ../nbs/21_paper_results.ipynb #21-101
 def _live(analysis, name) -> pd.DataFrame:
     "A number of all latents; NaN for the inactive ones, which have nothing to show."
     rows = analysis.numbers.xs(name, level="number").drop("all")
-    return rows[analysis.numbers.value.xs("active", level="number").reindex(rows.index) == 1].reindex(rows.index)
+    return rows[
+        analysis.numbers.value.xs("active", level="number").reindex(rows.index) == 1
+    ].reindex(rows.index)
 
 # %% ../nbs/21_paper_results.ipynb #21-103
 def figure3(study):
@@ -599,10 +883,16 @@ def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", 
         for ax, site in zip(row, sites):
             scores = [polysemanticity(study[d, m].responses.at(site).values) for m in models]
             factors = study[d, models[0]].responses.array.sizes["factor"]
-            ax.hist([s[~np.isnan(s)] for s in scores], bins=np.linspace(1 / factors, 1, 11), color=PALETTE[:len(models)],
-                    label=[NAMES[m] for m in models])
+            ax.hist(
+                [s[~np.isnan(s)] for s in scores],
+                bins=np.linspace(1 / factors, 1, 11),
+                color=PALETTE[: len(models)],
+                label=[NAMES[m] for m in models],
+            )
             for s, c in zip(scores, PALETTE): ax.axvline(np.nanmean(s), color=c, ls="--", lw=1)
-            ax.set_title(f"{site}, {NAMES[d]}", fontsize=9), ax.set_xlabel("polysemanticity", fontsize=8)
+            ax.set_title(f"{site}, {NAMES[d]}", fontsize=9), ax.set_xlabel(
+                "polysemanticity", fontsize=8
+            )
     axes[0, 0].set_ylabel("units"), axes[0, -1].legend(fontsize=7)
     return figure
 
@@ -610,7 +900,12 @@ def figure4(study, sites=("encoder_conv_0", "encoder_conv_1", "encoder_conv_2", 
 def figure5(study):
     figure, axes, data, models = _grid(study, columns=1)
     for (ax,), d in zip(axes, data):
-        _bars(ax, [study[d, m].numbers.xs("modularity", level="number") for m in models], SITES, models)
+        _bars(
+            ax,
+            [study[d, m].numbers.xs("modularity", level="number") for m in models],
+            SITES,
+            models,
+        )
         random = [study[d, m].numbers.xs("modularity random", level="number") for m in models]
         for i, rows in enumerate(random):
             place = np.arange(len(SITES)) + (i - len(models) / 2) * .8 / len(models)
@@ -622,12 +917,25 @@ def figure5(study):
 # %% ../nbs/21_paper_results.ipynb #21-109
 def figure6(study):
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    across = {"modularity of mu": ("mu", "modularity"), "average effect strength": ("all", "effect_strength"), "modularity x effect strength": ("all", "modularity x strength")}
+    across = {
+        "modularity of mu": ("mu", "modularity"),
+        "average effect strength": ("all", "effect_strength"),
+        "modularity x effect strength": ("all", "modularity x strength"),
+    }
     for ax, (name, which) in zip(figure.subplots(1, 3, sharey=True), across.items()):
         for (d, m), a in study.items():
             x, y = a.numbers.loc[[which]], a.numbers.loc[[("all", "mig")]]
-            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=PALETTE[PAPER_MODELS.index(m)], fmt="os"[list(PAPER_DATASETS).index(d)], ms=7, elinewidth=.8,
-                        label=f"{NAMES[m]}, {NAMES[d]}")
+            ax.errorbar(
+                x.value,
+                y.value,
+                _ends(y),
+                _ends(x),
+                color=PALETTE[PAPER_MODELS.index(m)],
+                fmt="os"[list(PAPER_DATASETS).index(d)],
+                ms=7,
+                elinewidth=0.8,
+                label=f"{NAMES[m]}, {NAMES[d]}",
+            )
         ax.set_xlabel(name), ax.margins(.15)
     figure.axes[0].set_ylabel("mutual information gap"), figure.axes[0].legend(fontsize=7)
     return figure
@@ -639,23 +947,39 @@ def figure7(study, top: int = 12):
         rows, sure, ticks, readouts = [], [], [], a.shares.value.readout.values
         live = np.isin(range(len(readouts)), a.evaluation["active"])
         for site in ENCODER:
-            s, low, high = (Effects(part).at(site).array for part in (a.shares.value, a.shares.low, a.shares.high))
+            s, low, high = (
+                Effects(part).at(site).array
+                for part in (a.shares.value, a.shares.low, a.shares.high)
+            )
             best = np.sort(np.argsort(-np.nan_to_num(np.abs(s.values * live)).max(1))[:top])
-            rows.append(s.values[best]), sure.append((low * high > 0).values[best]), ticks.extend(s["index"].values[best])
+            rows.append(s.values[best]), sure.append((low * high > 0).values[best]), ticks.extend(
+                s["index"].values[best]
+            )
         ax.set_facecolor("white")
-        image = ax.imshow(np.where(live[:, None], np.vstack(rows).T, np.nan), aspect="auto", cmap="RdBu_r", vmin=-1, vmax=1, alpha=np.where(np.vstack(sure).T, 1, .25))
+        image = ax.imshow(
+            np.where(live[:, None], np.vstack(rows).T, np.nan),
+            aspect="auto",
+            cmap="RdBu_r",
+            vmin=-1,
+            vmax=1,
+            alpha=np.where(np.vstack(sure).T, 1, 0.25),
+        )
         ax.set_xticks(range(len(ticks)), ticks, fontsize=4.5, rotation=90)
         ax.set_yticks(range(len(readouts)), readouts, fontsize=6)
         for i in range(1, len(ENCODER)): ax.axvline(i * top - .5, color="black", lw=1)
         ax.set_xlabel("  |  ".join(s.replace("encoder_", "") for s in ENCODER), fontsize=7)
-    scale = matplotlib.cm.ScalarMappable(image.norm, image.cmap)  # the picture itself has no single opacity
+    # the picture itself has no single opacity
+    scale = matplotlib.cm.ScalarMappable(image.norm, image.cmap)
     figure.colorbar(scale, ax=[p[0] for p in panels], label="share of the total effect", shrink=.6)
     return figure
 
 # %% ../nbs/21_paper_results.ipynb #21-113
 def figures(study) -> dict:
     "Figures 1 to 7 of the paper as matplotlib figures."
-    return {f"fig{i}": draw(study) for i, draw in enumerate((figure1, figure2, figure3, figure4, figure5, figure6, figure7), 1)}
+    return {
+        f"fig{i}": draw(study)
+        for i, draw in enumerate((figure1, figure2, figure3, figure4, figure5, figure6, figure7), 1)
+    }
 
 # %% ../nbs/21_paper_results.ipynb #21-123
 STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:80rem;margin:2rem auto;padding:0 1rem}
@@ -666,81 +990,178 @@ img{max-width:100%;background:#fff;border-radius:4px}code{font-size:.9em;overflo
 # %% ../nbs/21_paper_results.ipynb #21-125
 CAPTIONS = {
     "headlines": "The main numbers, over seeds.",
-    "claims": "The paper's claims, put to the trained runs. Intervals are of 95%: prediction "
-              "intervals where a number of the paper is compared, of differences where models are "
-              "(by seed, of models that saw the same batches). Primary claims are those of the "
-              "abstract and of section 6: Holm's correction for being many; the others have that of "
-              "Benjamini and Hochberg. No difference: smaller than half of the paper's. A verdict "
-              "names the length of the training unless its sign is the same over the last two "
-              "doublings. Power: the gap that these seeds show four times in five. Needs 9+ seeds: "
-              "as many of each model, at least, to show the gap that was found. One run: how often "
-              "one run of each model would have given the claim.",
-    "gate": "Which runs are trained: those that reach a stated level of reconstruction above its floor plus KL (nats), or whose loss has come to rest. Collapsed runs have no active latent. Only trained runs count below.",
-    "predictors": "What goes with disentanglement: correlations of modularity, effect strength "
-                  "and their product with two scores, over seeds (each setting's mean taken away) "
-                  "and over settings.",
+    "claims": (
+        "The paper's claims, put to the trained runs. Intervals are of 95%: prediction "
+        "intervals where a number of the paper is compared, of differences where models are "
+        "(by seed, of models that saw the same batches). Primary claims are those of the "
+        "abstract and of section 6: Holm's correction for being many; the others have that of "
+        "Benjamini and Hochberg. No difference: smaller than half of the paper's. A verdict "
+        "names the length of the training unless its sign is the same over the last two "
+        "doublings. Power: the gap that these seeds show four times in five. Needs 9+ seeds: "
+        "as many of each model, at least, to show the gap that was found. One run: how often "
+        "one run of each model would have given the claim."
+    ),
+    "gate": (
+        "Which runs are trained: those that reach a stated level of reconstruction above its floor"
+        " plus KL (nats), or whose loss has come to rest. Collapsed runs have no active latent."
+        " Only trained runs count below."
+    ),
+    "predictors": (
+        "What goes with disentanglement: correlations of modularity, effect strength "
+        "and their product with two scores, over seeds (each setting's mean taken away) "
+        "and over settings."
+    ),
     "against_vae": "What the objectives change: differences from the VAE, over seeds.",
-    "shared_circuits": "Circuits of shape in separately trained networks, their channels matched by what they answer to: Jaccard index, beside random circuits of the same sizes and beside channels as they are numbered.",
+    "shared_circuits": (
+        "Circuits of shape in separately trained networks, their channels matched by what they"
+        " answer to: Jaccard index, beside random circuits of the same sizes and beside channels as"
+        " they are numbered."
+    ),
     "wasted": "How many latents are weak, inactive, or carry next to nothing.",
-    "by_length": "The verdict on each claim for each length of training (pictures seen), whether or not runs of that length are trained.",
-    "codes": "VQ-VAE: how far the picture moves when latents are nudged, codes swapped, channels set, and codes exchanged with another picture's.",
+    "by_length": (
+        "The verdict on each claim for each length of training (pictures seen), whether or not runs"
+        " of that length are trained."
+    ),
+    "codes": (
+        "VQ-VAE: how far the picture moves when latents are nudged, codes swapped, channels set,"
+        " and codes exchanged with another picture's."
+    ),
     "table1": "Table 1. The three models compared.",
     "table2": "Table 2. Effect strength of each latent.",
     "table3": "Table 3. Polysemanticity.",
-    "table4": ("Table 4. Circuit modularity by layer: signed changes, correlated image by image. "
-               "Read it beside what random responses have."),
-    "table5": ("Table 5. Mediation of shape's effect by encoder layer. The mean over the top "
-               "channels cannot reach the paper's numbers: the shares of all channels of the last "
-               "convolution add up to 1."),
-    "channels": "The channels that mediate the most, with the interval of their rank, the share of resamples that have them among these, and the adjusted p-value of no share at all.",
-    "by_value": "Table 5 by value: the mean share of a layer's top channels in the pairs that change the factor to one value.",
-    "routes": "For each latent that the factor moves, the channel through which the largest share of the effect on it runs.",
-    "controls": "Controls: the same numbers for an untrained model and for shuffled factors; circuit_share is that of the top channels together in fresh pairs, beside as many random ones.",
-    "circuits": "The circuit of every factor, scored on fresh pairs; random circuits have as many units at each site. CPR and CMD are areas of the curve of faithfulness over size.",
-    "motifs": "Motifs: units in the circuit of one factor (private), of more than half of them (hub), shared units that lead to private ones of several factors (trunk), and pairs that stand in for each other (redundant pair).",
-    "fig1": "Figure 1. The circuit of the factor in each encoder, the strongest channels of it. Dashed lines work against the effect.",
-    "map": "The map: which latents answer to each factor, and which factors each latent moves when it is written, decoded and read again. Sure edges only; dashed falls as the other grows, dotted has no order.",
-    "map_channels": "The map through the surest channels of the last convolution before the latents and the last before the picture.",
-    "fig2": "Figure 2. Which factors move which latents. Width is the mean change in standard deviations of the latent.",
+    "table4": (
+        "Table 4. Circuit modularity by layer: signed changes, correlated image by image. "
+        "Read it beside what random responses have."
+    ),
+    "table5": (
+        "Table 5. Mediation of shape's effect by encoder layer. The mean over the top "
+        "channels cannot reach the paper's numbers: the shares of all channels of the last "
+        "convolution add up to 1."
+    ),
+    "channels": (
+        "The channels that mediate the most, with the interval of their rank, the share of"
+        " resamples that have them among these, and the adjusted p-value of no share at all."
+    ),
+    "by_value": (
+        "Table 5 by value: the mean share of a layer's top channels in the pairs that change the"
+        " factor to one value."
+    ),
+    "routes": (
+        "For each latent that the factor moves, the channel through which the largest share of the"
+        " effect on it runs."
+    ),
+    "controls": (
+        "Controls: the same numbers for an untrained model and for shuffled factors; circuit_share"
+        " is that of the top channels together in fresh pairs, beside as many random ones."
+    ),
+    "circuits": (
+        "The circuit of every factor, scored on fresh pairs; random circuits have as many units at"
+        " each site. CPR and CMD are areas of the curve of faithfulness over size."
+    ),
+    "motifs": (
+        "Motifs: units in the circuit of one factor (private), of more than half of them (hub),"
+        " shared units that lead to private ones of several factors (trunk), and pairs that stand"
+        " in for each other (redundant pair)."
+    ),
+    "fig1": (
+        "Figure 1. The circuit of the factor in each encoder, the strongest channels of it. Dashed"
+        " lines work against the effect."
+    ),
+    "map": (
+        "The map: which latents answer to each factor, and which factors each latent moves when it"
+        " is written, decoded and read again. Sure edges only; dashed falls as the other grows,"
+        " dotted has no order."
+    ),
+    "map_channels": (
+        "The map through the surest channels of the last convolution before the latents and the"
+        " last before the picture."
+    ),
+    "fig2": (
+        "Figure 2. Which factors move which latents. Width is the mean change in standard"
+        " deviations of the latent."
+    ),
     "fig3": "Figure 3. Effect strength and specificity of each latent that is in use.",
-    "fig4": "Figure 4. Polysemanticity by layer; dashed lines are means. 1 answers to all factors alike.",
-    "fig5": ("Figure 5. Circuit modularity by layer; gray lines are what random responses would "
-             "have."),
-    "fig6": "Figure 6. Modularity, effect strength and disentanglement. One trained model a point: too few for a correlation.",
-    "fig7": "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale where its interval holds 0, blank for latents that are not in use.",
+    "fig4": (
+        "Figure 4. Polysemanticity by layer; dashed lines are means. 1 answers to all factors"
+        " alike."
+    ),
+    "fig5": (
+        "Figure 5. Circuit modularity by layer; gray lines are what random responses would have."
+    ),
+    "fig6": (
+        "Figure 6. Modularity, effect strength and disentanglement. One trained model a point: too"
+        " few for a correlation."
+    ),
+    "fig7": (
+        "Figure 7. Share of the factor's effect on each latent that runs through each channel; pale"
+        " where its interval holds 0, blank for latents that are not in use."
+    ),
 }
 
 # %% ../nbs/21_paper_results.ipynb #21-127
 def _caption(name: str) -> str:
-    return CAPTIONS.get(name, f"The circuit of {name.removeprefix('circuit_')}, encoder and decoder, the strongest units. Dashed lines work against the effect." if name.startswith("circuit_") else name)
+    return CAPTIONS.get(
+        name,
+        (
+            f"The circuit of {name.removeprefix('circuit_')}, encoder and decoder, the strongest"
+            " units. Dashed lines work against the effect."
+            if name.startswith("circuit_")
+            else name
+        ),
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-129
 def _embed(figure, name: str) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
     picture, caption = base64.b64encode(buffer.getvalue()).decode(), html.escape(_caption(name))
-    return f'<figure id="{html.escape(name)}"><img alt="{caption}" src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
+    return (
+        f'<figure id="{html.escape(name)}"><img alt="{caption}"'
+        f' src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>'
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-131
 def _fold(name: str, explorer) -> str:
     "An explorer that a reader unfolds."
-    return f"<details><summary>{html.escape(name)}</summary>{explorer._repr_html_() if isinstance(explorer, Page) else html.escape(explorer)}</details>"
+    return (
+        f"<details><summary>{html.escape(name)}</summary>{explorer._repr_html_() if isinstance(explorer, Page) else html.escape(explorer)}</details>"
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-133
 def _html_table(table: pd.DataFrame) -> str:
-    table, number = table.copy(), lambda v: "–" if pd.isna(v) else f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
+    table = table.copy()
+    number = lambda v: "–" if pd.isna(v) else f"{v:.3g}" if abs(v) < 1000 else f"{v:,.0f}"
     for name in [c for c in table if f"{c} low" in table]:  # a value and its interval share a cell
-        table[name] = [interval_text(*v) for v in zip(table[name], table.pop(f"{name} low"), table.pop(f"{name} high"))]
+        table[name] = [
+            interval_text(*v)
+            for v in zip(table[name], table.pop(f"{name} low"), table.pop(f"{name} high"))
+        ]
     if any(" " in c for c in table):  # 'dsprites vae' goes under the heading dSprites
-        table = table.set_axis(pd.MultiIndex.from_tuples([[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]), axis=1)
-    return table.rename_axis(None).to_html(border=0, float_format=number, na_rep="–", classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None)
+        table = table.set_axis(
+            pd.MultiIndex.from_tuples(
+                [[NAMES.get(w, w) for w in c.split()] if " " in c else ("", c) for c in table]
+            ),
+            axis=1,
+        )
+    return table.rename_axis(None).to_html(
+        border=0,
+        float_format=number,
+        na_rep="–",
+        classes="words" if table.dtypes.map(pd.api.types.is_string_dtype).all() else None,
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-135
-def report(title: str, intro: str, tables: dict, figures: dict, record: dict, explorers: dict = {}) -> str:
-    "One self-contained HTML page. `intro` is HTML; `explorers`: name -> `Page`, or why there is none; `record` (settings, versions) is shown as JSON at the end."
+def report(
+    title: str, intro: str, tables: dict, figures: dict, record: dict, explorers: dict = {}
+) -> str:
+    """One self-contained HTML page. `intro` is HTML; `explorers`: name -> `Page`, or why there is
+    none; `record` (settings, versions) is shown as JSON at the end."""
     parts = [f"<h2>{html.escape(_caption(n))}</h2>{_html_table(t)}" for n, t in tables.items()]
     parts += [_embed(f, n) for n, f in figures.items()]
-    if explorers: parts.append("<h2>See for yourself</h2>" + "".join(_fold(n, e) for n, e in explorers.items()))
+    if explorers:
+        parts.append(
+            "<h2>See for yourself</h2>" + "".join(_fold(n, e) for n, e in explorers.items())
+        )
     facts, title = html.escape(json.dumps(record, indent=1)), html.escape(title)
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title><style>{STYLE}</style>
@@ -754,62 +1175,116 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
 
 # %% ../nbs/21_paper_results.ipynb #21-138
 def models_for(preset: Preset, runs: Path):
-    """Yields (dataset name, model name, trained model) for the six combinations; trains into folders under `runs` where asked.
-    `InputError`, before the first training, if any of the folders holds something else than that run."""
+    """Yields (dataset name, model name, trained model) for the six combinations; trains into
+    folders under `runs` where asked. `InputError`, before the first training, if any of the
+    folders holds something else than that run."""
     names = [(d, m) for d in PAPER_DATASETS for m in PAPER_MODELS]
     if preset.training is None:
         for d, m in names: yield d, m, load_pretrained(m, d)
         return
-    configs = [TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training) for d, m in names]
+    configs = [
+        TrainConfig(model=m, dataset=d, seed=preset.settings.seed, **preset.training)
+        for d, m in names
+    ]
     folders = [runs/f"{m}_{d}" for d, m in names]
-    for config, folder in zip(configs, folders): finished(config, folder)  # all of them, before the first is trained
+    # all of them, before the first is trained
+    for config, folder in zip(configs, folders): finished(config, folder)
     for (d, m), config, folder in zip(names, configs, folders): yield d, m, trained(config, folder)
 
 # %% ../nbs/21_paper_results.ipynb #21-140
 def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:
-    "Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and report.html into the folder `out`; returns the report."
+    """Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and
+    report.html into the folder `out`; returns the report."""
     chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], place(out)
     for d in PAPER_DATASETS: world(d)
     settings = replace(chosen.settings, controls=controls)
-    with whole_folder(out, "results.json", overwrite) as folder, tempfile.TemporaryDirectory() as scratch:
+    with whole_folder(
+        out, "results.json", overwrite
+    ) as folder, tempfile.TemporaryDirectory() as scratch:
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
-        study, explorers, progress = {}, {}, tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models")
+        study, explorers = {}, {}
+        progress = tqdm(
+            models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS), desc="models"
+        )
         for d, m, vae in progress:
             progress.set_postfix_str(f"analyzing {m} on {d}")
             data = world(d)
-            study[d, m], explorers[f"{m}_{d}"] = analyze(vae, data, settings), explorer(latents_page, vae, data)
+            study[d, m] = analyze(vae, data, settings)
+            explorers[f"{m}_{d}"] = explorer(latents_page, vae, data)
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
         title = f"The paper's tables and figures, preset {preset}"
-        write_folder(folder, title, _intro(study), tables(study, settings) | more_tables(study, settings), figures(study), record, numbers, explorers)
+        write_folder(
+            folder,
+            title,
+            _intro(study),
+            tables(study, settings) | more_tables(study, settings),
+            figures(study),
+            record,
+            numbers,
+            explorers,
+        )
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-142
 def circuit_tables(vae, data, circuits: dict, settings) -> dict:
     "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
-    trials = {k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3)) for k in circuits}
+    trials = {
+        k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3))
+        for k in circuits
+    }
     rows = {", ".join(k): _circuit_row(c, trials[k], settings) for k, c in circuits.items()}
-    parts = [[c for (_, p), c in circuits.items() if p == part] for part in dict.fromkeys(p for _, p in circuits)]
+    parts = [
+        [c for (_, p), c in circuits.items() if p == part]
+        for part in dict.fromkeys(p for _, p in circuits)
+    ]
     found = [motifs(cs) for cs in parts if len(cs) > 1]  # which are between factors
     names = pd.concat([f.motif + ", " + f.site for f in found]) if found else pd.Series(dtype=str)
     counts = names.value_counts(sort=False).rename("units").to_frame()
-    spare = {f"redundant pair, {f}, {p}": len(redundant_pairs(c, trials[f, p], c.scores)) for (f, p), c in circuits.items() if c.units}
-    return {"circuits": pd.DataFrame(rows).T.rename_axis("row"), "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row")}
+    spare = {
+        f"redundant pair, {f}, {p}": len(redundant_pairs(c, trials[f, p], c.scores))
+        for (f, p), c in circuits.items()
+        if c.units
+    }
+    return {
+        "circuits": pd.DataFrame(rows).T.rename_axis("row"),
+        "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row"),
+    }
 
 # %% ../nbs/21_paper_results.ipynb #21-144
 def _circuit_row(circuit, trial, settings) -> dict:
     "Size, scores and areas of one circuit on the pairs of a trial."
-    row = {"units": len(circuit.units), "of": len(circuit.scores.values), "edges": len(circuit.edges)}
+    row = {
+        "units": len(circuit.units),
+        "of": len(circuit.scores.values),
+        "edges": len(circuit.edges),
+    }
     if not circuit.units: return row
-    scores = score_circuit(circuit, trial, controls=1, seed=settings.seed, resamples=settings.resamples)
-    for name, r in scores.iterrows(): row |= {name: r.value, f"{name} low": r.low, f"{name} high": r.high, f"{name}_random": r.random}
+    scores = score_circuit(
+        circuit, trial, controls=1, seed=settings.seed, resamples=settings.resamples
+    )
+    for name, r in scores.iterrows():
+        row |= {
+            name: r.value,
+            f"{name} low": r.low,
+            f"{name} high": r.high,
+            f"{name}_random": r.random,
+        }
     found = areas(faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1))
-    return row | {"CPR": found["CPR"], "CPR_random": found["CPR random"], "CMD": found["CMD"], "CMD_random": found["CMD random"]}
+    return row | {
+        "CPR": found["CPR"],
+        "CPR_random": found["CPR random"],
+        "CMD": found["CMD"],
+        "CMD_random": found["CMD random"],
+    }
 
 # %% ../nbs/21_paper_results.ipynb #21-146
 def circuit_figures(circuits: dict) -> dict:
     "A drawing of every factor's circuits, encoder and decoder in one."
-    parts = {factor: [c for (f, _), c in circuits.items() if f == factor and c.units] for factor in dict.fromkeys(f for f, _ in circuits)}
+    parts = {
+        factor: [c for (f, _), c in circuits.items() if f == factor and c.units]
+        for factor in dict.fromkeys(f for f, _ in circuits)
+    }
     return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
 
 # %% ../nbs/21_paper_results.ipynb #21-148
@@ -821,7 +1296,8 @@ def _file(name: str, taken=()) -> str:
     return f"{stem[:150]} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 def write_circuits(folder: Path, circuits: dict, graph, run):
-    "The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`; `graph` may be None; `run` holds the example activations."
+    """The interactive drawings, and the graphs as .graphml and .json, into a new or empty `folder`;
+    `graph` may be None; `run` holds the example activations."""
     folder = place(folder)
     if contents(folder):
         raise InputError(f"{folder} holds something already; expected a new folder")
@@ -835,26 +1311,40 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
         for ending in (".graphml", ".json"): write_graph(whole, folder/f"{stem}{ending}")
     for ending in (".graphml", ".json") if graph is not None else ():
         write_graph(graph, folder/f"causal_graph{ending}")
-    if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]: circuit_html(found, run, units=14).save(folder/"encoder.html")
+    if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]:
+        circuit_html(found, run, units=14).save(folder/"encoder.html")
 
 # %% ../nbs/21_paper_results.ipynb #21-150
 def take_apart(vae, data, settings, folder, factors=None) -> tuple:
-    """Circuits of `factors`, by default all, in both parts, and the causal graph: their files in the `folder`, which must be new;
-    returns tables and figures."""
+    """Circuits of `factors`, by default all, in both parts, and the causal graph: their files in
+    the `folder`, which must be new; returns tables and figures."""
     _check(vae, data, settings)
     factors = listed(data.factor_names if factors is None else factors, data.factor_names, "factor")
     if not factors: raise InputError("there is nothing to take apart; expected at least one factor")
-    with whole_folder(folder, "causal_graph.json") as new: return _take_apart(vae, data, settings, new, factors)
+    with whole_folder(folder, "causal_graph.json") as new:
+        return _take_apart(vae, data, settings, new, factors)
 
 def _take_apart(vae, data, settings, folder: Path, factors) -> tuple:
-    circuits = {(f, part): _circuit(vae, data, f, part, settings) for f in tqdm(factors, desc="circuits", leave=False) for part in ("encoder", "decoder")}
-    graph = causal_graph(vae, data, max(2, settings.pairs), seed=settings.seed, resamples=settings.resamples)
+    circuits = {
+        (f, part): _circuit(vae, data, f, part, settings)
+        for f in tqdm(factors, desc="circuits", leave=False)
+        for part in ("encoder", "decoder")
+    }
+    graph = causal_graph(
+        vae, data, max(2, settings.pairs), seed=settings.seed, resamples=settings.resamples
+    )
     write_circuits(folder, circuits, graph, vae.run(data.sample(1, settings.seed).images))
-    return circuit_tables(vae, data, circuits, settings), {"map": draw_graph(graph), "map_channels": draw_graph(graph, channels=True)} | circuit_figures(circuits)
+    return circuit_tables(vae, data, circuits, settings), {
+        "map": draw_graph(graph),
+        "map_channels": draw_graph(graph, channels=True),
+    } | circuit_figures(circuits)
 
 # %% ../nbs/21_paper_results.ipynb #21-154
-def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: bool = False) -> Path:
-    "Analyze one checkpoint on the dataset it was trained on and write a folder like `write_paper`'s; returns the report."
+def write_analysis(
+    checkpoint, out, settings: Settings = Settings(), overwrite: bool = False
+) -> Path:
+    """Analyze one checkpoint on the dataset it was trained on and write a folder like
+    `write_paper`'s; returns the report."""
     vae, out = load_checkpoint(checkpoint), place(out)
     config = card_config(vae.card, checkpoint)
     d, m, data = config.dataset, config.model, world(config.dataset)
@@ -862,39 +1352,87 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(), overwrite: 
     with whole_folder(out, "results.json", overwrite) as folder:
         study = {(d, m): analyze(vae, data, settings)}
         numbers = study[d, m].numbers
-        lines = numbers.set_axis([f"{place}, {number}" for place, number in numbers.index]).rename_axis("row")
-        made = {name: lines[numbers.index.get_level_values("place").isin(places)] for name, places in (("model", ["all"]), ("latents", latent_names(vae)), ("sites", SITES))}
+        lines = numbers.set_axis(
+            [f"{place}, {number}" for place, number in numbers.index]
+        ).rename_axis("row")
+        made = {
+            name: lines[numbers.index.get_level_values("place").isin(places)]
+            for name, places in (
+                ("model", ["all"]),
+                ("latents", latent_names(vae)),
+                ("sites", SITES),
+            )
+        }
         made |= more_tables(study, settings)
         drawn = figures(study)
         if settings.every_circuit:
             found, more = _take_apart(vae, data, settings, folder/"circuits", data.factor_names)
             made, drawn = made | found, drawn | more
-        record = {"settings": asdict(settings), "environment": environment(), "checkpoint": str(checkpoint)}
-        write_folder(folder, f"{NAMES[m]} on {NAMES[d]}", _intro(study), made, drawn, record, study[d, m].json(), {name: explorer(make, vae, data) for name, make in (("latents", latents_page), ("patching", patching_page))})
+        record = {
+            "settings": asdict(settings),
+            "environment": environment(),
+            "checkpoint": str(checkpoint),
+        }
+        write_folder(
+            folder,
+            f"{NAMES[m]} on {NAMES[d]}",
+            _intro(study),
+            made,
+            drawn,
+            record,
+            study[d, m].json(),
+            {
+                name: explorer(make, vae, data)
+                for name, make in (("latents", latents_page), ("patching", patching_page))
+            },
+        )
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-156
 def explorer(make, vae, data):
-    "The page that `make`, such as `latents_page`, makes of a model, or the reason why there can be none. Images of any factors where they can be drawn, otherwise some at random."
+    """The page that `make`, such as `latents_page`, makes of a model, or the reason why there can
+    be none. Images of any factors where they can be drawn, otherwise some at random."""
     try: return make(vae, data)
     except InputError as first:
         try: return make(vae, data.sample(64, seed=0).images)
         except InputError: return str(first)
 
 # %% ../nbs/21_paper_results.ipynb #21-158
-def write_folder(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict, numbers: dict, explorers: dict):
-    "Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html, results.json, report.html."
+def write_folder(
+    folder: Path,
+    title: str,
+    intro: str,
+    tables: dict,
+    figures: dict,
+    record: dict,
+    numbers: dict,
+    explorers: dict,
+):
+    """Write everything into `folder`: tables/*.csv, figures/*.png and *.svg, explorers/*.html,
+    results.json, report.html."""
     for name in ("tables", "figures", "explorers"): (folder/name).mkdir()
     for name, page in explorers.items():
         if isinstance(page, Page): page.save(folder/"explorers"/f"{_file(name)}.html")
     for name, table in tables.items(): table.to_csv(folder/"tables"/f"{_file(name)}.csv")
-    with matplotlib.rc_context({"svg.hashsalt": "vae_circuits"}):  # the same SVG for the same numbers
+    # the same SVG for the same numbers
+    with matplotlib.rc_context({"svg.hashsalt": "vae_circuits"}):
         for name, figure in figures.items():
-            figure.savefig(folder/"figures"/f"{_file(name)}.png", dpi=150, metadata={"Software": None})
+            figure.savefig(
+                folder / "figures" / f"{_file(name)}.png", dpi=150, metadata={"Software": None}
+            )
             figure.savefig(folder/"figures"/f"{_file(name)}.svg", metadata={"Date": None})
-    rows = {n: json.loads(t.to_json(orient="index", double_precision=15)) for n, t in tables.items()}
-    (folder/"results.json").write_text(json.dumps(_plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False), "utf-8")
-    (folder/"report.html").write_text(report(title, intro, tables, figures, record, explorers), "utf-8")
+    rows = {
+        n: json.loads(t.to_json(orient="index", double_precision=15)) for n, t in tables.items()
+    }
+    (folder / "results.json").write_text(
+        json.dumps(
+            _plain({**record, "tables": rows, "models": numbers}), indent=1, allow_nan=False
+        ),
+        "utf-8",
+    )
+    (folder / "report.html").write_text(
+        report(title, intro, tables, figures, record, explorers), "utf-8"
+    )
 
 # %% ../nbs/21_paper_results.ipynb #21-160
 def _plain(value):
@@ -906,10 +1444,23 @@ def _plain(value):
 
 # %% ../nbs/21_paper_results.ipynb #21-163
 def _intro(study) -> str:
-    rows = [{"dataset": NAMES[d], "model": NAMES[m], "images seen": a.card["images"], "seed": a.card["config"]["seed"],
-             "recon, nats": round(a.evaluation["recon"], 2), "of which unavoidable": round(a.evaluation["floor"], 2),
-             "KL, nats": round(a.evaluation["kl"], 2), "active latents": len(a.evaluation["active"]), "made by": a.card["command"]}
-            for (d, m), a in study.items()]
-    words = ("A dash is a number that is undefined or that the paper does not give. The last column of each table says whether its row "
-             "can be compared with the paper's. The paper trains for 50 epochs, which on dSprites is 37 million images; the models here saw:")
+    rows = [
+        {
+            "dataset": NAMES[d],
+            "model": NAMES[m],
+            "images seen": a.card["images"],
+            "seed": a.card["config"]["seed"],
+            "recon, nats": round(a.evaluation["recon"], 2),
+            "of which unavoidable": round(a.evaluation["floor"], 2),
+            "KL, nats": round(a.evaluation["kl"], 2),
+            "active latents": len(a.evaluation["active"]),
+            "made by": a.card["command"],
+        }
+        for (d, m), a in study.items()
+    ]
+    words = (
+        "A dash is a number that is undefined or that the paper does not give. The last column of"
+        " each table says whether its row can be compared with the paper's. The paper trains for 50"
+        " epochs, which on dSprites is 37 million images; the models here saw:"
+    )
     return f"<p>{words}</p>{pd.DataFrame(rows).to_html(index=False, border=0)}"

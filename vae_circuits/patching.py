@@ -17,8 +17,27 @@ from .adapt import adapt, traced
 from .core import InputError, count, number, one_of
 from .data import check_images
 from .deltas import Engine, chunks
-from .interventions import UNITS, Effects, image_pairs, latent_names, mean_over, out, unit_coords, unit_names
-from .scm import Address, Run, Sites, addresses, ancestors, as_value, check_readout, edited, read
+from vae_circuits.interventions import (
+    UNITS,
+    Effects,
+    image_pairs,
+    latent_names,
+    mean_over,
+    out,
+    unit_coords,
+    unit_names,
+)
+from vae_circuits.scm import (
+    Address,
+    Run,
+    Sites,
+    addresses,
+    ancestors,
+    as_value,
+    check_readout,
+    edited,
+    read,
+)
 
 # %% ../nbs/09_patching.ipynb #09-009
 class _Watched(Run):
@@ -29,7 +48,8 @@ class _Watched(Run):
 
 # %% ../nbs/09_patching.ipynb #09-011
 def readout_sites(vae, readout, x, eps=None) -> list:
-    "The sites that `readout` reads, in order; a function is tried on the first images of `x`, and refused if it mixes them."
+    """The sites that `readout` reads, in order; a function is tried on the first images of `x`, and
+    refused if it mixes them."""
     if not callable(check_readout(readout)) and readout != "kl": return [vae.sites[readout].name]
     first = vae.run(x[:1], eps=None if eps is None else eps[:1])
     watched = _Watched(first, first.eps, first.x)
@@ -39,7 +59,10 @@ def readout_sites(vae, readout, x, eps=None) -> list:
     # the same sums, then a sum over another number of rows, which may be rounded otherwise
     same = _near(rows[0], begun[0], 1e-5) and _near(rows[1], within[1], 1e-5)
     if not (same and _near(alone[0], rows[0], 1e-3, 0.1)):
-        raise InputError("the readout of an image depends on the other images in the batch; expected each row from its own image")
+        raise InputError(
+            "the readout of an image depends on the other images in the batch; expected each row"
+            " from its own image"
+        )
     return [s for s in vae.sites if s in watched.__dict__.get("seen", ())]
 
 def _shades(run, *scales) -> Run:
@@ -59,29 +82,41 @@ def _near(a, b, share: float, least: float = 0.0) -> bool:
 # %% ../nbs/09_patching.ipynb #09-013
 def readout_names(vae, readout, width: int) -> list:
     "Labels for the `width` numbers of a readout."
-    if readout in ("mu", "logvar", "z") and len(vae.sites[readout].shape) == 1: return latent_names(vae)
-    return [f"{readout if isinstance(readout, str) else getattr(readout, '__name__', 'readout')}[{i}]" for i in range(width)]
+    if readout in ("mu", "logvar", "z") and len(vae.sites[readout].shape) == 1:
+        return latent_names(vae)
+    return [
+        f"{readout if isinstance(readout, str) else getattr(readout, '__name__', 'readout')}[{i}]"
+        for i in range(width)
+    ]
 
 # %% ../nbs/09_patching.ipynb #09-016
 @torch.no_grad()
 def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
-    """Change of the readout `[n, m]` when the part at `address` takes the donor's activation (paper Eq. 5-6).
+    """Change of the readout `[n, m]` when the part at `address` takes the donor's activation (paper
+    Eq. 5-6).
 
-    donor: images, or a number, a run or a function, as on the right of a do-statement. eps: noise shared by all runs.
-    """
+    donor: images, or a number, a run or a function, as on the right of a do-statement. eps: noise
+    shared by all runs."""
     vae = adapt(vae)
     address = Address.parse(address, vae.sites)
     x, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(x))
     if isinstance(value, torch.Tensor): value = vae.run(value, eps=eps)
     sites = readout_sites(vae, readout, x, eps)
-    return read(vae.run(x, {address: value}, eps=eps, record=sites), readout) - read(vae.run(x, eps=eps, record=sites), readout)
+    return read(vae.run(x, {address: value}, eps=eps, record=sites), readout) - read(
+        vae.run(x, eps=eps, record=sites), readout
+    )
 
 # %% ../nbs/09_patching.ipynb #09-018
 def _pair(vae, clean, donor):
-    "The clean images, checked, and the donor: images, checked, or the right side of a do-statement as it is."
+    """The clean images, checked, and the donor: images, checked, or the right side of a
+    do-statement as it is."""
     x = check_images(clean, vae.image_shape, vae.image_limits).to(vae.like)
-    if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(x)}): raise InputError(f"the donor's run has {bad.pop()} rows; expected {len(x)}, one for each image, or 1 for all")
+    if isinstance(donor, Run) and (bad := {len(v) for v in donor.values()} - {1, len(x)}):
+        raise InputError(
+            f"the donor's run has {bad.pop()} rows; expected {len(x)}, one for each image, or 1"
+            " for all"
+        )
     if isinstance(donor, (Run, int, float)) or callable(donor): return x, donor
     return (x, donor.item()) if getattr(donor, "ndim", None) == 0 else image_pairs(vae, x, donor)
 
@@ -89,90 +124,145 @@ def _pair(vae, clean, donor):
 PLANS = ("auto", "delta", "resume", "hooks")
 
 @torch.no_grad()
-def patch_sweep(vae, clean, donor, sites=None, unit="channel", readout="mu", *, eps=None, plan: str = "auto", chunk: int = None, max_memory: int = 2**30) -> Effects:
-    """Effect of patching every unit of `sites` on every pair: `Effects` [pair, unit, readout] (paper Eq. 5-6), with the baselines `clean` and `donor`.
+def patch_sweep(
+    vae,
+    clean,
+    donor,
+    sites=None,
+    unit="channel",
+    readout="mu",
+    *,
+    eps=None,
+    plan: str = "auto",
+    chunk: int = None,
+    max_memory: int = 2**30
+) -> Effects:
+    """Effect of patching every unit of `sites` on every pair: `Effects` [pair, unit, readout]
+    (paper Eq. 5-6), with the baselines `clean` and `donor`.
 
-    clean: images `[n, *image_shape]`. donor: images, pair by pair, or a number, a run or a function, as on the right of a do-statement.
-    sites: names; by default all that the readout can depend on. unit: 'channel' (or feature, or latent), 'neuron', 'position', 'site',
-    or a list of addresses, each patched as one. readout: a site's name, 'kl', or a function of a run. eps: noise `[n, *latents]` shared by
-    all runs; None takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a time. max_memory: bytes, beside
-    model, images, result and, for a function as donor, the activations that it gets. Neither has an effect on the result.
-    """
+    clean: images `[n, *image_shape]`. donor: images, pair by pair, or a number, a run or a
+    function, as on the right of a do-statement.
+    sites: names; by default all that the readout can depend on. unit: 'channel' (or feature, or
+    latent), 'neuron', 'position', 'site', or a list of addresses, each patched as one. readout: a
+    site's name, 'kl', or a function of a run. eps: noise `[n, *latents]` shared by all runs; None
+    takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a time.
+    max_memory: bytes, beside model, images, result and, for a function as donor, the activations
+    that it gets. Neither has an effect on the result."""
     vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
-    eps, chunk, max_memory = vae.noise(eps, len(x)), None if chunk is None else count(chunk, "chunk"), count(max_memory, "max_memory")
+    eps = vae.noise(eps, len(x))
+    chunk = None if chunk is None else count(chunk, "chunk")
+    max_memory = count(max_memory, "max_memory")
     ends = readout_sites(vae, readout, x, eps)
     coords, targets = _targets(vae, sites, unit, readout, ends)
     if callable(value): targets = _asked(vae, value, x, eps, targets)
     found, why = _choose(vae, plan)
     common = (x, value, eps, readout, ends, targets, chunk)
-    effects, baselines, report = _by_hooks(vae, *common) if found is None else _by_deltas(vae, found, *common, max_memory, plan != "resume")
-    coords |= {"readout": readout_names(vae, readout, effects.shape[2])} | {k: (("pair", "readout"), v.numpy()) for k, v in baselines.items()}
-    return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "readout"), name="effect", coords=coords, attrs={"plan": "\n".join([why, *report])}))
+    effects, baselines, report = (
+        _by_hooks(vae, *common)
+        if found is None
+        else _by_deltas(vae, found, *common, max_memory, plan != "resume")
+    )
+    coords |= {"readout": readout_names(vae, readout, effects.shape[2])} | {
+        k: (("pair", "readout"), v.numpy()) for k, v in baselines.items()
+    }
+    return Effects(
+        xr.DataArray(
+            effects.numpy(),
+            dims=("pair", "unit", "readout"),
+            name="effect",
+            coords=coords,
+            attrs={"plan": "\n".join([why, *report])},
+        )
+    )
 
 # %% ../nbs/09_patching.ipynb #09-025
 @dataclass(frozen=True)
 class Target:
-    """Units of one site that are swept together: all of a kind, or an address; `first` is their place in the result. `new`: what a function
-    puts there in each pair, `[n, *shape]` for a kind, and for an address the addressed part."""
+    """Units of one site that are swept together: all of a kind, or an address; `first` is their
+    place in the result. `new`: what a function puts there in each pair, `[n, *shape]` for a
+    kind, and for an address the addressed part."""
     site: str
     first: int
     kind: str = None
     addresses: tuple = ()
     new: torch.Tensor = None
 
-    def of(self, pairs) -> "Target": return self if self.new is None else replace(self, new=self.new[pairs])
+    def of(self, pairs) -> "Target":
+        return self if self.new is None else replace(self, new=self.new[pairs])
 
 # %% ../nbs/09_patching.ipynb #09-027
 def _targets(vae, sites, unit, readout, ends):
     "Coordinates of the axis `unit`, and the `Target`s."
     if isinstance(unit, str):
-        before = ancestors(vae.sites, ends) - (set() if callable(readout) or readout == "kl" else set(ends))
+        before = ancestors(vae.sites, ends) - (
+            set() if callable(readout) or readout == "kl" else set(ends)
+        )
         names = [s for s in vae.sites if s in before] if sites is None else vae.sites.named(sites)
         coords, firsts = unit_coords(vae.sites, names, unit), {}
         for i, site in enumerate(coords["site"][1]): firsts.setdefault(site, i)
         return coords, [Target(s, firsts[s], unit) for s in names]
-    if sites is not None: raise InputError("a list of addresses names its sites; pass either sites or a list as unit")
+    if sites is not None:
+        raise InputError("a list of addresses names its sites; pass either sites or a list as unit")
     found = addresses(unit, vae.sites)
-    coords = {"unit": _labels(found), "site": ("unit", [a.site for a in found]), "index": ("unit", list(range(len(found))))}
+    coords = {
+        "unit": _labels(found),
+        "site": ("unit", [a.site for a in found]),
+        "index": ("unit", list(range(len(found)))),
+    }
     return coords, [Target(a.site, i, addresses=(a,)) for i, a in enumerate(found)]
 
 def _labels(found) -> list:
     "A label for each address, numbered where masks or subspaces would have the same."
     texts = [str(a) for a in found]
-    return [t if texts.count(t) == 1 else f"{t} ({texts[:i].count(t) + 1})" for i, t in enumerate(texts)]
+    return [
+        t if texts.count(t) == 1 else f"{t} ({texts[:i].count(t) + 1})" for i, t in enumerate(texts)
+    ]
 
 # %% ../nbs/09_patching.ipynb #09-029
 def _asked(vae, function, x, eps, targets) -> list:
     "The `targets` with what `function` puts at each."
     names = list(dict.fromkeys(t.site for t in targets))
-    runs = [vae.run(x[i:i + 64], eps=None if eps is None else eps[i:i + 64], record=names) for i in range(0, len(x), 64)]
+    runs = [
+        vae.run(x[i : i + 64], eps=None if eps is None else eps[i : i + 64], record=names)
+        for i in range(0, len(x), 64)
+    ]
     was = {s: torch.cat([run[s] for run in runs]) for s in names}
     return [_ask(function, vae.sites[t.site], t, was[t.site]) for t in targets]
 
 # %% ../nbs/09_patching.ipynb #09-031
 def _ask(function, site, target, was) -> Target:
-    "The `target` with what `function` puts there, where the activation was `was`: one question for each unit."
+    """The `target` with what `function` puts there, where the activation was `was`: one question
+    for each unit."""
     def answer(address):
         old = was[address.index(site)]
         return as_value(function(old.clone()), address, site, old, old.shape)
     if target.addresses: return replace(target, new=answer(target.addresses[0]))
     new = was.clone()
-    for address in (Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)): new[address.index(site)] = answer(address)
+    for address in (Address.parse(a, Sites([site])) for a in unit_names(site, target.kind)):
+        new[address.index(site)] = answer(address)
     return replace(target, new=new)
 
 # %% ../nbs/09_patching.ipynb #09-033
 def _choose(vae, plan: str):
-    "`(trace, network, site -> node)` for a sweep from the site, or None for full passes, and the reason."
+    """`(trace, network, site -> node)` for a sweep from the site, or None for full passes, and the
+    reason."""
     if one_of(plan, PLANS, "plan") == "hooks": return None, "plan: hooks, as asked for"
     trace, network, nodes, why = traced(vae)
-    if why is None: return (trace, network, nodes), f"plan: {'resume' if plan == 'resume' else 'delta'}, " + ("the cheapest that is exact" if plan == "auto" else "as asked for")
-    if plan != "auto": raise InputError(f"plan {plan!r} is not possible, because {why}; expected 'hooks' or 'auto'")
+    if why is None:
+        return (trace, network, nodes), f"plan: {'resume' if plan == 'resume' else 'delta'}, " + (
+            "the cheapest that is exact" if plan == "auto" else "as asked for"
+        )
+    if plan != "auto":
+        raise InputError(
+            f"plan {plan!r} is not possible, because {why}; expected 'hooks' or 'auto'"
+        )
     return None, f"plan: hooks, because {why}"
 
 # %% ../nbs/09_patching.ipynb #09-035
 def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk):
-    "Effects `[pair, unit, m]`, baselines and a report, with one full pass of the model for every unit."
+    """Effects `[pair, unit, m]`, baselines and a report, with one full pass of the model for every
+    unit."""
     parts, size = [], chunk or 64
     units = [(t, a) for t in targets for a in t.addresses or unit_names(vae.sites[t.site], t.kind)]
     sites = list(dict.fromkeys([*(t.site for t in targets), *ends]))
@@ -180,30 +270,80 @@ def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk):
         options = dict(eps=None if eps is None else eps[i:i + size], live=True)
         some = x[i:i + size]
         clean = read(vae.run(some, record=ends, **options), readout)
-        donor = vae.run(value[i:i + size], record=sites, **options) if isinstance(value, torch.Tensor) else _rows(value, i, len(some))
-        effect = [read(vae.run(some, {a: donor if t.new is None else t.new[i:i + size] if t.addresses else Run({t.site: t.new[i:i + size]})}, record=ends, **options), readout) - clean for t, a in units]
-        parts.append((out(torch.stack(effect, 1)), out(clean), out(read(donor, readout)) if isinstance(value, torch.Tensor) else out(clean) * torch.nan))
+        donor = (
+            vae.run(value[i : i + size], record=sites, **options)
+            if isinstance(value, torch.Tensor)
+            else _rows(value, i, len(some))
+        )
+        effect = [
+            read(
+                vae.run(
+                    some,
+                    {
+                        a: (
+                            donor
+                            if t.new is None
+                            else (
+                                t.new[i : i + size]
+                                if t.addresses
+                                else Run({t.site: t.new[i : i + size]})
+                            )
+                        )
+                    },
+                    record=ends,
+                    **options,
+                ),
+                readout,
+            )
+            - clean
+            for t, a in units
+        ]
+        parts.append((
+            out(torch.stack(effect, 1)),
+            out(clean),
+            (
+                out(read(donor, readout))
+                if isinstance(value, torch.Tensor)
+                else out(clean) * torch.nan
+            ),
+        ))
     effects, clean, donor = (torch.cat(p) for p in zip(*parts))
-    return effects, {"clean": clean, "donor": donor}, [f"{len(units)} units x {len(x)} pairs, one full pass each"]
+    return (
+        effects,
+        {"clean": clean, "donor": donor},
+        [f"{len(units)} units x {len(x)} pairs, one full pass each"],
+    )
 
 # %% ../nbs/09_patching.ipynb #09-039
 def _rows(value, i, n):
     "The part of a donor that belongs to pairs `i` to `i + n`; a run of one row serves every pair."
-    return Run({s: v if len(v) == 1 else v[i:i + n] for s, v in value.items()}) if isinstance(value, Run) else value
+    return (
+        Run({s: v if len(v) == 1 else v[i : i + n] for s, v in value.items()})
+        if isinstance(value, Run)
+        else value
+    )
 
 # %% ../nbs/09_patching.ipynb #09-041
 class Prepared:
     "Pairs whose clean and donor runs are known; made by `prepare`."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
-        self.vae, self.engine, self.nodes, self.readout, self.ends = vae, engine, nodes, readout, ends
+        self.vae, self.engine, self.nodes, self.readout = vae, engine, nodes, readout
+        self.ends = ends
         self.pairs, self.eps = (x, value), eps
         starts = [nodes[s] for s in sites]
         self.base = engine.values(x, eps, engine.needed(starts))
-        donor = engine.values(value, eps, [*starts, *engine.ends]) if isinstance(value, torch.Tensor) else None
+        donor = (
+            engine.values(value, eps, [*starts, *engine.ends])
+            if isinstance(value, torch.Tensor)
+            else None
+        )
         self.clean = self._read(self.base)
         self.donor = self.clean * torch.nan if donor is None else self._read(donor)
         self.function = value if callable(value) else None
-        self.new = {s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value) for s in sites}
+        self.new = {
+            s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value)
+            for s in sites
+        }
         self._kept = {}
 
     def __reduce__(self):
@@ -212,7 +352,14 @@ class Prepared:
 
     def _read(self, values):
         trace = self.engine.trace
-        return read(Run({e: values[self.nodes[e]] for e in self.ends}, values.get(trace.eps), values[trace.x]), self.readout)
+        return read(
+            Run(
+                {e: values[self.nodes[e]] for e in self.ends},
+                values.get(trace.eps),
+                values[trace.x],
+            ),
+            self.readout,
+        )
 
     def _replaced(self, site, value):
         "The activation `[n, *shape]` that a number or a run puts at `site`."
@@ -220,49 +367,84 @@ class Prepared:
         return as_value(value, Address(site), self.vae.sites[site], was, was.shape).clone()
 
     def sweep(self, target, good: int, most: int):
-        "Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units, m])`; see `chunks`."
-        node, site, new = self.nodes[target.site], self.vae.sites[target.site], self.new[target.site]
-        if target.new is not None: new = edited(self.base[node], target.addresses[0], site, target.new) if target.addresses else target.new
+        """Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units,
+        m])`; see `chunks`."""
+        node, site = self.nodes[target.site], self.vae.sites[target.site]
+        new = self.new[target.site]
+        if target.new is not None:
+            new = (
+                edited(self.base[node], target.addresses[0], site, target.new)
+                if target.addresses
+                else target.new
+            )
         for pairs, units, delta in chunks(site, target, self.base[node], new, good, most):
             chunk = self.engine.propagate(node, delta, self.base, pairs.start)
-            yield pairs, units, chunk.effect(self.engine.ends, self.ends, self.readout, self.clean[pairs])
+            yield (
+                pairs,
+                units,
+                chunk.effect(self.engine.ends, self.ends, self.readout, self.clean[pairs]),
+            )
 
     @torch.no_grad()
     def patch(self, address) -> torch.Tensor:
-        "Change of the readout `[n, m]` when the part at `address` is replaced in every pair: the same as the function `patch`."
+        """Change of the readout `[n, m]` when the part at `address` is replaced in every pair: the
+        same as the function `patch`."""
         address = Address.parse(address, self.vae.sites)
-        if address.site not in self.new: raise InputError(f"{address.site} was not made ready; expected one of {', '.join(self.new)}")
-        channels = self._channels(address.site) if address.units and len(address.units) == 1 and address.position is None else None
+        if address.site not in self.new:
+            raise InputError(
+                f"{address.site} was not made ready; expected one of {', '.join(self.new)}"
+            )
+        channels = (
+            self._channels(address.site)
+            if address.units and len(address.units) == 1 and address.position is None
+            else None
+        )
         if channels is not None: return channels[:, address.units[0]].clone()
         return self._all(Target(address.site, 0, addresses=(address,)), 1, len(self.clean))[:, 0]
 
     def _channels(self, site):
-        "The effects of all channels of `site`, kept after the first time; None where they would take more than one chunk."
+        """The effects of all channels of `site`, kept after the first time; None where they would
+        take more than one chunk."""
         if site not in self._kept:
-            units, rows = self.vae.sites[site].units, self.engine.good_rows(self.nodes[site], True, self.clean.device)
-            self._kept[site] = self._all(Target(site, 0, "channel"), units, rows) if units * len(self.clean) <= rows else None
+            units = self.vae.sites[site].units
+            rows = self.engine.good_rows(self.nodes[site], True, self.clean.device)
+            self._kept[site] = (
+                self._all(Target(site, 0, "channel"), units, rows)
+                if units * len(self.clean) <= rows
+                else None
+            )
         return self._kept[site]
 
     def _all(self, target, units, rows):
         effects = self.clean.new_zeros(len(self.clean), units, self.clean.shape[1])
-        if self.function: target = _ask(self.function, self.vae.sites[target.site], target, self.base[self.nodes[target.site]])
+        if self.function:
+            target = _ask(
+                self.function,
+                self.vae.sites[target.site],
+                target,
+                self.base[self.nodes[target.site]],
+            )
         for pairs, some, effect in self.sweep(target, rows, rows): effects[pairs, some] = effect
         return effects
 
 # %% ../nbs/09_patching.ipynb #09-043
 def prepare(vae, clean, donor, sites=None, readout="mu", eps=None) -> Prepared:
-    "Pairs ready for patches at `sites`, one at a time: `prepare(...).patch(address)`. Arguments as for `patch_sweep`."
+    """Pairs ready for patches at `sites`, one at a time: `prepare(...).patch(address)`. Arguments
+    as for `patch_sweep`."""
     vae = adapt(vae)
     x, value = _pair(vae, clean, donor)
-    x, value = x.clone(), value.clone() if isinstance(value, torch.Tensor) else value  # nobody else's from now on
+    # nobody else's from now on
+    x, value = x.clone(), value.clone() if isinstance(value, torch.Tensor) else value
     eps = vae.noise(eps, len(x))
     ends = readout_sites(vae, readout, x, eps)
     _, targets = _targets(vae, sites, "site", readout, ends)
     found, why = _choose(vae, "auto")
-    if found is None: raise InputError(f"nothing can be made ready ({why}); use patch or patch_sweep")
+    if found is None:
+        raise InputError(f"nothing can be made ready ({why}); use patch or patch_sweep")
     trace, network, nodes = found
     engine = Engine(trace, network, [nodes[e] for e in ends], noise=eps is not None)
-    with torch.no_grad(): return Prepared(vae, engine, nodes, x, value, eps, readout, ends, [t.site for t in targets])
+    with torch.no_grad():
+        return Prepared(vae, engine, nodes, x, value, eps, readout, ends, [t.site for t in targets])
 
 # %% ../nbs/09_patching.ipynb #09-046
 def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_memory, rules):
@@ -271,24 +453,55 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
     engine = Engine(trace, network, [nodes[e] for e in ends], rules, eps is not None)
     sites = list(dict.fromkeys(t.site for t in targets))
     starts = [nodes[s] for s in sites]
-    pair = engine.bytes(engine.needed(starts)) + 3 * engine.bytes(starts) + engine.bytes(engine.ends) + engine.bytes(trace.nodes)
+    pair = (
+        engine.bytes(engine.needed(starts))
+        + 3 * engine.bytes(starts)
+        + engine.bytes(engine.ends)
+        + engine.bytes(trace.nodes)
+    )
     block = min(len(x), max(1, max_memory // 2 // pair))
     effects, baselines = None, {"clean": [], "donor": []}
     for i in range(0, len(x), block):
         images = isinstance(value, torch.Tensor)
-        order = _neighbours(x[i:i + block], value[i:i + block]) if images else torch.arange(len(x[i:i + block]))
+        order = (
+            _neighbours(x[i : i + block], value[i : i + block])
+            if images
+            else torch.arange(len(x[i : i + block]))
+        )
         part = value[i:i + block][order] if images else _rows(value, i, len(order))
-        ready = Prepared(vae, engine, nodes, x[i:i + block][order], part, None if eps is None else eps[i:i + block][order], readout, ends, sites)
-        for name, found in baselines.items(): found.append(out(getattr(ready, name))[order.argsort()])
+        ready = Prepared(
+            vae,
+            engine,
+            nodes,
+            x[i : i + block][order],
+            part,
+            None if eps is None else eps[i : i + block][order],
+            readout,
+            ends,
+            sites,
+        )
+        for name, found in baselines.items():
+            found.append(out(getattr(ready, name))[order.argsort()])
         units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
-        if effects is None: effects = torch.from_numpy(np.zeros((len(x), units, ready.clean.shape[1]), out(ready.clean).numpy().dtype))  # not written to before it is needed
+        # not written to before it is needed
+        if effects is None:
+            effects = torch.from_numpy(
+                np.zeros((len(x), units, ready.clean.shape[1]), out(ready.clean).numpy().dtype)
+            )
         for target in targets:
-            node, own = nodes[target.site], target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
+            node = nodes[target.site]
+            own = target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
             room = max(1, (max_memory - pair * block) // engine.row_bytes(node, own))
             most = min(chunk or room, trace.limit)
-            for pairs, some, effect in ready.sweep(target.of(i + order), chunk or engine.good_rows(node, own, x.device), most):
+            for pairs, some, effect in ready.sweep(
+                target.of(i + order), chunk or engine.good_rows(node, own, x.device), most
+            ):
                 effects[(i + order[pairs])[:, None], target.first + some] = out(effect)
-    return effects, {k: torch.cat(v) for k, v in baselines.items()}, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
+    return (
+        effects,
+        {k: torch.cat(v) for k, v in baselines.items()},
+        [f"{s}: {engine.explain(nodes[s])}" for s in sites],
+    )
 
 # %% ../nbs/09_patching.ipynb #09-048
 def _neighbours(clean, donor):
@@ -296,26 +509,39 @@ def _neighbours(clean, donor):
     if clean.ndim != 4: return torch.arange(len(clean))
     marks = (clean != donor).any(1).cpu().float()
     weight = marks.sum((1, 2)).clamp(min=1)
-    row, column = ((marks.sum(axis) @ torch.arange(marks.shape[3 - axis], dtype=marks.dtype)) / weight for axis in (2, 1))
+    row, column = (
+        (marks.sum(axis) @ torch.arange(marks.shape[3 - axis], dtype=marks.dtype)) / weight
+        for axis in (2, 1)
+    )
     band = (row / marks.shape[1] * 4).int()
-    return (band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)).argsort(stable=True)
+    return (
+        band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)
+    ).argsort(stable=True)
 
 # %% ../nbs/09_patching.ipynb #09-073
 def differentiable(vae, *tensors) -> list:
     "Copies of `tensors` for gradients, for a function that leaves `torch.inference_mode`."
-    if vae.like.is_inference(): raise InputError("the model's weights were made inside torch.inference_mode and have no gradients; expected a model made outside of it")
+    if vae.like.is_inference():
+        raise InputError(
+            "the model's weights were made inside torch.inference_mode and have no gradients;"
+            " expected a model made outside of it"
+        )
     return [None if t is None else t.clone() for t in tensors]
 
 # %% ../nbs/09_patching.ipynb #09-075
 @torch.inference_mode(False)
-def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1) -> Run:
-    """For every unit of `sites`, the constant activation that changes the readout least over reference `images`, in mean square: a run of one row.
+def optimal_ablation(
+    vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1
+) -> Run:
+    """For every unit of `sites`, the constant activation that changes the readout least over
+    reference `images`, in mean square: a run of one row.
 
-    It starts from the mean activation and is found by Adam with step size `lr` times the unit's spread; the best value met on the way is kept.
-    """
+    It starts from the mean activation and is found by Adam with step size `lr` times the unit's
+    spread; the best value met on the way is kept."""
     vae, names = adapt(vae), vae.sites.named(sites)
     unit, lr = one_of(unit, UNITS, "unit"), number(lr, "lr", above=0)
-    (x,), steps = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like)), count(steps, "steps", 0, 100_000)
+    (x,) = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like))
+    steps = count(steps, "steps", 0, 100_000)
     ends = readout_sites(vae, readout, x)
     with torch.no_grad(): natural = vae.run(x)
     found = mean_over(vae, x, names)

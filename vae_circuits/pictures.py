@@ -23,7 +23,8 @@ from .scm import Run
 # %% ../nbs/19_pictures.ipynb #19-006
 @dataclass(frozen=True)
 class Layout:
-    "`nodes`: a row a unit (site, label, x, y, factor, share); `edges`: a row an edge (sender, receiver, factor, share); the `sites` from left to right, the `factors` and their colors."
+    """`nodes`: a row a unit (site, label, x, y, factor, share); `edges`: a row an edge (sender,
+    receiver, factor, share); the `sites` from left to right, the `factors` and their colors."""
     nodes: pd.DataFrame
     edges: pd.DataFrame
     sites: list
@@ -42,14 +43,39 @@ def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
     if not any(len(c.edges) for c in circuits):
         raise InputError("there is nothing to draw: no circuit has an edge")
     links = pd.concat([c.edges.assign(factor=c.factor) for c in circuits], ignore_index=True)
-    links = links.assign(sender=_latent(links.sender), receiver=_latent(links.receiver), size=links.share.astype(float).abs()).sort_values("size", ascending=False, kind="stable")
+    links = links.assign(
+        sender=_latent(links.sender),
+        receiver=_latent(links.receiver),
+        size=links.share.astype(float).abs(),
+    ).sort_values("size", ascending=False, kind="stable")
     nodes = _nodes(circuits, links, units)
     links = links[links.sender.isin(nodes.index) & links.receiver.isin(nodes.index)]
-    links = links.assign(step=links.sender.str.split("[").str[0]).groupby(["factor", "step"], sort=False).head(edges)
+    links = (
+        links.assign(step=links.sender.str.split("[").str[0])
+        .groupby(["factor", "step"], sort=False)
+        .head(edges)
+    )
     nodes = nodes[nodes.index.isin([*links.sender, *links.receiver])]
-    sites = list(dict.fromkeys(_latent(pd.Series([f"{s}[0]" for c in circuits for s in [*c.members, *(["mu"] if c.part == "encoder" else [])]])).str.split("[").str[0]))
+    sites = list(
+        dict.fromkeys(
+            _latent(
+                pd.Series([
+                    f"{s}[0]"
+                    for c in circuits
+                    for s in [*c.members, *(["mu"] if c.part == "encoder" else [])]
+                ])
+            )
+            .str.split("[")
+            .str[0]
+        )
+    )
     sites = [s for s in sites if (nodes.site == s).any()]
-    return Layout(_placed(nodes, links, sites), links[["sender", "receiver", "factor", "share"]].reset_index(drop=True), sites, dict(zip(dict.fromkeys(c.factor for c in circuits), PALETTE * len(circuits))))
+    return Layout(
+        _placed(nodes, links, sites),
+        links[["sender", "receiver", "factor", "share"]].reset_index(drop=True),
+        sites,
+        dict(zip(dict.fromkeys(c.factor for c in circuits), PALETTE * len(circuits))),
+    )
 
 # %% ../nbs/19_pictures.ipynb #19-010
 def _latent(units):
@@ -58,44 +84,128 @@ def _latent(units):
 
 # %% ../nbs/19_pictures.ipynb #19-012
 def _nodes(circuits, links, units) -> pd.DataFrame:
-    "The units with the largest shares of every site: a row a unit with site, label, factor and share."
-    own = [pd.DataFrame({"unit": _latent(pd.Series(c.units, dtype=str)), "share": c.scores.array.to_series()[c.units].to_numpy(), "factor": c.factor}) for c in circuits]
-    reached = links.groupby(["receiver", "factor"], as_index=False).share.sum().rename(columns={"receiver": "unit"})  # latents that only edges name
-    table = pd.concat([*own, reached[reached.unit.str.startswith("z[") & ~reached.unit.isin(pd.concat(own).unit)]], ignore_index=True)
-    table = table.assign(size=table.share.astype(float).abs()).sort_values("size", ascending=False, kind="stable").drop_duplicates("unit")
-    table = table.assign(site=table.unit.str.split("[").str[0], label=table.unit.str.extract(r"\[(.*)\]")[0])
-    return table.groupby("site", sort=False).head(units).set_index("unit")[["site", "label", "factor", "share"]]
+    """The units with the largest shares of every site: a row a unit with site, label, factor and
+    share."""
+    own = [
+        pd.DataFrame({
+            "unit": _latent(pd.Series(c.units, dtype=str)),
+            "share": c.scores.array.to_series()[c.units].to_numpy(),
+            "factor": c.factor,
+        })
+        for c in circuits
+    ]
+    # latents that only edges name
+    reached = (
+        links.groupby(["receiver", "factor"], as_index=False)
+        .share.sum()
+        .rename(columns={"receiver": "unit"})
+    )
+    table = pd.concat(
+        [
+            *own,
+            reached[reached.unit.str.startswith("z[") & ~reached.unit.isin(pd.concat(own).unit)],
+        ],
+        ignore_index=True,
+    )
+    table = (
+        table.assign(size=table.share.astype(float).abs())
+        .sort_values("size", ascending=False, kind="stable")
+        .drop_duplicates("unit")
+    )
+    table = table.assign(
+        site=table.unit.str.split("[").str[0], label=table.unit.str.extract(r"\[(.*)\]")[0]
+    )
+    return (
+        table.groupby("site", sort=False)
+        .head(units)
+        .set_index("unit")[["site", "label", "factor", "share"]]
+    )
 
 # %% ../nbs/19_pictures.ipynb #19-014
 def _placed(nodes, links, sites) -> pd.DataFrame:
-    "`nodes` with x, the column, and y, from 0 at the top to 1: by factor, and by the mean height of what leads to a unit."
+    """`nodes` with x, the column, and y, from 0 at the top to 1: by factor, and by the mean height
+    of what leads to a unit."""
     height, order = {}, {f: i for i, f in enumerate(dict.fromkeys(nodes.factor))}
     for site in sites:
         mine = nodes[nodes.site == site]
-        before = {u: np.mean([height[s] for s in links.sender[links.receiver == u] if s in height] or [0.5]) for u in mine.index}
-        for i, u in enumerate(sorted(mine.index, key=lambda u: (order[nodes.factor[u]], before[u]))): height[u] = (i + 0.5) / len(mine)
+        before = {
+            u: np.mean(
+                [height[s] for s in links.sender[links.receiver == u] if s in height] or [0.5]
+            )
+            for u in mine.index
+        }
+        for i, u in enumerate(
+            sorted(mine.index, key=lambda u: (order[nodes.factor[u]], before[u]))
+        ):
+            height[u] = (i + 0.5) / len(mine)
     return nodes.assign(x=[sites.index(s) for s in nodes.site], y=[height[u] for u in nodes.index])
 
 # %% ../nbs/19_pictures.ipynb #19-016
 def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
-    "The layered drawing of one or more circuits of a network, see `layout`; a matplotlib `Figure`, or on the axes given. Dashed edges work against the effect."
+    """The layered drawing of one or more circuits of a network, see `layout`; a matplotlib
+    `Figure`, or on the axes given. Dashed edges work against the effect."""
     if not isinstance(ax, (Axes, type(None))):
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     plan = layout(circuits, units, edges)
-    figure = Figure(figsize=(1.7 * len(plan.sites) + 1, 4.2), layout="constrained") if ax is None else ax.figure
+    figure = (
+        Figure(figsize=(1.7 * len(plan.sites) + 1, 4.2), layout="constrained")
+        if ax is None
+        else ax.figure
+    )
     ax = figure.subplots() if ax is None else ax
     widest = plan.edges.share.abs().max()
     for e in plan.edges.iloc[::-1].itertuples():
         a, b = plan.nodes.loc[e.sender], plan.nodes.loc[e.receiver]
-        ax.plot([a.x, b.x], [-a.y, -b.y], color=plan.colors[e.factor], lw=0.3 + 4 * abs(e.share) / widest, alpha=.55, ls="--" if e.share < 0 else "-", zorder=1, solid_capstyle="round")
-    ax.scatter(plan.nodes.x, -plan.nodes.y, s=150, c=[plan.colors[f] for f in plan.nodes.factor], edgecolors="white", zorder=2)
-    for n in plan.nodes.itertuples(): ax.text(n.x, -n.y, n.label, ha="center", va="center", fontsize=6 if len(n.label) < 3 else 5, color="white", zorder=3)
-    for x, site in enumerate(plan.sites): ax.text(x, 0.04, _short(site), ha="center", va="bottom", fontsize=8)
-    if len(plan.colors) > 1: ax.legend([matplotlib.lines.Line2D([], [], color=c, lw=3) for c in plan.colors.values()], plan.colors, fontsize=7, loc="upper center", bbox_to_anchor=(.5, 0), ncols=6, frameon=False)
+        ax.plot(
+            [a.x, b.x],
+            [-a.y, -b.y],
+            color=plan.colors[e.factor],
+            lw=0.3 + 4 * abs(e.share) / widest,
+            alpha=0.55,
+            ls="--" if e.share < 0 else "-",
+            zorder=1,
+            solid_capstyle="round",
+        )
+    ax.scatter(
+        plan.nodes.x,
+        -plan.nodes.y,
+        s=150,
+        c=[plan.colors[f] for f in plan.nodes.factor],
+        edgecolors="white",
+        zorder=2,
+    )
+    for n in plan.nodes.itertuples():
+        ax.text(
+            n.x,
+            -n.y,
+            n.label,
+            ha="center",
+            va="center",
+            fontsize=6 if len(n.label) < 3 else 5,
+            color="white",
+            zorder=3,
+        )
+    for x, site in enumerate(plan.sites):
+        ax.text(x, 0.04, _short(site), ha="center", va="bottom", fontsize=8)
+    if len(plan.colors) > 1:
+        ax.legend(
+            [matplotlib.lines.Line2D([], [], color=c, lw=3) for c in plan.colors.values()],
+            plan.colors,
+            fontsize=7,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=6,
+            frameon=False,
+        )
     ax.set_xlim(-.4, len(plan.sites) - .6), ax.set_ylim(-1.02, .1), ax.axis("off")
     return figure
 
-def _short(site): return "latents" if site == "z" else site.replace("encoder_", "enc ").replace("decoder_", "dec ").replace("_", " ")
+def _short(site):
+    return (
+        "latents"
+        if site == "z"
+        else site.replace("encoder_", "enc ").replace("decoder_", "dec ").replace("_", " ")
+    )
 
 # %% ../nbs/19_pictures.ipynb #19-022
 CSS = """.circuit{font:12px system-ui,sans-serif;max-width:60rem}.circuit svg{width:100%;height:auto}.circuit .t{visibility:hidden;pointer-events:none}
@@ -122,23 +232,41 @@ class CircuitPicture:
 
 # %% ../nbs/19_pictures.ipynb #19-026
 def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> CircuitPicture:
-    "The interactive drawing of one or more circuits of a network. run: a `Run` of one image, whose activations are the examples."
+    """The interactive drawing of one or more circuits of a network. run: a `Run` of one image,
+    whose activations are the examples."""
     if not isinstance(run, (Run, type(None))):
         raise InputError(f"expected a run of one image, such as vae.run(image); got {run!r:.60}")
     plan = layout(circuits, units, edges)
-    width, height, widest = 150 * len(plan.sites), 34 * plan.nodes.groupby("site").size().max() + 60, plan.edges.share.abs().max()
+    width = 150 * len(plan.sites)
+    height = 34 * plan.nodes.groupby("site").size().max() + 60
+    widest = plan.edges.share.abs().max()
     at = {u: (150 * n.x + 75, 40 + n.y * (height - 60)) for u, n in plan.nodes.iterrows()}
     place = {f: i for i, f in enumerate(plan.colors)}
-    lines = [f'<line class="e f{place[e.factor]}" x1="{at[e.sender][0]}" '
-             f'y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" '
-             f'stroke="{plan.colors[e.factor]}" '
-             f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}" stroke-opacity=".55"{_dash(e.share)}><title>{html.escape(f"{e.sender} to {e.receiver}, {e.factor}: {e.share:.3f}")}</title></line>' for e in plan.edges.iloc[::-1].itertuples()]
-    heads = [f'<text class="site" x="{150 * i + 75}" y="14" text-anchor="middle">{html.escape(_short(s))}</text>' for i, s in enumerate(plan.sites)]
+    lines = [
+        f'<line class="e f{place[e.factor]}" x1="{at[e.sender][0]}" '
+        f'y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" '
+        f'stroke="{plan.colors[e.factor]}" '
+        f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}"'
+        f' stroke-opacity=".55"{_dash(e.share)}><title>{html.escape(f"{e.sender} to {e.receiver}, {e.factor}: {e.share:.3f}")}</title></line>'
+        for e in plan.edges.iloc[::-1].itertuples()
+    ]
+    heads = [
+        f'<text class="site" x="{150 * i + 75}" y="14"'
+        f' text-anchor="middle">{html.escape(_short(s))}</text>'
+        for i, s in enumerate(plan.sites)
+    ]
     touched = pd.concat([plan.edges.set_index(end).factor for end in ("sender", "receiver")])
     kinds = {u: " ".join(["n", *sorted({f"f{place[f]}" for f in touched[[u]]})])
              for u in plan.nodes.index}
-    dots = [_dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run) for u, n in plan.nodes.iterrows()]
-    svg = f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" aria-label="Circuit of {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
+    dots = [
+        _dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run)
+        for u, n in plan.nodes.iterrows()
+    ]
+    svg = (
+        f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img"'
+        ' aria-label="Circuit of'
+        f' {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
+    )
     return CircuitPicture(_with_buttons(svg, plan))
 
 # %% ../nbs/19_pictures.ipynb #19-028
@@ -150,13 +278,28 @@ def _dot(unit, node, place, color, kind, width, height, run) -> str:
     (x, y), says = place, f"{unit} · {node.factor} · {node.share:.3f}"
     left, top = min(max(x - 70, 0), width - 140), y + 14 if y < height - 130 else y - 124
     example = _example(run, unit)
-    picture = f'<image x="{left + 25}" y="{top + 20}" width="90" height="90" href="data:image/png;base64,{example}" style="image-rendering:pixelated"/>' if example else ""
-    card = f'<g class="t"><rect x="{left}" y="{top}" width="140" height="{114 if example else 22}" rx="4" fill="#222"/><text x="{left + 70}" y="{top + 14}" text-anchor="middle" fill="#fff" font-size="9">{html.escape(says)}</text>{picture}</g>'
-    return f'<g class="{kind}" tabindex="0" role="img" aria-label="{html.escape(says)}"><circle cx="{x}" cy="{y:.1f}" r="12" fill="{color}"/><text x="{x}" y="{y + 3:.1f}" text-anchor="middle" fill="#fff" font-size="9">{html.escape(node.label)}</text>{card}</g>'
+    picture = (
+        f'<image x="{left + 25}" y="{top + 20}" width="90" height="90"'
+        f' href="data:image/png;base64,{example}" style="image-rendering:pixelated"/>'
+        if example
+        else ""
+    )
+    card = (
+        f'<g class="t"><rect x="{left}" y="{top}" width="140" height="{114 if example else 22}"'
+        f' rx="4" fill="#222"/><text x="{left + 70}" y="{top + 14}" text-anchor="middle"'
+        f' fill="#fff" font-size="9">{html.escape(says)}</text>{picture}</g>'
+    )
+    return (
+        f'<g class="{kind}" tabindex="0" role="img" aria-label="{html.escape(says)}"><circle'
+        f' cx="{x}" cy="{y:.1f}" r="12" fill="{color}"/><text x="{x}" y="{y + 3:.1f}"'
+        ' text-anchor="middle" fill="#fff"'
+        f' font-size="9">{html.escape(node.label)}</text>{card}</g>'
+    )
 
 # %% ../nbs/19_pictures.ipynb #19-032
 def _example(run, unit):
-    "The activation map of a channel in the first image of `run` as a PNG in base64, if there is one."
+    """The activation map of a channel in the first image of `run` as a PNG in base64, if there is
+    one."""
     site, index = unit[:-1].split("[")
     if run is None or site not in run or run[site].ndim != 4: return None
     buffer = io.BytesIO()
@@ -166,10 +309,19 @@ def _example(run, unit):
 
 # %% ../nbs/19_pictures.ipynb #19-034
 def _with_buttons(svg, plan) -> str:
-    "The drawing below a row of buttons, one for each factor; CSS does the rest. Names follow from the content, so that pictures on one page stay apart."
+    """The drawing below a row of buttons, one for each factor; CSS does the rest. Names follow from
+    the content, so that pictures on one page stay apart."""
     key = f"c{zlib.crc32(svg.encode()):x}"
     if len(plan.colors) < 2: return f'<div class="circuit"><style>{CSS}</style>{svg}</div>'
     names = {"all": "currentColor"} | plan.colors
-    buttons = [f'<input type="radio" name="{key}" id="{key}{i}"{" checked" if not i else ""}><label for="{key}{i}" style="color:{c}">{html.escape(n)}</label>' for i, (n, c) in enumerate(names.items())]
-    fade = "".join(f"#{key}{i + 1}:checked~svg .e:not(.f{i}),#{key}{i + 1}:checked~svg .n:not(.f{i}) circle{{opacity:.08}}" for i in range(len(plan.colors)))
+    buttons = [
+        f'<input type="radio" name="{key}" id="{key}{i}"{" checked" if not i else ""}><label'
+        f' for="{key}{i}" style="color:{c}">{html.escape(n)}</label>'
+        for i, (n, c) in enumerate(names.items())
+    ]
+    fade = "".join(
+        f"#{key}{i + 1}:checked~svg .e:not(.f{i}),#{key}{i + 1}:checked~svg .n:not(.f{i})"
+        " circle{opacity:.08}"
+        for i in range(len(plan.colors))
+    )
     return f'<div class="circuit"><style>{CSS}{fade}</style>{"".join(buttons)}{svg}</div>'

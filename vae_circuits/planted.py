@@ -47,7 +47,12 @@ def check_mask(mask, what: str, units: int = None) -> np.ndarray:
     return found.astype(bool)
 
 # %% ../nbs/15_planted.ipynb #15-006
-TEXTURES = {"light": ((1, 1), (1, 1)), "columns": ((1, -1), (1, -1)), "rows": ((1, 1), (-1, -1)), "checks": ((1, -1), (-1, 1))}
+TEXTURES = {
+    "light": ((1, 1), (1, 1)),
+    "columns": ((1, -1), (1, -1)),
+    "rows": ((1, 1), (-1, -1)),
+    "checks": ((1, -1), (-1, 1)),
+}
 CONTRAST = 0.1  # of one texture at full strength; the four together stay within [0.1, 0.9]
 
 # %% ../nbs/15_planted.ipynb #15-008
@@ -57,8 +62,8 @@ def _own_noise(strength) -> np.ndarray:
 class Textures(CausalDataset):
     """Grey images with up to four textures, whose strengths from 0 to 1 are the factors.
 
-    parts: each texture in its own quarter of the image. noise: standard deviation of the pixels' own noise. It is a function of the factors, so that the same factors draw the same image.
-    """
+    parts: each texture in its own quarter of the image. noise: standard deviation of the pixels'
+    own noise. It is a function of the factors, so that the same factors draw the same image."""
     name, size = "textures", 5**4
 
     def __init__(self, factors: int = 4, noise: float = 0.0, parts: bool = False):
@@ -77,7 +82,9 @@ class Textures(CausalDataset):
     @property
     def patterns(self) -> np.ndarray:
         "Each texture where it is drawn, from -1 to 1: `[factors, 64, 64]`."
-        return np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names]) * self.places(64)
+        return np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names]) * self.places(
+            64
+        )
 
     def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
 
@@ -97,10 +104,11 @@ DECODER = ("decoder_linear", "decoder_conv_0", "decoder_conv_1")
 # %% ../nbs/15_planted.ipynb #15-014
 @dataclass(frozen=True)
 class Planted:
-    """A `vae` compiled by hand, its `data`, and its true `graph` of factors, channels and latents, with the `mixing` matrix [factors, factors] of one layer.
+    """A `vae` compiled by hand, its `data`, and its true `graph` of factors, channels and latents,
+    with the `mixing` matrix [factors, factors] of one layer.
 
-    owner: site -> the factor's number for every channel, -1 for dead ones. backup: site -> which channels are backups.
-    """
+    owner: site -> the factor's number for every channel, -1 for dead ones. backup: site -> which
+    channels are backups."""
     vae: ConvVAE
     data: Textures
     graph: nx.DiGraph
@@ -121,12 +129,16 @@ class Planted:
         return self.data.places(plane[0]).reshape(len(self.mixing), -1)
 
     def drawn(self, run) -> torch.Tensor:
-        "How strongly each texture is drawn, before the sigmoid: `[n, factors]`, a readout for the decoder."
+        """How strongly each texture is drawn, before the sigmoid: `[n, factors]`, a readout for the
+        decoder."""
         patterns = torch.from_numpy(self.data.patterns).to(run["decoder_conv_2"])
-        return torch.einsum("nhw,fhw->nf", run["decoder_conv_2"][:, 0], patterns) / (4 * CONTRAST * (patterns**2).sum((1, 2)))
+        return torch.einsum("nhw,fhw->nf", run["decoder_conv_2"][:, 0], patterns) / (
+            4 * CONTRAST * (patterns**2).sum((1, 2))
+        )
 
     def readout(self, site):
-        "What the effects of a site's channels are read from: mu for the encoder, and for the decoder what is `drawn`."
+        """What the effects of a site's channels are read from: mu for the encoder, and for the
+        decoder what is `drawn`."""
         return "mu" if one_of(site, self.owner, "site of channels") in SITES else self.drawn
 
     def _powers(self, site):
@@ -134,20 +146,37 @@ class Planted:
         return (SITES.index(site), 2) if site in SITES else (2 + DECODER.index(site), 4)
 
     def responses(self, site) -> np.ndarray:
-        "How much each channel changes for a unit's change of each factor, up to a scale, by the wiring: `[factors, units]`."
+        """How much each channel changes for a unit's change of each factor, up to a scale, by the
+        wiring: `[factors, units]`."""
         owner = self._owner(site)
-        return np.where((owner < 0) | self.backup[site], 0, np.linalg.matrix_power(self.mixing, self._powers(site)[0])[:, owner])
+        return np.where(
+            (owner < 0) | self.backup[site],
+            0,
+            np.linalg.matrix_power(self.mixing, self._powers(site)[0])[:, owner],
+        )
 
     def shares(self, site) -> np.ndarray:
-        "Proportion of each factor's effect on the `readout` that each channel mediates, by the wiring without repair: `[factors, units]`."
+        """Proportion of each factor's effect on the `readout` that each channel mediates, by the
+        wiring without repair: `[factors, units]`."""
         owner, (done, all_) = self._owner(site), self._powers(site)
-        total, after = np.linalg.matrix_power(self.mixing, all_), np.linalg.matrix_power(self.mixing, all_ - done)
-        part = 1 / np.bincount(owner[(owner >= 0) & ~self.backup[site]]).max()  # of its group's mean, which is what is read
-        through = self.responses(site)[:, :, None] * part * after[owner]  # [factor, unit, number read]
+        total = np.linalg.matrix_power(self.mixing, all_)
+        after = np.linalg.matrix_power(self.mixing, all_ - done)
+        # of its group's mean, which is what is read
+        part = 1 / np.bincount(owner[(owner >= 0) & ~self.backup[site]]).max()
+        # [factor, unit, number read]
+        through = self.responses(site)[:, :, None] * part * after[owner]
         return (through * total[:, None]).sum(2) / (total**2).sum(1)[:, None]
 
 # %% ../nbs/15_planted.ipynb #15-016
-def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float = 0.0, repair: float = 0.0, noise: float = 0.0, parts: bool = False) -> Planted:
+def planted_vae(
+    factors: int = 4,
+    group: int = 3,
+    dead: int = 2,
+    mixing: float = 0.0,
+    repair: float = 0.0,
+    noise: float = 0.0,
+    parts: bool = False,
+) -> Planted:
     """A VAE of the paper's architecture with a planted circuit for `factors` textures, `group`
     channels each, and its data and truth: `Planted`.
 
@@ -180,60 +209,101 @@ def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float =
 # %% ../nbs/15_planted.ipynb #15-018
 def _owners(factors, group, dead, repair) -> tuple:
     "Site -> owner of each channel, and site -> which channels are backups."
-    own, backups, unused = np.repeat(np.arange(factors), group), np.arange(factors if repair else 0), np.full(dead, -1)
+    own = np.repeat(np.arange(factors), group)
+    backups, unused = np.arange(factors if repair else 0), np.full(dead, -1)
     plain, middle = np.r_[own, unused], np.r_[own, backups, unused]
-    owner = dict(zip(SITES, (plain, middle, plain))) | dict(zip(DECODER, (plain, np.where(np.arange(len(middle)) < len(own), middle, -1), plain)))
-    return owner, {s: (s == SITES[1]) & (np.arange(len(o)) >= len(own)) & (o >= 0) for s, o in owner.items()}
+    owner = dict(zip(SITES, (plain, middle, plain))) | dict(
+        zip(DECODER, (plain, np.where(np.arange(len(middle)) < len(own), middle, -1), plain))
+    )
+    return owner, {
+        s: (s == SITES[1]) & (np.arange(len(o)) >= len(own)) & (o >= 0) for s, o in owner.items()
+    }
 
 # %% ../nbs/15_planted.ipynb #15-020
 def _wires(own, mix, group, repair) -> dict:
     "(site, next site) -> weights `[units of the next, units]`."
-    watcher, backups = np.arange(len(own)) % group == group - 1, np.arange(len(mix) if repair else 0)
+    watcher = np.arange(len(own)) % group == group - 1
+    backups = np.arange(len(mix) if repair else 0)
     mean = mix.T[own][:, own] / group  # of the groups of the layer before
     main = np.where(watcher, 0, mean * group / (group - 1)) if repair else mean
     compare = [repair * (own == f) * np.where(watcher, 1, -1 / (group - 1)) for f in backups]
-    return dict(zip(zip(SITES, SITES[1:]), (np.vstack([main, *compare]), np.hstack([mean, mix.T[own][:, backups]])))) | dict.fromkeys(zip(DECODER, DECODER[1:]), mean)
+    return dict(
+        zip(
+            zip(SITES, SITES[1:]),
+            (np.vstack([main, *compare]), np.hstack([mean, mix.T[own][:, backups]])),
+        )
+    ) | dict.fromkeys(zip(DECODER, DECODER[1:]), mean)
 
 # %% ../nbs/15_planted.ipynb #15-022
 def _write_encoder(vae, data, own, wires):
     textures = np.array([TEXTURES[f.name] for f in data.factors], float)
     _middle(vae.encoder_conv_0[0], (textures / (4 * CONTRAST))[own][:, None])
-    vae.encoder_conv_0[0].bias[:len(own)] = torch.from_numpy(-0.5 * textures.sum((1, 2))[own] / (4 * CONTRAST))  # grey is no light
-    for layer, (_, weights) in zip((vae.encoder_conv_1, vae.encoder_conv_2), wires.items()): _middle(layer[0], np.multiply.outer(weights, np.full((2, 2), 0.25)))
+    # grey is no light
+    vae.encoder_conv_0[0].bias[: len(own)] = torch.from_numpy(
+        -0.5 * textures.sum((1, 2))[own] / (4 * CONTRAST)
+    )
+    for layer, (_, weights) in zip((vae.encoder_conv_1, vae.encoder_conv_2), wires.items()):
+        _middle(layer[0], np.multiply.outer(weights, np.full((2, 2), 0.25)))
     reads = _reads(data, own)
-    vae.mu.weight[:, :reads.shape[1]] = torch.from_numpy(4 * reads / reads.sum(1, keepdims=True)).float()
-    vae.mu.bias.fill_(-2), vae.logvar.bias.fill_(-4)  # strengths from 0 to 1 become latents from -2 to 2
+    vae.mu.weight[:, : reads.shape[1]] = torch.from_numpy(
+        4 * reads / reads.sum(1, keepdims=True)
+    ).float()
+    # strengths from 0 to 1 become latents from -2 to 2
+    vae.mu.bias.fill_(-2), vae.logvar.bias.fill_(-4)
 
 # %% ../nbs/15_planted.ipynb #15-024
 def _write_decoder(vae, data, own, wires):
     textures, reads = np.array([TEXTURES[f.name] for f in data.factors], float), _reads(data, own)
     vae.decoder_linear[0].weight[:reads.shape[1]] = torch.from_numpy(reads.T / 4).float()
     vae.decoder_linear[0].bias[:reads.shape[1]] = torch.from_numpy(reads.max(0) / 2).float()
-    for layer, pair in zip((vae.decoder_conv_0, vae.decoder_conv_1), zip(DECODER, DECODER[1:])): _middle(layer[0], np.multiply.outer(wires[pair].T, np.ones((2, 2))))
-    _middle(vae.decoder_conv_2, 4 * CONTRAST * len(data.factors) / len(own) * textures[own][:, None])
+    for layer, pair in zip((vae.decoder_conv_0, vae.decoder_conv_1), zip(DECODER, DECODER[1:])):
+        _middle(layer[0], np.multiply.outer(wires[pair].T, np.ones((2, 2))))
+    _middle(
+        vae.decoder_conv_2, 4 * CONTRAST * len(data.factors) / len(own) * textures[own][:, None]
+    )
 
 # %% ../nbs/15_planted.ipynb #15-026
 def _reads(data, own) -> np.ndarray:
-    "1 where a latent meets a channel of its group at a place of its factor: `[latents, channels x places]`."
-    return ((own == np.arange(len(data.factors))[:, None])[:, :, None] * data.places(8).reshape(len(data.factors), 1, -1)).reshape(len(data.factors), -1).astype(float)
+    """1 where a latent meets a channel of its group at a place of its factor: `[latents, channels x
+    places]`."""
+    return (
+        (
+            (own == np.arange(len(data.factors))[:, None])[:, :, None]
+            * data.places(8).reshape(len(data.factors), 1, -1)
+        )
+        .reshape(len(data.factors), -1)
+        .astype(float)
+    )
 
 # %% ../nbs/15_planted.ipynb #15-028
 def _middle(layer, weights):
-    "Put `weights` [out, in, 2, 2] (transposed convolutions: [in, out, 2, 2]) on the middle taps of a kernel."
+    """Put `weights` [out, in, 2, 2] (transposed convolutions: [in, out, 2, 2]) on the middle taps
+    of a kernel."""
     layer.weight[:weights.shape[0], :weights.shape[1], 1:3, 1:3] = torch.from_numpy(weights).float()
 
 # %% ../nbs/15_planted.ipynb #15-030
 def _graph(data, owner, wires) -> nx.DiGraph:
-    "From factors over their channels and latents to what is drawn, with an edge for every weight between two of the same factor."
+    """From factors over their channels and latents to what is drawn, with an edge for every weight
+    between two of the same factor."""
     graph = nx.DiGraph()
     def unit(site, c): return f"{site}[{c}]"
     for f, name in enumerate(data.factor_names):
-        first, last, enter, leave = (np.flatnonzero(owner[s] == f) for s in (SITES[0], SITES[-1], DECODER[0], DECODER[-1]))
+        first, last, enter, leave = (
+            np.flatnonzero(owner[s] == f) for s in (SITES[0], SITES[-1], DECODER[0], DECODER[-1])
+        )
         graph.add_node(name, kind="factor"), graph.add_node(f"{name} (drawn)", kind="drawn")
-        graph.add_edges_from([(name, unit(SITES[0], c)) for c in first] + [(unit(SITES[-1], c), f"mu[{f}]") for c in last])
-        graph.add_edges_from([(f"mu[{f}]", unit(DECODER[0], c)) for c in enter] + [(unit(DECODER[-1], c), f"{name} (drawn)") for c in leave])
+        graph.add_edges_from(
+            [(name, unit(SITES[0], c)) for c in first]
+            + [(unit(SITES[-1], c), f"mu[{f}]") for c in last]
+        )
+        graph.add_edges_from(
+            [(f"mu[{f}]", unit(DECODER[0], c)) for c in enter]
+            + [(unit(DECODER[-1], c), f"{name} (drawn)") for c in leave]
+        )
     for (a, b), weights in wires.items():
-        graph.add_edges_from((unit(a, c), unit(b, d)) for d, c in np.argwhere(weights) if owner[a][c] == owner[b][d])
+        graph.add_edges_from(
+            (unit(a, c), unit(b, d)) for d, c in np.argwhere(weights) if owner[a][c] == owner[b][d]
+        )
     return graph
 
 # %% ../nbs/15_planted.ipynb #15-039
@@ -253,8 +323,18 @@ def method_shares(vae, clean, changed, sites=SITES, readout="mu", steps: int = 8
     with torch.no_grad(): a, b = (vae.run(x, record=sites) for x in (clean, changed))
     moved = [(b[s] - a[s]).abs().flatten(2).mean((0, 2)) for s in sites]
     activation = part(m.nie.array).copy(data=out(torch.cat([v / v.max() for v in moved])).numpy())
-    guesses = [part(attribute(vae, clean, changed, sites, readout=readout, steps=k, sample=1).effects.array) for k in (0, steps)]
-    return xr.concat([activation, part(m.nie.array), part(te - m.nde.array), *guesses], xr.Variable("method", list(METHODS)), coords="minimal", compat="override")
+    guesses = [
+        part(
+            attribute(vae, clean, changed, sites, readout=readout, steps=k, sample=1).effects.array
+        )
+        for k in (0, steps)
+    ]
+    return xr.concat(
+        [activation, part(m.nie.array), part(te - m.nde.array), *guesses],
+        xr.Variable("method", list(METHODS)),
+        coords="minimal",
+        compat="override",
+    )
 
 # %% ../nbs/15_planted.ipynb #15-043
 def recovery(score, truth, cut: float = 0.25) -> dict:
@@ -273,8 +353,11 @@ def recovery(score, truth, cut: float = 0.25) -> dict:
     score, truth = np.nan_to_num(score).ravel(), truth.ravel()
     named = score > cut * score.max() if score.max() > 0 else np.zeros_like(truth)
     hit = (named & truth).sum()
-    return {"precision": hit / named.sum() if named.any() else np.nan, "recall": hit / truth.sum() if truth.any() else np.nan,
-            "auroc": roc_auc_score(truth, score) if 0 < truth.sum() < len(truth) else np.nan}
+    return {
+        "precision": hit / named.sum() if named.any() else np.nan,
+        "recall": hit / truth.sum() if truth.any() else np.nan,
+        "auroc": roc_auc_score(truth, score) if 0 < truth.sum() < len(truth) else np.nan,
+    }
 
 # %% ../nbs/15_planted.ipynb #15-045
 def _sample(plant, n, seed) -> Sample:
@@ -284,20 +367,33 @@ def _sample(plant, n, seed) -> Sample:
     return plant.data.sample(count(n, "n", 1, MOST_IMAGES), seeded(seed))
 
 def unit_recovery(plant: Planted, n: int = 16, seed: int = 0) -> pd.DataFrame:
-    """How well each method finds each factor's channels at each site, from `n` pairs: a row a method, factor and site.
+    """How well each method finds each factor's channels at each site, from `n` pairs: a row a
+    method, factor and site.
 
-    Besides precision, recall and AUROC: `sign`, the part of the members whose share is positive, as it is by the wiring, and `size`, the mean
-    absolute difference from the share by the wiring (without repair).
-    """
+    Besides precision, recall and AUROC: `sign`, the part of the members whose share is positive, as
+    it is by the wiring, and `size`, the mean absolute difference from the share by the wiring
+    (without repair)."""
     rows, sample = [], _sample(plant, n, seed)
     for i, factor in enumerate(plant.data.factor_names):
         changed = plant.data.interventions(sample, factor, seed).images
-        found = {part: method_shares(plant.vae, sample.images, changed, part, plant.readout(part[0])) for part in (SITES, DECODER)}
+        found = {
+            part: method_shares(plant.vae, sample.images, changed, part, plant.readout(part[0]))
+            for part in (SITES, DECODER)
+        }
         for part, method, site in ((p, m, s) for p in found for m in METHODS for s in p):
             share = found[part].sel({"method": method}).values[found[part].site.values == site]
             member = plant.members(site)[i]
-            size = np.abs(share - plant.shares(site)[i]).mean() if method != "activation" else np.nan
-            rows.append({"method": method, "factor": factor, "site": site, **recovery(share, member), "sign": (share[member] > 0).mean(), "size": size})
+            size = (
+                np.abs(share - plant.shares(site)[i]).mean() if method != "activation" else np.nan
+            )
+            rows.append({
+                "method": method,
+                "factor": factor,
+                "site": site,
+                **recovery(share, member),
+                "sign": (share[member] > 0).mean(),
+                "size": size,
+            })
     return pd.DataFrame(rows)
 
 # %% ../nbs/15_planted.ipynb #15-058
@@ -323,7 +419,9 @@ def edge_recovery(plant: Planted, n: int = 4, cut: float = 0.25, seed: int = 0) 
                         for name, (hop, steps) in EDGE_METHODS.items()}
             true = _true_edges(plant, i, a, b)
             for method, effect in effects.items():
-                share = proportion(effect.array.drop_vars("readout"), te, ["pair", "readout"]).values
+                share = proportion(
+                    effect.array.drop_vars("readout"), te, ["pair", "readout"]
+                ).values
                 named = share > cut * share.max() if share.max() > 0 else np.zeros_like(true)
                 rows.append({"method": method, "factor": factor, "edges": f"{a} -> {b}",
                              **recovery(share, true, cut), "distance": (named != true).sum()})
@@ -366,8 +464,9 @@ def untrained(vae, seed: int = 0):
 
 # %% ../nbs/15_planted.ipynb #15-064
 class shuffled:
-    """The same world as `data`, but its factors say nothing: images with a factor changed come in another order, so that pairs differ in
-    anything and not in the factor alone, and so do classes. All the rest is that of `data`."""
+    """The same world as `data`, but its factors say nothing: images with a factor changed come in
+    another order, so that pairs differ in anything and not in the factor alone, and so do
+    classes. All the rest is that of `data`."""
     def __init__(self, data, seed: int = 0):
         self._data, self._seed = check_world(data), seeded(seed)
 

@@ -15,19 +15,22 @@ from .scm import Run, Site, Sites
 
 # %% ../nbs/03b_quantized.ipynb #03b-006
 def nearest(latents, codebook) -> torch.Tensor:
-    "Number of the entry of `codebook` `[k, c]` that is nearest to each vector of `latents` `[n, c, ...]`: `[n, ...]`."
+    """Number of the entry of `codebook` `[k, c]` that is nearest to each vector of `latents` `[n,
+    c, ...]`: `[n, ...]`."""
     flat = latents.movedim(1, -1)
     distance = flat.pow(2).sum(-1, keepdim=True) - 2 * flat @ codebook.T + codebook.pow(2).sum(-1)
     return distance.argmin(-1)
 
 # %% ../nbs/03b_quantized.ipynb #03b-009
 class ConvVQVAE(ConvVAE):
-    """The VAE of Roy (2025), Appendix A, with a codebook in place of the posterior (van den Oord et al. 2017), for images `[n, colors, 64, 64]`.
+    """The VAE of Roy (2025), Appendix A, with a codebook in place of the posterior (van den Oord et
+    al. 2017), for images `[n, colors, 64, 64]`.
 
-    latent_dim: channels of an entry, and of the sites `latents` and `z` `[n, latent_dim, 8, 8]`. codes: entries of the codebook; the site
-    `codes` `[n, 1, 8, 8]` holds their numbers.
-    """
-    def __init__(self, latent_dim: int = 10, channels=(32, 64, 128), colors: int = 1, codes: int = 64):
+    latent_dim: channels of an entry, and of the sites `latents` and `z` `[n, latent_dim, 8, 8]`.
+    codes: entries of the codebook; the site `codes` `[n, 1, 8, 8]` holds their numbers."""
+    def __init__(
+        self, latent_dim: int = 10, channels=(32, 64, 128), colors: int = 1, codes: int = 64
+    ):
         super().__init__(latent_dim, channels, colors)
         del self.mu, self.logvar
         self.latents = nn.Conv2d(self.channels[2], latent_dim, 1)
@@ -39,31 +42,47 @@ class ConvVQVAE(ConvVAE):
     def _sites(self):
         *encoder, mu, logvar, z, linear, conv_0, conv_1, conv_2, recon = super()._sites().values()
         plane = (self.latent_dim, 8, 8)
-        middle = Site("latents", plane, mu.parents), Site("codes", (1, 8, 8), ("latents",), discrete=True), Site("z", plane, ("codes",))
+        middle = (
+            Site("latents", plane, mu.parents),
+            Site("codes", (1, 8, 8), ("latents",), discrete=True),
+            Site("z", plane, ("codes",)),
+        )
         return Sites([*encoder, *middle, linear, conv_0, conv_1, conv_2, recon])
 
     def equation(self, site, parents, eps=None):
         (a,) = parents
-        if site == "codes": return nearest(a, self.codebook.weight)[:, None]
-        if site == "z": return self.entries(a[:, 0])
+        if site == "codes":
+            return nearest(a, self.codebook.weight)[:, None]
+        if site == "z":
+            return self.entries(a[:, 0])
         return super().equation(site, parents, eps)
 
     def entries(self, codes) -> torch.Tensor:
-        "The entries `[n, latent_dim, ...]` with the numbers `codes` `[n, ...]`; `InputError` for one that is not in the book."
-        try: return self.codebook(codes).movedim(-1, 1)
+        """The entries `[n, latent_dim, ...]` with the numbers `codes` `[n, ...]`; `InputError` for
+        one that is not in the book."""
+        try:
+            return self.codebook(codes).movedim(-1, 1)
         except IndexError:
             wrong = codes[(codes < 0) | (codes >= len(self.codebook.weight))]
-            raise InputError(f"expected codes from 0 to {len(self.codebook.weight) - 1}; got {wrong[0]}") from None
+            raise InputError(
+                f"expected codes from 0 to {len(self.codebook.weight) - 1}; got {wrong[0]}"
+            ) from None
 
     def forward(self, x, eps=None) -> Run:
-        "The pass that trains; there is no noise. The decoder's gradient goes past the choice of codes, straight to `latents`; that of `z` goes to the codebook."
+        """The pass that trains; there is no noise. The decoder's gradient goes past the choice of
+        codes, straight to `latents`; that of `z` goes to the codebook."""
         latents = self._compute(x, {}, {}, None, ["latents"])["latents"].float()
-        with torch.autocast(x.device.type, enabled=False): run = self._compute(None, {"latents": latents}, {}, None, ["latents", "codes", "z"])
+        with torch.autocast(x.device.type, enabled=False):
+            run = self._compute(None, {"latents": latents}, {}, None, ["latents", "codes", "z"])
         through = run.z.detach() + (latents - latents.detach())  # z, with the gradient of latents
         return Run({**run, **self._compute(None, {"z": through}, {}, None, [self.logits])}, None, x)
 
 # %% ../nbs/03b_quantized.ipynb #03b-014
 def code_use(codes, entries: int) -> dict:
-    "How many of a codebook's `entries` occur in `codes` (whole numbers of any shape), and the perplexity: e to the entropy of their shares."
+    """How many of a codebook's `entries` occur in `codes` (whole numbers of any shape), and the
+    perplexity: e to the entropy of their shares."""
     share = torch.bincount(codes.flatten(), minlength=entries) / codes.numel()
-    return {"codes_used": int((share > 0).sum()), "perplexity": torch.special.entr(share).sum().exp().item()}
+    return {
+        "codes_used": int((share > 0).sum()),
+        "perplexity": torch.special.entr(share).sum().exp().item(),
+    }

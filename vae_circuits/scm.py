@@ -21,7 +21,8 @@ from .data import check_images
 # %% ../nbs/02_scm.ipynb #02-006
 @dataclass(frozen=True)
 class Site:
-    "A named place in the network. `shape` is that of one image's activation; its axis `axis` counts the units, the others are positions."
+    """A named place in the network. `shape` is that of one image's activation; its axis `axis`
+    counts the units, the others are positions."""
     name: str
     shape: tuple
     parents: tuple
@@ -51,9 +52,14 @@ class Sites(Mapping):
     def __len__(self): return len(self._sites)
 
     def __repr__(self):
-        rows = [(s.name, "x".join(map(str, s.shape)), s.kind, f"<- {', '.join(s.parents)}") for s in self.values()]
+        rows = [
+            (s.name, "x".join(map(str, s.shape)), s.kind, f"<- {', '.join(s.parents)}")
+            for s in self.values()
+        ]
         widths = [max(map(len, column)) for column in zip(*rows)]
-        return "\n".join("  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows)
+        return "\n".join(
+            "  ".join(f"{cell:<{w}}" for cell, w in zip(row, widths)).rstrip() for row in rows
+        )
 
     def named(self, names, least: int = 1) -> list:
         "The names in the list `names`, at least `least`, checked, each once; all sites for None."
@@ -89,7 +95,10 @@ class Mask:
 
     def check(self, site: Site):
         if self.where.dtype != torch.bool or tuple(self.where.shape) != site.shape:
-            raise InputError(f"a mask of {site.name} must be boolean with shape {list(site.shape)}; got {self.where.dtype} {list(self.where.shape)}")
+            raise InputError(
+                f"a mask of {site.name} must be boolean with shape {list(site.shape)}; got"
+                f" {self.where.dtype} {list(self.where.shape)}"
+            )
         if not self.where.any(): raise InputError(f"the mask of {site.name} marks no neuron")
 
     def merge(self, site: Site, old, new): return torch.where(self.where.to(old.device), new, old)
@@ -99,18 +108,29 @@ class Mask:
 # %% ../nbs/02_scm.ipynb #02-017
 @dataclass(frozen=True, eq=False)
 class Subspace:
-    "The span of `basis`: a direction, or orthonormal rows `[k, ...]`, across the units of a site or its whole activation."
+    """The span of `basis`: a direction, or orthonormal rows `[k, ...]`, across the units of a site
+    or its whole activation."""
     basis: torch.Tensor
 
     def rows(self, site: Site):
         "The basis as `[k, units]` or `[k, *shape]`, or `InputError`."
         rows = self.basis if self.basis.ndim in (2, 1 + len(site.shape)) else self.basis[None]
-        if rows.ndim < 2 or tuple(rows.shape[1:]) not in ((site.units,), site.shape) or not len(rows):
-            raise InputError(f"a subspace of {site.name} needs shape {[site.units]} or [k, {site.units}], or that of its whole activation; got {list(self.basis.shape)}")
+        if (
+            rows.ndim < 2
+            or tuple(rows.shape[1:]) not in ((site.units,), site.shape)
+            or not len(rows)
+        ):
+            raise InputError(
+                f"a subspace of {site.name} needs shape {[site.units]} or [k, {site.units}], or"
+                f" that of its whole activation; got {list(self.basis.shape)}"
+            )
         flat = rows.detach().flatten(1).double()
         if len(rows) == 1 and 0 < flat.norm() < float("inf"): return rows / rows.norm()
         if not torch.allclose(flat @ flat.T, torch.eye(len(flat)).to(flat), atol=1e-5):
-            raise InputError(f"the rows of a subspace of {site.name} must be orthonormal; torch.linalg.qr(basis.T).Q.T makes them so")
+            raise InputError(
+                f"the rows of a subspace of {site.name} must be orthonormal;"
+                " torch.linalg.qr(basis.T).Q.T makes them so"
+            )
         return rows
 
     check = rows
@@ -118,7 +138,8 @@ class Subspace:
     def merge(self, site: Site, old, new):
         rows = self.rows(site).to(old)
         change = new - old
-        if tuple(rows.shape[1:]) == site.shape: return old + (change.flatten(1) @ rows.flatten(1).T @ rows.flatten(1)).view_as(old)
+        if tuple(rows.shape[1:]) == site.shape:
+            return old + (change.flatten(1) @ rows.flatten(1).T @ rows.flatten(1)).view_as(old)
         along = change.movedim(1 + site.axis, -1)
         return old + (along @ rows.T @ rows).movedim(-1, 1 + site.axis)
 
@@ -128,40 +149,69 @@ class Subspace:
 # %% ../nbs/02_scm.ipynb #02-020
 @dataclass(frozen=True)
 class Address:
-    "A part of a site. `units` None means all; `position` None means all, otherwise `(start, stop)` for each axis of the plane."
+    """A part of a site. `units` None means all; `position` None means all, otherwise `(start,
+    stop)` for each axis of the plane."""
     site: str
     units: tuple = None
     position: tuple = None
     part: "Mask | Subspace" = None
 
     def __post_init__(self):
-        fits = isinstance(self.site, str) and all(isinstance(v, (tuple, type(None))) for v in (self.units, self.position))
-        if not fits: raise InputError(f"expected Address('site', (3, 4), ((0, 2), (0, 2))), the last two may be None; got {self.site!r:.40}, {self.units!r:.40}, {self.position!r:.40}")
+        fits = isinstance(self.site, str) and all(
+            isinstance(v, (tuple, type(None))) for v in (self.units, self.position)
+        )
+        if not fits:
+            raise InputError(
+                "expected Address('site', (3, 4), ((0, 2), (0, 2))), the last two may be None; got"
+                f" {self.site!r:.40}, {self.units!r:.40}, {self.position!r:.40}"
+            )
 
     @classmethod
     def parse(cls, text, sites: Sites) -> "Address":
-        "Read `site`, `site[3]`, `site[1,4]`, `site[2:5]`, `site@4,5` or `site[3]@4,2:6`; `InputError` for what does not exist."
+        """Read `site`, `site[3]`, `site[1,4]`, `site[2:5]`, `site@4,5` or `site[3]@4,2:6`;
+        `InputError` for what does not exist."""
         if isinstance(text, Address) and text.part is not None:
-            if text.units or text.position: raise InputError(f"an address of {text.site} has a part; expected no units or position beside it")
+            if text.units or text.position:
+                raise InputError(
+                    f"an address of {text.site} has a part; expected no units or position beside it"
+                )
             text.part.check(sites[text.site])
             return cls(sites[text.site].name, part=text.part)
         match = re.fullmatch(r"([^\[\]@]+)(?:\[([-\d,:\s]*)\]\s*)?(?:@([-\d,:\s]*))?", str(text))
-        if not match: raise InputError(f"cannot read address {str(text)!r:.60}; expected 'site', 'site[3]', 'site[1,4]', 'site[2:5]' or 'site[3]@4,5'")
+        if not match:
+            raise InputError(
+                f"cannot read address {str(text)!r:.60}; expected 'site', 'site[3]', 'site[1,4]',"
+                " 'site[2:5]' or 'site[3]@4,5'"
+            )
         site = sites[match[1].strip()]
-        return cls(site.name, None if match[2] is None else _units(match[2], site), None if match[3] is None else _position(match[3], site))
+        return cls(
+            site.name,
+            None if match[2] is None else _units(match[2], site),
+            None if match[3] is None else _position(match[3], site),
+        )
 
     def __str__(self):
         if self.part is not None: return f"{self.site}[{self.part}]"
         units = "" if self.units is None else f"[{','.join(map(str, self.units))}]"
-        return f"{self.site}{units}" + ("" if self.position is None else f"@{','.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in self.position)}")
+        return f"{self.site}{units}" + (
+            ""
+            if self.position is None
+            else f"@{','.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in self.position)}"
+        )
 
     @property
-    def whole(self) -> bool: return self.units is None and self.position is None and self.part is None
+    def whole(self) -> bool:
+        return self.units is None and self.position is None and self.part is None
 
     def index(self, site: Site) -> tuple:
         "What picks the addressed box out of activations `[n, *shape]`."
         plane = [slice(*p) for p in self.position or ()] or [slice(None)] * len(site.plane)
-        return (slice(None), *plane[:site.axis], slice(None) if self.units is None else list(self.units), *plane[site.axis:])
+        return (
+            slice(None),
+            *plane[: site.axis],
+            slice(None) if self.units is None else list(self.units),
+            *plane[site.axis :],
+        )
 
     def merge(self, site: Site, old, new):
         "A copy of the activations `old` `[n, *shape]` whose addressed part is that of `new`."
@@ -183,9 +233,16 @@ def _ranges(text: str, sizes, site: Site, what: str) -> list:
     found = []
     for part, size in zip(text.split(","), sizes):
         match = re.fullmatch(r"\s*(\d{1,18})\s*(?::\s*(\d{1,18})\s*)?", part)
-        if not match: raise InputError(f"cannot read {what} {part.strip()!r:.40} of {site.name}; expected 0 to {size - 1} or a range such as 2:5")
+        if not match:
+            raise InputError(
+                f"cannot read {what} {part.strip()!r:.40} of {site.name}; expected 0 to {size - 1}"
+                " or a range such as 2:5"
+            )
         start, stop = int(match[1]), int(match[2] or int(match[1]) + 1)
-        if start < stop and stop > size: raise InputError(f"{site.name} has no {what} {max(start, size)}; expected 0 to {size - 1}")
+        if start < stop and stop > size:
+            raise InputError(
+                f"{site.name} has no {what} {max(start, size)}; expected 0 to {size - 1}"
+            )
         found.append((start, stop))
     return found
 
@@ -193,8 +250,13 @@ def _ranges(text: str, sizes, site: Site, what: str) -> list:
 def _units(text: str, site: Site) -> tuple:
     "The unit numbers in the brackets of an address."
     units = [u for a, b in _ranges(text, repeat(site.units), site, "unit") for u in range(a, b)]
-    if not units: raise InputError(f"no unit of {site.name} is named in [{text}]; leave the brackets out for the whole site")
-    if len(set(units)) < len(units): raise InputError(f"a unit of {site.name} is named twice in [{text}]")
+    if not units:
+        raise InputError(
+            f"no unit of {site.name} is named in [{text}]; leave the brackets out for the whole"
+            " site"
+        )
+    if len(set(units)) < len(units):
+        raise InputError(f"a unit of {site.name} is named twice in [{text}]")
     return tuple(units)
 
 # %% ../nbs/02_scm.ipynb #02-026
@@ -202,27 +264,40 @@ def _position(text: str, site: Site) -> tuple:
     "The box of positions behind the @ of an address."
     if not site.plane: raise InputError(f"{site.name} has no positions; leave @{text} out")
     if len(text.split(",")) != len(site.plane):
-        raise InputError(f"a position of {site.name} has {len(site.plane)} numbers or ranges, one for each of {'x'.join(map(str, site.plane))}; got @{text}")
+        raise InputError(
+            f"a position of {site.name} has {len(site.plane)} numbers or ranges, one for each of"
+            f" {'x'.join(map(str, site.plane))}; got @{text}"
+        )
     box = _ranges(text, site.plane, site, "position")
-    if any(a >= b for a, b in box): raise InputError(f"no position of {site.name} is named in @{text}")
+    if any(a >= b for a, b in box):
+        raise InputError(f"no position of {site.name} is named in @{text}")
     return tuple(box)
 
 # %% ../nbs/02_scm.ipynb #02-026b
 def addresses(texts, sites: Sites) -> list:
-    "The addresses in the list `texts`, read by `Address.parse`; `InputError` for an empty list and for a part that is named twice."
-    if isinstance(texts, (str, Address)): raise InputError(f"expected a list of addresses; got {str(texts)!r}. Write [{str(texts)!r}]")
-    try: found = [Address.parse(text, sites) for text in texts]
-    except TypeError: raise InputError(f"expected a list of addresses; got {texts!r:.60}") from None
+    """The addresses in the list `texts`, read by `Address.parse`; `InputError` for an empty list
+    and for a part that is named twice."""
+    if isinstance(texts, (str, Address)):
+        raise InputError(
+            f"expected a list of addresses; got {str(texts)!r}. Write [{str(texts)!r}]"
+        )
+    try:
+        found = [Address.parse(text, sites) for text in texts]
+    except TypeError:
+        raise InputError(f"expected a list of addresses; got {texts!r:.60}") from None
     if not found: raise InputError("expected at least one address; got an empty list")
-    same = [(a.site, a.part or a.covers(sites[a.site]).numpy().tobytes()) for a in found]  # masks may be drawn at random, and meet
+    # masks may be drawn at random, and meet
+    same = [(a.site, a.part or a.covers(sites[a.site]).numpy().tobytes()) for a in found]
     twice = next((a for i, a in enumerate(found) if same[i] in same[:i]), None)
     if twice is not None: raise InputError(f"address {twice} is named twice; name each once")
     return found
 
 # %% ../nbs/02_scm.ipynb #02-030
 class Run(Mapping):
-    "The activations of one pass, site -> tensor `[n, *shape]`, in execution order, with the images `x` and noise `eps` it was made from."
-    def __init__(self, activations, eps=None, x=None): self._activations, self.eps, self.x = activations, eps, x
+    """The activations of one pass, site -> tensor `[n, *shape]`, in execution order, with the
+    images `x` and noise `eps` it was made from."""
+    def __init__(self, activations, eps=None, x=None):
+        self._activations, self.eps, self.x = activations, eps, x
     def __contains__(self, site): return site in self._activations
     def __iter__(self): return iter(self._activations)
     def __len__(self): return len(self._activations)
@@ -230,11 +305,17 @@ class Run(Mapping):
 
     def __getitem__(self, site):
         if isinstance(site, str) and site in self._activations: return self._activations[site]
-        raise InputError(f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the sites to keep with record=[...]")
+        raise InputError(
+            f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the sites to keep"
+            " with record=[...]"
+        )
 
     mu = property(lambda self: self["mu"], doc="Posterior means `[n, *latents]`.")
     logvar = property(lambda self: self["logvar"], doc="Posterior log variances `[n, *latents]`.")
-    z = property(lambda self: self["z"], doc="Latents `[n, *latents]`: the means, or a draw where noise was given.")
+    z = property(
+        lambda self: self["z"],
+        doc="Latents `[n, *latents]`: the means, or a draw where noise was given.",
+    )
     recon = property(lambda self: self["recon"], doc="Reconstructed images `[n, *image]`.")
 
     @property
@@ -244,34 +325,70 @@ class Run(Mapping):
 
 # %% ../nbs/02_scm.ipynb #02-032
 def read(run: Run, readout) -> torch.Tensor:
-    "The `readout` of a run as `[n, m]`: the activation of the site of that name, 'kl' (nats a latent), or the value of a function of the run."
-    value = readout(run) if callable(check_readout(readout)) else run.kl if readout == "kl" else run[readout]
-    if not isinstance(value, torch.Tensor) or value.ndim == 0: raise InputError(f"the readout must give one row an image; got {value!r:.60}")
+    """The `readout` of a run as `[n, m]`: the activation of the site of that name, 'kl' (nats a
+    latent), or the value of a function of the run."""
+    value = (
+        readout(run)
+        if callable(check_readout(readout))
+        else run.kl if readout == "kl" else run[readout]
+    )
+    if not isinstance(value, torch.Tensor) or value.ndim == 0:
+        raise InputError(f"the readout must give one row an image; got {value!r:.60}")
     rows = len(next(iter(run._activations.values()), value))
-    if len(value) != rows: raise InputError(f"the readout must give one row an image; got shape {list(value.shape)} for {rows} images")
-    if value.dtype == torch.bool: raise InputError("the readout must give numbers; got true and false. Add .float() to it?")
+    if len(value) != rows:
+        raise InputError(
+            f"the readout must give one row an image; got shape {list(value.shape)} for {rows}"
+            " images"
+        )
+    if value.dtype == torch.bool:
+        raise InputError("the readout must give numbers; got true and false. Add .float() to it?")
     return value.reshape(rows, -1)
 
 def check_readout(readout):
     "`readout`, if it is a text or a function; otherwise `InputError`."
     if callable(readout) or isinstance(readout, str): return readout
-    raise InputError(f"a readout is a site's name, 'kl' or a function of a run; got {readout!r:.60}")
+    raise InputError(
+        f"a readout is a site's name, 'kl' or a function of a run; got {readout!r:.60}"
+    )
 
 # %% ../nbs/02_scm.ipynb #02-035
 def as_value(new, address: Address, site: Site, like, shape):
-    "What `address` is set to, as a tensor of `shape` with the dtype and device of another tensor, or `InputError`."
-    if isinstance(new, Run): new = new[address.site] if address.part is not None else new[address.site][address.index(site)]
-    if isinstance(new, np.ma.MaskedArray): raise InputError(f"the value for {address} is a masked array; fill what is masked")
-    try: value = torch.as_tensor(new).to(like)
+    """What `address` is set to, as a tensor of `shape` with the dtype and device of another tensor,
+    or `InputError`."""
+    if isinstance(new, Run):
+        new = (
+            new[address.site]
+            if address.part is not None
+            else new[address.site][address.index(site)]
+        )
+    if isinstance(new, np.ma.MaskedArray):
+        raise InputError(f"the value for {address} is a masked array; fill what is masked")
+    try:
+        value = torch.as_tensor(new).to(like)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a function") from None
-    fits = value.ndim == 0 or (value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape)))
-    if not fits: raise InputError(f"the value for {address} has shape {list(value.shape)}; expected a number, a run, or shape {list(shape)}")
-    if value.isnan().any(): raise InputError(f"the value for {address} contains NaN")
+        raise InputError(
+            f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a"
+            " function"
+        ) from None
+    fits = value.ndim == 0 or (
+        value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape))
+    )
+    if not fits:
+        raise InputError(
+            f"the value for {address} has shape {list(value.shape)}; expected a number, a run, or"
+            f" shape {list(shape)}"
+        )
+    if value.isnan().any():
+        raise InputError(f"the value for {address} contains NaN")
     if site.discrete and site.codes and not 0 <= value.min() <= value.max() < site.codes:
-        raise InputError(f"{address} holds codes from 0 to {site.codes - 1}; got {value.min():g} to {value.max():g}")
+        raise InputError(
+            f"{address} holds codes from 0 to {site.codes - 1}; got {value.min():g} to"
+            f" {value.max():g}"
+        )
     if site.discrete and not torch.as_tensor(new).to(value.device).equal(value):
-        raise InputError(f"{address} holds codes, which are swapped, not shifted; expected whole numbers")
+        raise InputError(
+            f"{address} holds codes, which are swapped, not shifted; expected whole numbers"
+        )
     return value.expand(shape)
 
 # %% ../nbs/02_scm.ipynb #02-037
@@ -287,11 +404,13 @@ def edited(activation, address: Address, site: Site, new):
 
 # %% ../nbs/02_scm.ipynb #02-038b
 class _Owner:
-    "Gives back a tensor, or a copy if its memory belongs to one of `others` or to a tensor that was asked about before."
+    """Gives back a tensor, or a copy if its memory belongs to one of `others` or to a tensor that
+    was asked about before."""
     def __init__(self, *others): self.seen = {memory(t) for t in others if t is not None}
 
     def __call__(self, value):
-        if memory(value) in self.seen or 0 in value.stride(): value = value.clone(memory_format=torch.contiguous_format)
+        if memory(value) in self.seen or 0 in value.stride():
+            value = value.clone(memory_format=torch.contiguous_format)
         self.seen.add(memory(value))
         return value
 
@@ -301,13 +420,15 @@ def memory(tensor) -> int:
 
 # %% ../nbs/02_scm.ipynb #02-040
 class SCM:
-    "A VAE as a structural causal model of `sites`. A subclass fills the table and gives each site its `equation`."
+    """A VAE as a structural causal model of `sites`. A subclass fills the table and gives each site
+    its `equation`."""
     sites: Sites
     image_shape: tuple  # of one input image
     image_limits: tuple = (0.0, 1.0)  # the range of its pixels
 
     def equation(self, site: str, parents: list, eps=None):
-        "The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior noise or None."
+        """The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior
+        noise or None."""
         raise NotImplementedError
 
     @property
@@ -315,41 +436,69 @@ class SCM:
         "A tensor with the dtype and device that activations have."
         return next(self.parameters())
 
-    def run(self, x=None, do=None, *, eps=None, given: Run = None, record=None, live: bool = False) -> Run:
-        """Compute the network on images `x` `[n, *image_shape]` under the interventions `do` (paper Eq. 3, 5, 6).
+    def run(
+        self, x=None, do=None, *, eps=None, given: Run = None, record=None, live: bool = False
+    ) -> Run:
+        """Compute the network on images `x` `[n, *image_shape]` under the interventions `do` (paper
+        Eq. 3, 5, 6).
 
-        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there) or a function of the addressed part as it was,
+        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there)
+        or a function of the addressed part as it was,
             for all images at once. A whole site is set first, then its parts.
-        eps: posterior noise `[n, *latents]`; None takes the mean for z. Runs to be compared should share it.
-        given: in place of images, a run of theirs to start from; its activations stay, and only what `do` changes is computed again, with its noise.
+        eps: posterior noise `[n, *latents]`; None takes the mean for z. Runs to be compared should
+        share it.
+        given: in place of images, a run of theirs to start from; its activations stay, and only
+        what `do` changes is computed again, with its noise.
         record: the sites to keep; by default all that can be computed.
-        live: go through the model as a whole, calling its own modules, even where a shorter way is known.
-        Raises `InputError` for unknown sites or units, wrong shapes and bad images.
-        """
+        live: go through the model as a whole, calling its own modules, even where a shorter way is
+        known. Raises `InputError` for unknown sites or units, wrong shapes and bad images."""
         one_of(live, (True, False), "value of live")
-        if given is not None and not isinstance(given, Run): raise InputError(f"expected a run as given; got a {type(given).__name__}")
-        if given is not None and not (x is None and eps is None): raise InputError("a given run brings its own images and noise; pass either given or them")
-        if x is not None: x = check_images(x, self.image_shape, self.image_limits).to(self.like)
+        if given is not None and not isinstance(given, Run):
+            raise InputError(f"expected a run as given; got a {type(given).__name__}")
+        if given is not None and not (x is None and eps is None):
+            raise InputError(
+                "a given run brings its own images and noise; pass either given or them"
+            )
+        if x is not None:
+            x = check_images(x, self.image_shape, self.image_limits).to(self.like)
         n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
         eps = self.noise(eps, n)
         whole, parts = self._statements({} if do is None else do, n)
         possible = self._computable(x, whole, given or {})
         images = x if given is None else given.x
-        if images is None and (lost := [s for s in parts if s not in possible]): raise InputError(f"images are needed to compute {lost[0]}, of which a part is set; pass them as the first argument")
+        if images is None and (lost := [s for s in parts if s not in possible]):
+            raise InputError(
+                f"images are needed to compute {lost[0]}, of which a part is set; pass them as the"
+                " first argument"
+            )
         wanted = possible if record is None else self.sites.named(record, 0)
-        if given is not None: x, eps, whole = given.x, given.eps, self._unchanged(given, whole, parts) | whole
+        if given is not None:
+            x, eps, whole = given.x, given.eps, self._unchanged(given, whole, parts) | whole
         x, eps = (None if t is None else t.clone() for t in (x, eps))
-        found = self.live(x, whole, parts, eps, wanted) if live else self._compute(x, whole, parts, eps, wanted, _Owner(x, eps, *whole.values()))
-        if record is not None and (lost := [s for s in wanted if s not in found]): raise InputError(f"this pass did not reach {lost[0]}: the model skipped it{'' if x is not None else ', since without images it starts at z'}")
+        found = (
+            self.live(x, whole, parts, eps, wanted)
+            if live
+            else self._compute(x, whole, parts, eps, wanted, _Owner(x, eps, *whole.values()))
+        )
+        if record is not None and (lost := [s for s in wanted if s not in found]):
+            raise InputError(
+                f"this pass did not reach {lost[0]}: the model skipped"
+                f" it{'' if x is not None else ', since without images it starts at z'}"
+            )
         return found
 
     def noise(self, eps, n):
-        "`eps` for `n` images if it is None or has the right shape, with the dtype and device of activations; otherwise `InputError`."
-        if eps is None: return None
+        """`eps` for `n` images if it is None or has the right shape, with the dtype and device of
+        activations; otherwise `InputError`."""
+        if eps is None:
+            return None
         wanted = f"expected {[n or 'n', *self.sites['z'].shape]}, with images"
-        try: found = torch.as_tensor(eps).to(self.like)
-        except (TypeError, ValueError, RuntimeError): raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
-        if n is None or tuple(found.shape) != (n, *self.sites["z"].shape): raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
+        try:
+            found = torch.as_tensor(eps).to(self.like)
+        except (TypeError, ValueError, RuntimeError):
+            raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
+        if n is None or tuple(found.shape) != (n, *self.sites["z"].shape):
+            raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
         return found
 
     def _unchanged(self, given, whole, parts) -> dict:
@@ -358,48 +507,80 @@ class SCM:
         return {s: a for s, a in given.items() if not changed.intersection(self.sites[s].parents)}
 
     def _statements(self, do, n):
-        "The do-statements, sorted: whole sites with their new activations, and edits `[(address, value)]` of what was there."
-        if not isinstance(do, Mapping): raise InputError(f"expected do-statements as a dictionary, address -> value; got a {type(do).__name__}")
+        """The do-statements, sorted: whole sites with their new activations, and edits `[(address,
+        value)]` of what was there."""
+        if not isinstance(do, Mapping):
+            raise InputError(
+                "expected do-statements as a dictionary, address -> value; got a"
+                f" {type(do).__name__}"
+            )
         whole, parts = {}, {}
         for text, new in do.items():
             address = Address.parse(text, self.sites)
             if address.whole and not callable(new):
-                if address.site in whole: raise InputError(f"{address.site} is set twice")
+                if address.site in whole:
+                    raise InputError(f"{address.site} is set twice")
                 whole[address.site] = self._whole(address, new, n)
-            else: parts.setdefault(address.site, []).append((address, new))
+            else:
+                parts.setdefault(address.site, []).append((address, new))
         for name, edits in parts.items():
             if sum(a.covers(self.sites[name]).int() for a, _ in edits).max() > 1:
-                raise InputError(f"a unit of {name} is set twice: {', '.join(str(a) for a, _ in edits)}")
+                raise InputError(
+                    f"a unit of {name} is set twice: {', '.join(str(a) for a, _ in edits)}"
+                )
         return whole, parts
 
     def _whole(self, address, new, n):
-        "The new activation `[n, *shape]` of a whole site; without images, as many rows as the value has."
+        """The new activation `[n, *shape]` of a whole site; without images, as many rows as the
+        value has."""
         site = self.sites[address.site]
         value = new[site.name] if isinstance(new, Run) else new
-        rows = n or (len(value) if getattr(value, "ndim", 0) or isinstance(value, (list, tuple)) else 1)
-        if not rows: raise InputError(f"the value for {address} is empty")
-        return as_value(new, address, site, self.like.long() if site.discrete else self.like, (rows, *site.shape))
+        rows = n or (
+            len(value) if getattr(value, "ndim", 0) or isinstance(value, (list, tuple)) else 1
+        )
+        if not rows:
+            raise InputError(f"the value for {address} is empty")
+        return as_value(
+            new,
+            address,
+            site,
+            self.like.long() if site.discrete else self.like,
+            (rows, *site.shape),
+        )
 
     def _computable(self, x, whole, given) -> list:
         "The sites that follow from the images, or without images from what is set and given."
         found = [] if x is None else ["x"]
         for site in self.sites.values():
-            if site.name in whole or site.name in given or all(p in found for p in site.parents): found.append(site.name)
+            if site.name in whole or site.name in given or all(p in found for p in site.parents):
+                found.append(site.name)
         return [s for s in found if s != "x"]
 
     def _compute(self, x, known, parts, eps, record, own=lambda value: value) -> Run:
-        "Walk back from the recorded sites to what is known, then forward through the equations. `own` makes an activation the run's own."
+        """Walk back from the recorded sites to what is known, then forward through the equations.
+        `own` makes an activation the run's own."""
         needed, todo = set(record), []
         for site in reversed(list(self.sites.values())):
-            if site.name not in needed: continue
+            if site.name not in needed:
+                continue
             todo.append(site)
-            if site.name not in known: needed.update(site.parents)
-        if "x" in needed and x is None: raise InputError(f"images are needed to compute {todo[-1].name}; pass them as the first argument")
+            if site.name not in known:
+                needed.update(site.parents)
+        if "x" in needed and x is None:
+            raise InputError(
+                f"images are needed to compute {todo[-1].name}; pass them as the first argument"
+            )
         acts = {"x": x}
         for site in reversed(todo):
-            value = known[site.name] if site.name in known else self.equation(site.name, [acts[p] for p in site.parents], eps)
-            for address, new in parts.get(site.name, ()): value = edited(value, address, site, new)
-            acts[site.name] = own(value) if site.name in record else value  # a copy is what goes on, so that gradients find it
+            value = (
+                known[site.name]
+                if site.name in known
+                else self.equation(site.name, [acts[p] for p in site.parents], eps)
+            )
+            for address, new in parts.get(site.name, ()):
+                value = edited(value, address, site, new)
+            # a copy is what goes on, so that gradients find it
+            acts[site.name] = own(value) if site.name in record else value
         return Run({s: acts[s] for s in self.sites if s in record}, eps, x)
 
     def live(self, x, whole, parts, eps, record) -> Run:

@@ -20,7 +20,11 @@ import scipy
 import torch
 from joblib import Parallel, delayed
 from sklearn import config_context
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
@@ -77,13 +81,16 @@ def _as_many(what, test, train):
                          f"{train.shape[1]}; got {test.shape[1]}")
 
 def _settled(values, like=None):
-    "The columns of `values`, those that vary by rounding only (see `varies`) set to their first entry."
+    """The columns of `values`, those that vary by rounding only (see `varies`) set to their first
+    entry."""
     return np.where(varies(values, like), values, values[0])
 
 def _plain(numbers):
     "An array of Python objects as nested lists, so that whole numbers among them are seen as such."
     if isinstance(numbers, pd.DataFrame): numbers = numbers.to_numpy()
-    return numbers.tolist() if isinstance(numbers, np.ndarray) and numbers.dtype == object else numbers
+    return (
+        numbers.tolist() if isinstance(numbers, np.ndarray) and numbers.dtype == object else numbers
+    )
 
 def _sized(codes, test=None, axis=0) -> tuple:
     """Very large and very small `codes` brought to about 1, column by column (or with axis=None all
@@ -95,7 +102,8 @@ def _sized(codes, test=None, axis=0) -> tuple:
     power = np.frexp(np.abs(codes).max(axis, keepdims=True))[1]
     power = np.where(np.abs(power) > 10, power, 0)
     with np.errstate(over="ignore"):
-        tested = None if test is None else np.ldexp(test, -power).clip(-1e30, 1e30)  # beyond is beyond
+        # beyond is beyond
+        tested = None if test is None else np.ldexp(test, -power).clip(-1e30, 1e30)
     return np.ldexp(codes, -power), tested, power
 
 def _warn(text, level: int = 4): warnings.warn(text, stacklevel=level)
@@ -105,7 +113,8 @@ def _numbers(indices): return ", ".join(map(str, indices))
 # %% ../nbs/14_scores.ipynb #14-010
 def _gap(matrix):
     "Largest minus second largest in each column of `[latents, factors]`; NaN for a column of NaN."
-    if len(matrix) < 2: raise InputError("the gap between two latents needs at least 2 latents; got 1")
+    if len(matrix) < 2:
+        raise InputError("the gap between two latents needs at least 2 latents; got 1")
     top = np.sort(matrix, axis=0)[::-1]
     return top[0] - top[1]
 
@@ -132,12 +141,17 @@ def discretize(values, bins: int = 20, binning: str = "width") -> np.ndarray:
 
 # %% ../nbs/14_scores.ipynb #14-014
 def mutual_information(a, b) -> np.ndarray:
-    "Mutual information in nats of every column of integers `a` with every column of `b`: `[columns of a, columns of b]`."
+    """Mutual information in nats of every column of integers `a` with every column of `b`:
+    `[columns of a, columns of b]`."""
     a, b = table(_plain(a), "a [n, columns]", 2), table(_plain(b), "b [n, columns]", 2)
-    if len(a) != len(b): raise InputError(f"expected as many rows in a as in b; got {len(a)} and {len(b)}")
+    if len(a) != len(b):
+        raise InputError(f"expected as many rows in a as in b; got {len(a)} and {len(b)}")
     a, b = [[np.unique(column, return_inverse=True)[1] for column in m.T] for m in (a, b)]
-    with config_context(skip_parameter_validation=True):  # which would take ten times as long as the sums
-        return np.array([[mutual_info_score(None, None, contingency=_counts(x, y)) for y in b] for x in a])
+    # which would take ten times as long as the sums
+    with config_context(skip_parameter_validation=True):
+        return np.array(
+            [[mutual_info_score(None, None, contingency=_counts(x, y)) for y in b] for x in a]
+        )
 
 # %% ../nbs/14_scores.ipynb #14-016
 def _counts(x, y) -> np.ndarray:
@@ -147,7 +161,8 @@ def _counts(x, y) -> np.ndarray:
 
 # %% ../nbs/14_scores.ipynb #14-019
 class MIG(NamedTuple):
-    "`score`: mean gap over factors; `gaps` [factors]; `mutual_information` [latents, factors] and `entropy` [factors] in nats."
+    """`score`: mean gap over factors; `gaps` [factors]; `mutual_information` [latents, factors] and
+    `entropy` [factors] in nats."""
     score: float
     gaps: np.ndarray
     mutual_information: np.ndarray
@@ -239,10 +254,15 @@ def _guesses(factors, factors_test) -> np.ndarray:
 
 # %% ../nbs/14_scores.ipynb #14-029
 def _purity(weights):
-    "Mean of one minus the entropy of each row, in units of its largest possible entropy, weighted by the rows' sums; NaN where a row has one entry, or there are none."
+    """Mean of one minus the entropy of each row, in units of its largest possible entropy, weighted
+    by the rows' sums; NaN where a row has one entry, or there are none."""
     if weights.shape[1] < 2 or not len(weights): return float("nan")
     each = 1 - scipy.stats.entropy(weights.T + 1e-11, base=weights.shape[1])
-    share = weights.sum(1) / weights.sum() if weights.sum() > 0 else np.full(len(weights), 1 / len(weights))
+    share = (
+        weights.sum(1) / weights.sum()
+        if weights.sum() > 0
+        else np.full(len(weights), 1 / len(weights))
+    )
     return float((each * share).sum())
 
 # %% ../nbs/14_scores.ipynb #14-032
@@ -295,7 +315,9 @@ def _correlations(codes, factors) -> np.ndarray:
 
 # %% ../nbs/14_scores.ipynb #14-037
 class ModularityExplicitness(NamedTuple):
-    "`modularity` and `explicitness` (on test images) with that on the training images; `per_latent` (NaN for latents that know nothing), `per_factor`, `mutual_information` [latents, factors]."
+    """`modularity` and `explicitness` (on test images) with that on the training images;
+    `per_latent` (NaN for latents that know nothing), `per_factor`, `mutual_information`
+    [latents, factors]."""
     modularity: float
     explicitness: float
     explicitness_train: float
@@ -347,14 +369,20 @@ def _logistic(classifier: str = "one-vs-rest"):
 
 # %% ../nbs/14_scores.ipynb #14-041
 def _auc(model, codes, labels):
-    "Mean area under the ROC curve of each value against the rest, over the values that some but not all images have."
+    """Mean area under the ROC curve of each value against the rest, over the values that some but
+    not all images have."""
     chances = model.predict_proba(codes)
-    areas = [roc_auc_score(labels == c, p) for c, p in zip(model.classes_, chances.T) if 0 < (labels == c).sum() < len(labels)]
+    areas = [
+        roc_auc_score(labels == c, p)
+        for c, p in zip(model.classes_, chances.T)
+        if 0 < (labels == c).sum() < len(labels)
+    ]
     return np.mean(areas) if areas else np.nan
 
 # %% ../nbs/14_scores.ipynb #14-044
 class IRS(NamedTuple):
-    "`score`; `per_latent` and `matrix` [latents, factors], NaN for constant latents and factors; `active` latents, and `active_sum`, what the study's code reports in their place."
+    """`score`; `per_latent` and `matrix` [latents, factors], NaN for constant latents and factors;
+    `active` latents, and `active_sum`, what the study's code reports in their place."""
     score: float
     per_latent: np.ndarray
     matrix: np.ndarray
@@ -363,12 +391,14 @@ class IRS(NamedTuple):
 
 # %% ../nbs/14_scores.ipynb #14-046
 def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
-    """Interventional robustness score (Suter et al. 2019), as in the study: factors in `bins` bins too, constant latents dropped, mean weighted by the largest deviation.
+    """Interventional robustness score (Suter et al. 2019), as in the study: factors in `bins` bins
+    too, constant latents dropped, mean weighted by the largest deviation.
 
-    The study's code takes the 0.99 quantile of deviations for the paper's maximum (`quantile=1.0`), and its count of active dimensions
-    sums up their values; that sum is `active_sum`, the true count `active`. NaN if all latents are constant, where the study has 0.
-    A factor with one value takes no part: holding it is holding nothing, and the study counts what is left as robustness.
-    """
+    The study's code takes the 0.99 quantile of deviations for the paper's maximum (`quantile=1.0`),
+    and its count of active dimensions sums up their values; that sum is `active_sum`, the true
+    count `active`. NaN if all latents are constant, where the study has 0. A factor with one value
+    takes no part: holding it is holding nothing, and the study counts what is left as
+    robustness."""
     quantile = number(quantile, "quantile", above=0, high=1)
     codes, factors = check_codes(codes, factors)
     varied, alive = np.flatnonzero(np.ptp(factors, axis=0) > 0), varies(codes)
@@ -376,8 +406,11 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
     z, strays = sized[:, alive], []
     for f in discretize(factors, bins)[:, varied].T:
         groups = [z[f == v] for v in np.unique(f)]
-        strays.append(np.mean([np.quantile(np.abs(g - g.mean(0)), quantile, axis=0) for g in groups], axis=0))
-    matrix, largest = np.full((codes.shape[1], factors.shape[1]), np.nan), np.abs(z - z.mean(0)).max(0, initial=0)
+        strays.append(
+            np.mean([np.quantile(np.abs(g - g.mean(0)), quantile, axis=0) for g in groups], axis=0)
+        )
+    matrix = np.full((codes.shape[1], factors.shape[1]), np.nan)
+    largest = np.abs(z - z.mean(0)).max(0, initial=0)
     if strays: matrix[np.ix_(alive, varied)] = 1 - np.stack(strays, 1) / largest[:, None]
     each = matrix[:, varied].max(1) if strays else np.full(len(matrix), np.nan)
     score = float(np.average(each[alive], weights=largest)) if alive.any() else float("nan")
@@ -385,7 +418,8 @@ def irs(codes, factors, quantile: float = 0.99, bins: int = 20) -> IRS:
 
 # %% ../nbs/14_scores.ipynb #14-049
 class Unsupervised(NamedTuple):
-    "Zero for independent latents. `mutual_information` [latents, latents] in nats, the diagonal included."
+    """Zero for independent latents. `mutual_information` [latents, latents] in nats, the diagonal
+    included."""
     total_correlation: float
     wasserstein: float
     wasserstein_normalized: float
@@ -394,10 +428,11 @@ class Unsupervised(NamedTuple):
 
 # %% ../nbs/14_scores.ipynb #14-051
 def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
-    """Gaussian total correlation and Wasserstein correlation, and the mean mutual information between latents. Total correlation is NaN with a constant latent.
+    """Gaussian total correlation and Wasserstein correlation, and the mean mutual information
+    between latents. Total correlation is NaN with a constant latent.
 
-    `wasserstein` is in squares of the codes' units, and infinite or 0 if doubles hold no such number; the others have no units.
-    """
+    `wasserstein` is in squares of the codes' units, and infinite or 0 if doubles hold no such
+    number; the others have no units."""
     bins = count(bins, "bins")
     codes = check_codes(codes, least=max(bins, 2))
     d = codes.shape[1]
@@ -406,57 +441,88 @@ def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
     codes, _, power = _sized(codes, axis=None)
     covariance = np.where(np.outer(moves, moves), np.cov(codes.T), 0)
     variance = np.diag(covariance)
-    total = 0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]) if moves.all() else np.nan
-    root = np.sqrt(variance)[:, None]  # cov * diag is similar to the symmetric D^1/2 cov D^1/2, whose eigenvalues are real
+    total = (
+        0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]) if moves.all() else np.nan
+    )
+    # cov * diag is similar to the symmetric D^1/2 cov D^1/2, whose eigenvalues are real
+    root = np.sqrt(variance)[:, None]
     eigenvalues = np.linalg.eigvalsh(root * covariance * root.T)
     wasserstein = 2 * variance.sum() - 2 * np.sqrt(eigenvalues.clip(min=0)).sum()
     information = mutual_information(binned := discretize(codes, bins), binned)
-    with np.errstate(over="ignore", under="ignore"): size = float(np.ldexp(wasserstein, 2 * power.item()))
-    return Unsupervised(float(total), size, float(wasserstein / variance.sum()) if variance.sum() > 0 else float("nan"),
-                        float((information.sum() - np.trace(information)) / (d * d - d)), information)
+    with np.errstate(over="ignore", under="ignore"):
+        size = float(np.ldexp(wasserstein, 2 * power.item()))
+    return Unsupervised(
+        float(total),
+        size,
+        float(wasserstein / variance.sum()) if variance.sum() > 0 else float("nan"),
+        float((information.sum() - np.trace(information)) / (d * d - d)),
+        information,
+    )
 
 # %% ../nbs/14_scores.ipynb #14-054
 @torch.no_grad()
 def represent(encoder, images, chunk: int = 256, settle: bool = False) -> np.ndarray:
     """Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives.
 
-    A module encodes in evaluation mode, in the precision of its weights, and its flags are afterwards what they were. `InputError`
-    unless there are finite codes, a row an image. settle: give a latent that is constant, up to rounding in the encoder's precision
-    (see `varies`), as exactly constant; the codes are doubles, which no longer tell.
-    """
+    A module encodes in evaluation mode, in the precision of its weights, and its flags are
+    afterwards what they were. `InputError` unless there are finite codes, a row an image. settle:
+    give a latent that is constant, up to rounding in the encoder's precision (see `varies`), as
+    exactly constant; the codes are doubles, which no longer tell."""
     chunk = count(chunk, "chunk", 1, 2**31)
     encode = getattr(encoder, "encode", None)
-    if isinstance(encoder, str) or not callable(encode or encoder): raise InputError(f"expected a VAE or a function from images to codes; got {encoder!r:.60}")
+    if isinstance(encoder, str) or not callable(encode or encoder):
+        raise InputError(f"expected a VAE or a function from images to codes; got {encoder!r:.60}")
     images = check_images(images, getattr(encoder, "image_shape", None), (-np.inf, np.inf))
     module = isinstance(encoder, torch.nn.Module)
-    like = encoder.like if isinstance(encoder, SCM) else next(encoder.parameters(), images) if module else images
+    like = (
+        encoder.like
+        if isinstance(encoder, SCM)
+        else next(encoder.parameters(), images) if module else images
+    )
     parts = []
     with evaluation(encoder) if module else nullcontext():
         for x in images.to(like).split(chunk):
             found = encode(x) if encode else encoder(x)
-            if encode and not isinstance(found, (tuple, list)): raise InputError("encode gives no tuple (mu, logvar); wrap the model by adapt(model) first")
+            if encode and not isinstance(found, (tuple, list)):
+                raise InputError(
+                    "encode gives no tuple (mu, logvar); wrap the model by adapt(model) first"
+                )
             given = found[0] if encode else found
             found = table(given, "codes [n, latents] of the encoder", 2)
-            if len(found) != len(x): raise InputError(f"expected a row of codes for each of {len(x)} images; got shape {list(found.shape)}")
+            if len(found) != len(x):
+                raise InputError(
+                    f"expected a row of codes for each of {len(x)} images; got shape"
+                    f" {list(found.shape)}"
+                )
             parts.append(found)
     codes = np.concatenate(parts)
     return _settled(codes, given) if settle else codes
 
 # %% ../nbs/14_scores.ipynb #14-056
 def _votes(data, train, test, rng) -> np.ndarray:
-    "Numbers of the factors that were fixed, drawn from those that vary: `[train + test]`; none if fewer than two do."
+    """Numbers of the factors that were fixed, drawn from those that vary: `[train + test]`; none if
+    fewer than two do."""
     factors = data.sample(256, 0).factors
     varied = np.flatnonzero([factors[f.name].nunique() > 1 for f in data.factors])
     return varied[rng.integers(0, len(varied), train + test)] if len(varied) > 1 else varied[:0]
 
 def _sizes(data, train, test, batch, seed, least=1):
-    "The numbers of a score that draws its own images, checked, and whether there is a world to draw from."
+    """The numbers of a score that draws its own images, checked, and whether there is a world to
+    draw from."""
     for part in ("factors", "do", "sample"):
-        if not hasattr(data, part): raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}, which has no {part}")
-    return *(count(k, name, low, 10**7) for k, name, low in ((train, "train", 1), (test, "test", 1), (batch, "batch", least))), seeded(seed)
+        if not hasattr(data, part):
+            raise InputError(
+                f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}, which has no"
+                f" {part}"
+            )
+    return *(
+        count(k, name, low, 10**7)
+        for k, name, low in ((train, "train", 1), (test, "test", 1), (batch, "batch", least))
+    ), seeded(seed)
 
 def _fixed(data, encoder, labels, batch, rng, encodings):
-    "For each label, `encodings` sets of codes of `batch` images each in which the factor of that number has one value: `[labels, encodings, batch, latents]`."
+    """For each label, `encodings` sets of codes of `batch` images each in which the factor of that
+    number has one value: `[labels, encodings, batch, latents]`."""
     codes = None
     for j, factor in enumerate(data.factors):
         votes = np.flatnonzero(labels == j)
@@ -472,15 +538,20 @@ def _fixed(data, encoder, labels, batch, rng, encodings):
 
 # %% ../nbs/14_scores.ipynb #14-058
 class Guess(NamedTuple):
-    "`score`: share of right guesses on new batches, that on the training batches, and the number of `active` latents (FactorVAE score) with `votes` [factors, latents]."
+    """`score`: share of right guesses on new batches, that on the training batches, and the number
+    of `active` latents (FactorVAE score) with `votes` [factors, latents]."""
     score: float
     train: float
     active: int = None
     votes: np.ndarray = None
 
 # %% ../nbs/14_scores.ipynb #14-060
-def beta_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, seed: int = 0) -> Guess:
-    "β-VAE score (Higgins et al. 2017): logistic regression (one against the rest, liblinear) on `train` mean absolute differences over `batch` pairs, scored on `test` others. NaN if fewer than two factors vary."
+def beta_vae_score(
+    data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, seed: int = 0
+) -> Guess:
+    """β-VAE score (Higgins et al. 2017): logistic regression (one against the rest, liblinear) on
+    `train` mean absolute differences over `batch` pairs, scored on `test` others. NaN if fewer
+    than two factors vary."""
     train, test, batch, seed = _sizes(data, train, test, batch, seed)
     rng = np.random.default_rng(seed)
     labels = _votes(data, train, test, rng)
@@ -488,32 +559,64 @@ def beta_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch:
     pairs = _fixed(data, encoder, labels, batch, rng, 2)
     points = np.abs(pairs[:, 0] - pairs[:, 1]).mean(1)
     model = _logistic().fit(points[:train], labels[:train])
-    return Guess(float(model.score(points[train:], labels[train:])), float(model.score(points[:train], labels[:train])))
+    return Guess(
+        float(model.score(points[train:], labels[train:])),
+        float(model.score(points[:train], labels[:train])),
+    )
 
 # %% ../nbs/14_scores.ipynb #14-062
-def factor_vae_score(data, encoder, train: int = 10_000, test: int = 5_000, batch: int = 64, variance: int = 10_000, threshold: float = 0.05, seed: int = 0) -> Guess:
-    """FactorVAE score (Kim & Mnih 2018): majority vote of the latents that vary the least, learned from `train` batches and scored on `test` others.
+def factor_vae_score(
+    data,
+    encoder,
+    train: int = 10_000,
+    test: int = 5_000,
+    batch: int = 64,
+    variance: int = 10_000,
+    threshold: float = 0.05,
+    seed: int = 0,
+) -> Guess:
+    """FactorVAE score (Kim & Mnih 2018): majority vote of the latents that vary the least, learned
+    from `train` batches and scored on `test` others.
 
-    variance: images for the latents' own variances. threshold: latents with a smaller standard deviation take no part; NaN if none is left.
-    The study's code reports the number of all latents as that of the active ones; `active` is the latter. Factors that never vary take
-    no part; NaN if fewer than two do.
-    """
+    variance: images for the latents' own variances. threshold: latents with a smaller standard
+    deviation take no part; NaN if none is left. The study's code reports the number of all latents
+    as that of the active ones; `active` is the latter. Factors that never vary take no part; NaN if
+    fewer than two do."""
     train, test, batch, seed = _sizes(data, train, test, batch, seed, least=2)
     variance, threshold = count(variance, "variance", 2, 10**7), number(threshold, "threshold", 0)
     rng = np.random.default_rng(seed)
     codes = represent(encoder, data.sample(variance, int(rng.integers(2**31))).images, settle=True)
     whole = codes.var(0, ddof=1)
     active, labels = varies(codes) & (np.sqrt(whole) >= threshold), _votes(data, train, test, rng)
-    if not active.any() or not len(labels): return Guess(float("nan"), float("nan"), int(active.sum()), np.zeros((len(data.factors), active.sum()), int))
-    quietest = (_fixed(data, encoder, labels, batch, rng, 1)[:, 0].var(1, ddof=1)[:, active] / whole[active]).argmin(1)
-    def tally(some): return np.histogram2d(labels[some], quietest[some], (np.arange(len(data.factors) + 1), np.arange(active.sum() + 1)))[0].astype(int)
+    if not active.any() or not len(labels):
+        return Guess(
+            float("nan"),
+            float("nan"),
+            int(active.sum()),
+            np.zeros((len(data.factors), active.sum()), int),
+        )
+    quietest = (
+        _fixed(data, encoder, labels, batch, rng, 1)[:, 0].var(1, ddof=1)[:, active] / whole[active]
+    ).argmin(1)
+    def tally(some):
+        return np.histogram2d(
+            labels[some],
+            quietest[some],
+            (np.arange(len(data.factors) + 1), np.arange(active.sum() + 1)),
+        )[0].astype(int)
     learned, fresh = tally(slice(train)), tally(slice(train, None))
     best = learned.argmax(0)
-    return Guess(float(fresh[best, np.arange(len(best))].sum() / test), float(learned.max(0).sum() / train), int(active.sum()), learned)
+    return Guess(
+        float(fresh[best, np.arange(len(best))].sum() / test),
+        float(learned.max(0).sum() / train),
+        int(active.sum()),
+        learned,
+    )
 
 # %% ../nbs/14_scores.ipynb #14-066
 class Interventional(NamedTuple):
-    "`gap` between the latent that moves the most and the second, as a share of the former; `disentanglement` of latents, `completeness` of factors; `moved` [latents, factors]."
+    """`gap` between the latent that moves the most and the second, as a share of the former;
+    `disentanglement` of latents, `completeness` of factors; `moved` [latents, factors]."""
     gap: float
     disentanglement: float
     completeness: float
@@ -521,13 +624,14 @@ class Interventional(NamedTuple):
 
 # %% ../nbs/14_scores.ipynb #14-068
 def interventional_scores(moved) -> Interventional:
-    """Scores of `moved` `[factors, latents]`, the mean change of each latent when one factor alone is changed, such as `responses` gives for mu.
+    """Scores of `moved` `[factors, latents]`, the mean change of each latent when one factor alone
+    is changed, such as `responses` gives for mu.
 
-    Divide by the latents' standard deviations first, and leave out those that the model does not use, for their changes mean nothing.
-    A factor that moves nothing is left out.
-    """
+    Divide by the latents' standard deviations first, and leave out those that the model does not
+    use, for their changes mean nothing. A factor that moves nothing is left out."""
     m = check_responses(moved).T
-    if still := np.flatnonzero(m.max(0) == 0).tolist(): _warn(f"factor {_numbers(still)} moves no latent, and nothing can be said about it")
+    if still := np.flatnonzero(m.max(0) == 0).tolist():
+        _warn(f"factor {_numbers(still)} moves no latent, and nothing can be said about it")
     known = m[:, m.max(0) > 0]
     if not known.size: return Interventional(float("nan"), float("nan"), float("nan"), m)
     return Interventional(_mean(_gap(known) / known.max(0)), _purity(known), _purity(known.T), m)
@@ -535,43 +639,77 @@ def interventional_scores(moved) -> Interventional:
 # %% ../nbs/14_scores.ipynb #14-073
 @torch.no_grad()
 def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
-    "Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean square over n, over the square root of 2, in units of the latents."
-    vae, chunk, z = adapt(vae), count(chunk, "chunk", 1, 2**31), table(codes, "codes [n, latents]", 2)
-    if z.shape[1:] != (shape := vae.sites["z"].shape) or len(z) < 2: raise InputError(f"expected codes [n, {', '.join(map(str, shape))}] of at least 2 images; got shape {list(z.shape)}")
+    """Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean
+    square over n, over the square root of 2, in units of the latents."""
+    vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
+    z = table(codes, "codes [n, latents]", 2)
+    if z.shape[1:] != (shape := vae.sites["z"].shape) or len(z) < 2:
+        raise InputError(
+            f"expected codes [n, {', '.join(map(str, shape))}] of at least 2 images; got shape"
+            f" {list(z.shape)}"
+        )
     z = torch.from_numpy(z).to(vae.like)
-    other = z[torch.as_tensor(np.random.default_rng(seeded(seed)).permutation(len(z)), device=z.device)]
+    other = z[
+        torch.as_tensor(np.random.default_rng(seeded(seed)).permutation(len(z)), device=z.device)
+    ]
     total = torch.zeros(z.shape[1], z.shape[1], dtype=torch.float64)
     for a, b in zip(z.split(chunk), other.split(chunk)):
         written = a.repeat(a.shape[1], 1, 1)  # [written, n, latents]
         written[torch.arange(a.shape[1]), :, torch.arange(a.shape[1])] = b.T
         again = lambda c: vae.encode(vae.decode(c))[0]
-        total += (again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a)).double().square().sum(1).cpu()
+        total += (
+            (again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a))
+            .double()
+            .square()
+            .sum(1)
+            .cpu()
+        )
     return (total / len(z) / 2).sqrt().numpy()
 
 # %% ../nbs/14_scores.ipynb #14-079
 class Probe:
-    """Reads the factors of `data` from codes, learned from `codes` `[n, latents]` and their true `factors` by gradient boosting: a classifier
-    for a factor of at most ten values, otherwise a regression (of sine and cosine for a circular factor).
+    """Reads the factors of `data` from codes, learned from `codes` `[n, latents]` and their true
+    `factors` by gradient boosting: a classifier for a factor of at most ten values, otherwise a
+    regression (of sine and cosine for a circular factor).
 
-    quality: factor -> accuracy, or R², on the `held` part of the codes, which it was not trained on; NaN for a factor with one value,
-    which is then read as NaN. Factors are numbers or labels.
-    """
+    quality: factor -> accuracy, or R², on the `held` part of the codes, which it was not trained
+    on; NaN for a factor with one value, which is then read as NaN. Factors are numbers or
+    labels."""
     def __init__(self, data, codes, factors: pd.DataFrame, held: float = 0.25, seed: int = 0):
-        if not hasattr(data, "classes"): raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}")
+        if not hasattr(data, "classes"):
+            raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}")
         held, seed = number(held, "held", above=0, high=1), count(seed, "seed", 0, 2**32 - 1)
         codes, _ = check_codes(codes, data.classes(factors))
         self.factors, self.latents = data.factors, codes.shape[1]
         train = np.random.default_rng(seed).permutation(len(codes)) >= held * len(codes)
-        if train.sum() < 2: raise InputError(f"expected at least 2 images to learn from; got {train.sum()} of {len(train)}, the others are held out")
+        if train.sum() < 2:
+            raise InputError(
+                f"expected at least 2 images to learn from; got {train.sum()} of {len(train)}, the"
+                " others are held out"
+            )
         values = {f.name: f.numbers(factors[f.name]) for f in self.factors}
-        self.models = {f.name: self._fit(f, codes[train], values[f.name][train], seed) if np.ptp(values[f.name][train]) else None for f in self.factors}
-        self.quality = pd.Series({f.name: self._quality(f, codes[~train], values[f.name][~train]) for f in self.factors}, name="quality")
+        self.models = {
+            f.name: (
+                self._fit(f, codes[train], values[f.name][train], seed)
+                if np.ptp(values[f.name][train])
+                else None
+            )
+            for f in self.factors
+        }
+        self.quality = pd.Series(
+            {f.name: self._quality(f, codes[~train], values[f.name][~train]) for f in self.factors},
+            name="quality",
+        )
 
     def _fit(self, factor, codes, values, seed):
         kind = HistGradientBoostingClassifier if _few(factor) else HistGradientBoostingRegressor
-        return [kind(max_iter=60, early_stopping=False, random_state=seed).fit(codes, t) for t in _targets(factor, values).T]
+        return [
+            kind(max_iter=60, early_stopping=False, random_state=seed).fit(codes, t)
+            for t in _targets(factor, values).T
+        ]
 
-    def _predict(self, factor, codes): return np.column_stack([m.predict(codes) for m in self.models[factor.name]])
+    def _predict(self, factor, codes):
+        return np.column_stack([m.predict(codes) for m in self.models[factor.name]])
 
     def _quality(self, factor, codes, values) -> float:
         if self.models[factor.name] is None: return np.nan
@@ -579,10 +717,21 @@ class Probe:
         return float((said == true).mean() if _few(factor) else r2_score(true, said))
 
     def read(self, codes) -> pd.DataFrame:
-        "The factors of codes `[n, latents]`, in their own units: a row a code. `InputError` for NaN: trees would read something from it."
+        """The factors of codes `[n, latents]`, in their own units: a row a code. `InputError` for
+        NaN: trees would read something from it."""
         codes = table(codes, "codes [n, latents]", 2)
-        if codes.shape[1] != self.latents: raise InputError(f"expected codes of {self.latents} latents; got shape {list(codes.shape)}")
-        return pd.DataFrame({f.name: _values(f, self._predict(f, codes)) if self.models[f.name] else np.full(len(codes), np.nan) for f in self.factors})
+        if codes.shape[1] != self.latents:
+            raise InputError(
+                f"expected codes of {self.latents} latents; got shape {list(codes.shape)}"
+            )
+        return pd.DataFrame({
+            f.name: (
+                _values(f, self._predict(f, codes))
+                if self.models[f.name]
+                else np.full(len(codes), np.nan)
+            )
+            for f in self.factors
+        })
 
 # %% ../nbs/14_scores.ipynb #14-081
 def _few(factor) -> bool: return factor.kind != "continuous" and len(factor.values) <= 10
@@ -605,7 +754,8 @@ def _values(factor, said) -> np.ndarray:
 # %% ../nbs/14_scores.ipynb #14-088
 @dataclass(frozen=True)
 class Suite:
-    "Numbers of points for the scores on arrays, boosting stages, and batches for the two scores that draw their own."
+    """Numbers of points for the scores on arrays, boosting stages, and batches for the two scores
+    that draw their own."""
     train: int = 10_000
     test: int = 5_000
     trees: int = 100
@@ -614,9 +764,21 @@ class Suite:
     batch: int = 64
 
     def __post_init__(self):
-        for name, least in (("train", 2), ("test", 2), ("trees", 1), ("votes", 1), ("votes_test", 1), ("batch", 2)): count(getattr(self, name), name, least)
+        for name, least in (
+            ("train", 2),
+            ("test", 2),
+            ("trees", 1),
+            ("votes", 1),
+            ("votes_test", 1),
+            ("batch", 2),
+        ):
+            count(getattr(self, name), name, least)
 
-SUITES = {"locatello2019": Suite(), "fast": Suite(2_000, 1_000, 15, 200, 100, 16), "smoke": Suite(300, 150, 3, 20, 10, 8)}
+SUITES = {
+    "locatello2019": Suite(),
+    "fast": Suite(2_000, 1_000, 15, 200, 100, 16),
+    "smoke": Suite(300, 150, 3, 20, 10, 8),
+}
 
 # %% ../nbs/14_scores.ipynb #14-090
 def array_scores(codes, factors, codes_test, factors_test, trees: int = 100) -> dict:
@@ -644,16 +806,29 @@ def score_table(found: dict, suite: str) -> pd.DataFrame:
     return table.assign(suite=suite, published=suite == "locatello2019")
 
 # %% ../nbs/14_scores.ipynb #14-094
-def score_suite(data, encoder, suite: str = "fast", batches: bool = True, seed: int = 0) -> pd.DataFrame:
-    """All scores of an encoder (a VAE, or a function of images) on a dataset: a row a number, with the suite's name.
+def score_suite(
+    data, encoder, suite: str = "fast", batches: bool = True, seed: int = 0
+) -> pd.DataFrame:
+    """All scores of an encoder (a VAE, or a function of images) on a dataset: a row a number, with
+    the suite's name.
 
-    batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test) x batch.
-    """
+    batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test)
+    x batch."""
     chosen = SUITES[one_of(suite, SUITES, "suite")]
     *_, seed = _sizes(data, chosen.train, chosen.test, chosen.batch, seed)
     train, test = (data.sample(n, (seed, i)) for i, n in enumerate((chosen.train, chosen.test)))
-    found = array_scores(*(v for s in (train, test) for v in (represent(encoder, s.images, settle=True), data.classes(s.factors))), trees=chosen.trees)
+    found = array_scores(
+        *(
+            v
+            for s in (train, test)
+            for v in (represent(encoder, s.images, settle=True), data.classes(s.factors))
+        ),
+        trees=chosen.trees
+    )
     if batches:
         options = dict(train=chosen.votes, test=chosen.votes_test, batch=chosen.batch, seed=seed)
-        found |= {"beta_vae_score": beta_vae_score(data, encoder, **options), "factor_vae_score": factor_vae_score(data, encoder, variance=chosen.train, **options)}
+        found |= {
+            "beta_vae_score": beta_vae_score(data, encoder, **options),
+            "factor_vae_score": factor_vae_score(data, encoder, variance=chosen.train, **options),
+        }
     return score_table(found, suite)

@@ -21,7 +21,18 @@ from tqdm.auto import tqdm
 
 from .core import InputError, held, place
 from .archives import world
-from .training import TrainConfig, Trainer, _check_unused, _finish, _resume, _row, _save_state, _start, batches, cosine
+from vae_circuits.training import (
+    TrainConfig,
+    Trainer,
+    _check_unused,
+    _finish,
+    _resume,
+    _row,
+    _save_state,
+    _start,
+    batches,
+    cosine,
+)
 
 # %% ../nbs/05b_seeds.ipynb #05b-007
 class Pair(nn.Module):
@@ -30,11 +41,13 @@ class Pair(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, images: list, noise: list, done: float) -> dict: return self.objective(self.model, images, noise, done)
+    def forward(self, images: list, noise: list, done: float) -> dict:
+        return self.objective(self.model, images, noise, done)
 
 # %% ../nbs/05b_seeds.ipynb #05b-013
 class Bfloat16(TorchFunctionMode):
-    "Within it, linear layers and convolutions compute in bfloat16, as under `torch.autocast`, and under `vmap` too."
+    """Within it, linear layers and convolutions compute in bfloat16, as under `torch.autocast`, and
+    under `vmap` too."""
     layers = F.linear, F.conv2d, F.conv_transpose2d
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
@@ -43,15 +56,18 @@ class Bfloat16(TorchFunctionMode):
 
 # %% ../nbs/05b_seeds.ipynb #05b-016
 class Recorded:
-    "An `update` (see `Trainer`) on a CUDA device: three times run as it is, then recorded as a CUDA graph and replayed. `done` keeps the value it had when recorded."
-    def __init__(self, update): self.update, self.left, self.graph, self.stream = update, 3, None, torch.cuda.Stream()
+    """An `update` (see `Trainer`) on a CUDA device: three times run as it is, then recorded as a
+    CUDA graph and replayed. `done` keeps the value it had when recorded."""
+    def __init__(self, update):
+        self.update, self.left, self.graph, self.stream = update, 3, None, torch.cuda.Stream()
 
     def __call__(self, images: list, noise: list, done: float) -> dict:
         if self.left: return self._aside(images, noise, done)
         if not self.graph: self._record(images, noise, done)
         for place, new in zip(self.places, [*images, *noise]): place.copy_(new)
         self.graph.replay()
-        return {name: value.clone() for name, value in self.terms.items()}  # the next replay writes over them
+        # the next replay writes over them
+        return {name: value.clone() for name, value in self.terms.items()}
 
     def _aside(self, *args):  # as recording wants it, on a stream that is not the default one
         self.left -= 1
@@ -63,11 +79,13 @@ class Recorded:
     def _record(self, images, noise, done):
         images, noise = [x.clone() for x in images], [e.clone() for e in noise]
         self.places, self.graph = images + noise, torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, stream=self.stream): self.terms = self.update(images, noise, done)
+        with torch.cuda.graph(self.graph, stream=self.stream):
+            self.terms = self.update(images, noise, done)
 
 # %% ../nbs/05b_seeds.ipynb #05b-018
 def _player(term: str, trainers: list, weights: list, record: bool):
-    "The stacked `weights` of one player and one Adam for them, which goes on from the moments of the trainers' own."
+    """The stacked `weights` of one player and one Adam for them, which goes on from the moments of
+    the trainers' own."""
     own = [t.players[term] for t in trainers]  # of each seed: parameters, Adam
     group = {**own[0][1].param_groups[0], "params": weights}
     if record:  # numbers that a graph can read anew, and one kernel for all weights
@@ -77,7 +95,9 @@ def _player(term: str, trainers: list, weights: list, record: bool):
     for w, *parts in zip(weights, *(params for params, _ in own)):
         states = [a.state.get(p, {}) for p, (_, a) in zip(parts, own)]
         adam.state[w] = {k: torch.stack([s[k] for s in states]) for k in states[0] if k != "step"}
-        if states[0]: adam.state[w]["step"] = states[0]["step"].to(w.device if record else "cpu", copy=True)  # the same for all
+        # the same for all
+        if states[0]:
+            adam.state[w]["step"] = states[0]["step"].to(w.device if record else "cpu", copy=True)
     return weights, adam
 
 # %% ../nbs/05b_seeds.ipynb #05b-021
@@ -91,13 +111,15 @@ def _share(trainers: list, players: dict):
                 own.state[p] = {k: v if k == "step" else v[i] for k, v in adam.state[w].items()}
 
 # %% ../nbs/05b_seeds.ipynb #05b-024
-UNRECORDED = "annealed_vae", "vq_vae"  # the loss of the first changes with `done`; the second counts codes, for which the CPU waits
+# the loss of the first changes with `done`; the second counts codes, for which the CPU waits
+UNRECORDED = "annealed_vae", "vq_vae"
 
 class SeedTrainer(Trainer):
-    """`trainers` that differ in their seed, as one: every weight and every term has a first dimension more, `[seeds, ...]`.
+    """`trainers` that differ in their seed, as one: every weight and every term has a first
+    dimension more, `[seeds, ...]`.
 
-    record: on a CUDA device, replay the step as a CUDA graph (`Recorded`), except for the models `UNRECORDED`.
-    """
+    record: on a CUDA device, replay the step as a CUDA graph (`Recorded`), except for the models
+    `UNRECORDED`."""
     def __init__(self, trainers: list, record: bool = True):
         self.trainers, self.config, self.device = trainers, trainers[0].config, trainers[0].device
         record = record and self.device.type == "cuda" and self.config.model not in UNRECORDED
@@ -106,20 +128,28 @@ class SeedTrainer(Trainer):
         self.equations = deepcopy(pairs[0]).to("meta").eval()
         self.model, self.objective = self.equations.model, self.equations.objective
         stacked = {p: self.weights[name] for name, p in pairs[0].named_parameters()}
-        self.players = {term: _player(term, trainers, [stacked[p] for p in params], record) for term, (params, _) in trainers[0].players.items()}
+        self.players = {
+            term: _player(term, trainers, [stacked[p] for p in params], record)
+            for term, (params, _) in trainers[0].players.items()
+        }
         self.recorded = Recorded(super().update) if record else None
         self.share()
 
     def share(self):
-        "Give every trainer what its seed has become: views, which follow the weights of later steps."
+        """Give every trainer what its seed has become: views, which follow the weights of later
+        steps."""
         _share(self.trainers, self.players)
 
     def step(self, step: int, images: list, generators: list) -> dict:
-        "One update of all seeds; returns the named terms before it, each `[seeds]`. `images` and `generators`: what `batches` gives for each seed."
+        """One update of all seeds; returns the named terms before it, each `[seeds]`. `images` and
+        `generators`: what `batches` gives for each seed."""
         stack = lambda parts: [torch.stack(part).to(self.device) for part in zip(*parts)]
-        noise = [self.objective.noise(len(x[0]), self.model.latent_dim, g) for x, g in zip(images, generators)]
+        noise = [
+            self.objective.noise(len(x[0]), self.model.latent_dim, g)
+            for x, g in zip(images, generators)
+        ]
         rate, (group,) = cosine(step, self.config), self.players["loss"][1].param_groups
-        if torch.is_tensor(group["lr"]): group["lr"].fill_(rate)
+        if torch.is_tensor(group["lr"]):group["lr"].fill_(rate)
         else: group["lr"] = rate
         return self.update(stack(images), stack(noise), step / self.config.steps)
 
@@ -132,19 +162,26 @@ class SeedTrainer(Trainer):
         call = lambda w, x, e: functional_call(self.equations, w, (x, e, done))
         return vmap(call)(self.weights, images, noise)
 
-    def update(self, images, noise, done): return (self.recorded or super().update)(images, noise, done)
+    def update(self, images, noise, done):
+        return (self.recorded or super().update)(images, noise, done)
 
 # %% ../nbs/05b_seeds.ipynb #05b-033
 def _alike(configs: list) -> list:
     "`configs`, if they are one configuration with different seeds."
-    if not configs: raise InputError("there is nothing to train; expected at least one configuration")
+    if not configs:
+        raise InputError("there is nothing to train; expected at least one configuration")
     for c in configs:
         if not isinstance(c, TrainConfig):
             raise InputError(f"expected a TrainConfig; got {c!r:.60}")
         for (name, value), first in zip(asdict(c).items(), asdict(configs[0]).values()):
-            if name != "seed" and value != first: raise InputError(f"seeds that are trained at once differ in seed alone; got {name}={first!r} and {name}={value!r}")
+            if name != "seed" and value != first:
+                raise InputError(
+                    f"seeds that are trained at once differ in seed alone; got {name}={first!r} and"
+                    f" {name}={value!r}"
+                )
     seeds = [c.seed for c in configs]
-    if twice := [s for s in seeds if seeds.count(s) > 1]: raise InputError(f"seed {twice[0]} is there twice; expected different seeds")
+    if twice := [s for s in seeds if seeds.count(s) > 1]:
+        raise InputError(f"seed {twice[0]} is there twice; expected different seeds")
     return configs
 
 # %% ../nbs/05b_seeds.ipynb #05b-036
@@ -161,7 +198,8 @@ def _open(configs: list, out: Path, resume: bool) -> list:
     "The seeds, as far as their folders in `out` have them; those without a folder begin."
     seeds = [_Seed(out/str(c.seed), Trainer(c)) for c in configs]
     begun = [s for s in seeds if resume and s.folder.is_dir()]
-    if resume and not begun: raise InputError(f"{out} holds no run to resume; expected a folder {configs[0].seed} in it")
+    if resume and not begun:
+        raise InputError(f"{out} holds no run to resume; expected a folder {configs[0].seed} in it")
     new = [s for s in seeds if s not in begun]
     for s in new: _check_unused(s.folder)  # all of them, before the first is claimed
     for s in begun: s.done, s.rows = _resume(s.folder, s.trainer)
@@ -170,13 +208,19 @@ def _open(configs: list, out: Path, resume: bool) -> list:
 
 # %% ../nbs/05b_seeds.ipynb #05b-041
 def _log(seeds: list, step: int, window: list) -> list:
-    "Give every seed its row after `step` steps; `window`: the terms `[seeds]` of the steps since the last row. Returns the rows, each with its `seed`."
-    terms, new = {k: torch.stack([terms[k] for terms in window]).cpu() for k in window[0]}, []  # [steps, seeds], fetched at once
+    """Give every seed its row after `step` steps; `window`: the terms `[seeds]` of the steps since
+    the last row. Returns the rows, each with its `seed`."""
+    # [steps, seeds], fetched at once
+    terms, new = {k: torch.stack([terms[k] for terms in window]).cpu() for k in window[0]}, []
     for i, s in enumerate(seeds):
-        own, config = [{k: v[j, i] for k, v in terms.items()} for j in range(len(window))], s.trainer.config
-        try: new.append(_row(step, own, config))
-        except FloatingPointError as e: raise FloatingPointError(f"seed {config.seed}, {e}") from None
-    for s, row in zip(seeds, new): s.rows.append(row)
+        own = [{k: v[j, i] for k, v in terms.items()} for j in range(len(window))]
+        config = s.trainer.config
+        try:
+            new.append(_row(step, own, config))
+        except FloatingPointError as e:
+            raise FloatingPointError(f"seed {config.seed}, {e}") from None
+    for s, row in zip(seeds, new):
+        s.rows.append(row)
     return [{"seed": s.trainer.config.seed, **row} for s, row in zip(seeds, new)]
 
 # %% ../nbs/05b_seeds.ipynb #05b-044
@@ -185,7 +229,13 @@ def _advance(seeds: list, stop: int, callbacks, record: bool):
     trainer, start, window = SeedTrainer([s.trainer for s in seeds], record), seeds[0].done, []
     config, draws = trainer.config, trainer.objective.draws
     streams = [batches(s.trainer.config, draws, start, trainer.device) for s in seeds]
-    progress = tqdm(range(start, stop), total=config.steps, initial=start, desc=f"{len(seeds)} seeds of {config.model} on {config.dataset}", mininterval=1)
+    progress = tqdm(
+        range(start, stop),
+        total=config.steps,
+        initial=start,
+        desc=f"{len(seeds)} seeds of {config.model} on {config.dataset}",
+        mininterval=1,
+    )
     for step, *every in zip(progress, *streams):
         _, images, generators = zip(*every)
         window.append(trainer.step(step, images, generators))
@@ -200,19 +250,24 @@ def _advance(seeds: list, stop: int, callbacks, record: bool):
 
 # %% ../nbs/05b_seeds.ipynb #05b-047
 def train_seeds(configs, out, resume: bool = False, callbacks=(), record: bool = True) -> list:
-    """Train `configs`, `TrainConfig`s that differ in `seed` alone, at once; returns their finished models, in the same order.
+    """Train `configs`, `TrainConfig`s that differ in `seed` alone, at once; returns their finished
+    models, in the same order.
 
-    Each seed has the folder `<out>/<seed>`, as `train` writes it and with its numbers up to rounding: each function can resume the other's.
-    resume: go on from the last state of every seed; a seed without a folder begins. callbacks: functions called with every logged row of
-    every seed (a dict with its `seed`). record: on a CUDA device, replay the step as a CUDA graph.
-    Raises `InputError` for configurations that differ in more than their seed, for a folder that another run has, that holds anything or,
-    when resuming, was made with other settings; `FloatingPointError` for a loss that is not finite, naming seed and term.
-    """
+    Each seed has the folder `<out>/<seed>`, as `train` writes it and with its numbers up to
+    rounding: each function can resume the other's.
+    resume: go on from the last state of every seed; a seed without a folder begins. callbacks:
+    functions called with every logged row of every seed (a dict with its `seed`). record: on a CUDA
+    device, replay the step as a CUDA graph. Raises `InputError` for configurations that differ in
+    more than their seed, for a folder that another run has, that holds anything or, when resuming,
+    was made with other settings; `FloatingPointError` for a loss that is not finite, naming seed
+    and term."""
     configs, out = _alike(list(configs)), place(out)
     world(configs[0].dataset)  # a dataset that is not there is found out before a folder is made
     with ExitStack() as stack:
         for c in configs: stack.enter_context(held(out/str(c.seed)))
         seeds = _open(configs, out, resume)
-        for start, stop in pairwise(sorted({*(s.done for s in seeds), seeds[0].trainer.config.steps})):
+        for start, stop in pairwise(
+            sorted({*(s.done for s in seeds), seeds[0].trainer.config.steps})
+        ):
             _advance([s for s in seeds if s.done <= start], stop, callbacks, record)
         return [_finish(s.folder, s.trainer, s.rows) for s in seeds]

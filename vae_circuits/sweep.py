@@ -25,13 +25,35 @@ from tqdm.auto import tqdm
 
 from .archives import WORLDS, world
 from .codes import code_effects
-from .core import (MANIFEST, InputError, contents, count, environment, held, keep, leftovers, listed, mark, mine, one_of, place,
-                               unchanged)
+from vae_circuits.core import (
+    MANIFEST,
+    InputError,
+    contents,
+    count,
+    environment,
+    held,
+    keep,
+    leftovers,
+    listed,
+    mark,
+    mine,
+    one_of,
+    place,
+    unchanged,
+)
 from .interventions import RANGE, own_range
 from .metrics import latent_effects
 from .paper_results import ENCODER, NAMES, PALETTE, Settings, analyze, report
 from .scores import score_suite
-from .training import MODELS, PAPER_DATASETS, PAPER_MODELS, TrainConfig, best_device, evaluate, trained
+from vae_circuits.training import (
+    MODELS,
+    PAPER_DATASETS,
+    PAPER_MODELS,
+    TrainConfig,
+    best_device,
+    evaluate,
+    trained,
+)
 
 # %% ../nbs/22_sweep.ipynb #22-006
 @dataclass(frozen=True)
@@ -41,15 +63,23 @@ class Run:
     setting: str = "default"
 
     @property
-    def key(self) -> dict: return {"dataset": self.config.dataset, "model": self.config.model, "setting": self.setting, "seed": self.config.seed}
+    def key(self) -> dict:
+        return {
+            "dataset": self.config.dataset,
+            "model": self.config.model,
+            "setting": self.setting,
+            "seed": self.config.seed,
+        }
 
     @property
-    def name(self) -> str: return "-".join(str(v) for v in self.key.values())
+    def name(self) -> str:
+        return "-".join(str(v) for v in self.key.values())
 
 # %% ../nbs/22_sweep.ipynb #22-008
 @dataclass(frozen=True)
 class Grid:
-    "Every combination of models, datasets, seeds and settings (label -> changes to the configuration)."
+    """Every combination of models, datasets, seeds and settings (label -> changes to the
+    configuration)."""
     models: tuple = PAPER_MODELS
     datasets: tuple = PAPER_DATASETS
     seeds: tuple = (0,)
@@ -62,14 +92,28 @@ class Grid:
         _changes("the training", training)
         for label, changes in self.settings.items():
             if not (isinstance(label, str) and re.fullmatch(r"\w[\w.=,+-]{0,99}", label)):
-                raise InputError(f"a setting is labelled with at most 100 letters, digits, '_', '.', ',', '+', '-' and '='; got {label!r:.60}")
+                raise InputError(
+                    "a setting is labelled with at most 100 letters, digits, '_', '.', ',', '+',"
+                    f" '-' and '='; got {label!r:.60}"
+                )
             _changes(f"the setting {label!r}", changes)
-        every = itertools.product(listed(self.datasets, WORLDS, "dataset"), listed(self.models, MODELS, "model"), self.settings.items(), self.seeds)
-        runs = [Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label) for d, m, (label, changes), s in every]
+        every = itertools.product(
+            listed(self.datasets, WORLDS, "dataset"),
+            listed(self.models, MODELS, "model"),
+            self.settings.items(),
+            self.seeds,
+        )
+        runs = [
+            Run(TrainConfig(**{**training, **changes, "model": m, "dataset": d, "seed": s}), label)
+            for d, m, (label, changes), s in every
+        ]
         labels = {}
         for run in runs:
             if (first := labels.setdefault(run.config, run.setting)) != run.setting:
-                raise InputError(f"the settings {first!r} and {run.setting!r} are one and the same training; name it once")
+                raise InputError(
+                    f"the settings {first!r} and {run.setting!r} are one and the same training;"
+                    " name it once"
+                )
         return runs
 
 AXES = "model", "dataset", "seed"
@@ -83,16 +127,19 @@ def _changes(what: str, changes: dict):
 # %% ../nbs/22_sweep.ipynb #22-011
 @dataclass(frozen=True)
 class Study:
-    "Grids, what all trainings in them have in common, and how models are analyzed. partial: leave out datasets that are not at hand."
+    """Grids, what all trainings in them have in common, and how models are analyzed. partial: leave
+    out datasets that are not at hand."""
     grids: tuple
     training: dict
     settings: Settings = Settings()
     partial: bool = False
 
-    def runs(self) -> list: return [run for grid in self.grids for run in grid.runs(**self.training)]
+    def runs(self) -> list:
+        return [run for grid in self.grids for run in grid.runs(**self.training)]
 
     def missing(self) -> dict:
-        "Dataset -> what is said of where to get it, for those of a partial study that are not at hand."
+        """Dataset -> what is said of where to get it, for those of a partial study that are not at
+        hand."""
         lost = {}
         for name in dict.fromkeys(r.config.dataset for r in self.runs()) if self.partial else ():
             try: world(name)
@@ -100,7 +147,8 @@ class Study:
         return lost
 
     def possible(self, missing: dict = None) -> list:
-        "The runs on datasets that are at hand; `missing`, where it is known already, saves a look at the archives."
+        """The runs on datasets that are at hand; `missing`, where it is known already, saves a look
+        at the archives."""
         lost = self.missing() if missing is None else missing
         return [r for r in self.runs() if r.config.dataset not in lost]
 
@@ -111,36 +159,76 @@ TRAINED = (Grid(datasets=("dsprites",), seeds=FIVE, settings={"default": {"epoch
            Grid(("vae", "beta_vae"), ("synthetic",), FIVE, {"default": {"epochs": 50}}),
            Grid(("factor_vae",), ("synthetic",), (0, 1, 2), {"default": {"epochs": 50}}))
 SHORT = (Grid(("vae", "beta_vae"), ("dsprites",), FIVE, {"short": SHORTER}),)
-STRENGTHS = (Grid(("beta_vae",), ("dsprites",), (0, 1, 2, 3), {f"beta={b:g}": {"beta": b, **SHORTER} for b in (2.0, 8.0, 16.0)}),)
+STRENGTHS = (
+    Grid(
+        ("beta_vae",),
+        ("dsprites",),
+        (0, 1, 2, 3),
+        {f"beta={b:g}": {"beta": b, **SHORTER} for b in (2.0, 8.0, 16.0)},
+    ),
+)
 UNTRAINED = Grid(("vae",), seeds=FIVE, settings={"untrained": {"epochs": 0}})
 BEGUN = {"brief": {"epochs": 1, "epoch_images": 51_200}}
-OTHERS = (Grid(("beta_tcvae", "dip_vae", "info_vae", "annealed_vae"), ("dsprites",), (0, 1), BEGUN), Grid(("vq_vae",), seeds=(0, 1, 2), settings=BEGUN))
-BRIEF = (Grid(datasets=("dsprites",), seeds=(*FIVE, 5), settings=BEGUN), Grid(datasets=("synthetic",), seeds=FIVE, settings=BEGUN), *OTHERS)
-WANTED = (Grid(("factor_vae",), ("dsprites",), FIVE, {"short": SHORTER}),  # by a device, which has not had the time yet
-          Grid(("beta_tcvae", "dip_vae"), ("dsprites",), (0, 1, 2, 3), {"short": SHORTER}),
-          Grid(("beta_vae",), ("dsprites",), (0, 1, 2, 3), {"beta=0.5": {"beta": 0.5, **SHORTER}}),
-          Grid(("factor_vae",), ("dsprites",), (0, 1, 2, 3), {"gamma=10": {"gamma": 10.0, **SHORTER}}),
-          Grid(datasets=("dsprites",), seeds=(0, 1, 2), settings={"long": {"epochs": 50}}))
+OTHERS = (
+    Grid(("beta_tcvae", "dip_vae", "info_vae", "annealed_vae"), ("dsprites",), (0, 1), BEGUN),
+    Grid(("vq_vae",), seeds=(0, 1, 2), settings=BEGUN),
+)
+BRIEF = (
+    Grid(datasets=("dsprites",), seeds=(*FIVE, 5), settings=BEGUN),
+    Grid(datasets=("synthetic",), seeds=FIVE, settings=BEGUN),
+    *OTHERS,
+)
+# by a device, which has not had the time yet
+WANTED = (
+    Grid(("factor_vae",), ("dsprites",), FIVE, {"short": SHORTER}),
+    Grid(("beta_tcvae", "dip_vae"), ("dsprites",), (0, 1, 2, 3), {"short": SHORTER}),
+    Grid(("beta_vae",), ("dsprites",), (0, 1, 2, 3), {"beta=0.5": {"beta": 0.5, **SHORTER}}),
+    Grid(("factor_vae",), ("dsprites",), (0, 1, 2, 3), {"gamma=10": {"gamma": 10.0, **SHORTER}}),
+    Grid(datasets=("dsprites",), seeds=(0, 1, 2), settings={"long": {"epochs": 50}}),
+)
 
 # %% ../nbs/22_sweep.ipynb #22-015
 # claims are about changes in a factor's whole range, as §4.2 of the paper draws them
 AS_PRINTED = Settings(images=128, resamples=200, where="anywhere")
 
 STUDIES = {
-    "quick": Study((Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
-                   dict(epochs=1, epoch_images=64 * 120, precision="bfloat16"),
-                   Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200)),
-    "study": Study((*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF), dict(precision="bfloat16"), AS_PRINTED),
-    "full": Study((*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF, *WANTED), dict(precision="bfloat16"), AS_PRINTED),
-    "v3": Study((Grid((*PAPER_MODELS, "beta_tcvae", "dip_vae", "vq_vae"), ("dsprites", "shapes3d", "mpi3d_toy", "celeba", "smallnorb"), (0, 1, 2)),),
-                dict(precision="bfloat16"), Settings(images=128, resamples=200, factor=None), partial=True),
+    "quick": Study(
+        (Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
+        dict(epochs=1, epoch_images=64 * 120, precision="bfloat16"),
+        Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200),
+    ),
+    "study": Study(
+        (*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF), dict(precision="bfloat16"), AS_PRINTED
+    ),
+    "full": Study(
+        (*TRAINED, *SHORT, *STRENGTHS, UNTRAINED, *BRIEF, *WANTED),
+        dict(precision="bfloat16"),
+        AS_PRINTED,
+    ),
+    "v3": Study(
+        (
+            Grid(
+                (*PAPER_MODELS, "beta_tcvae", "dip_vae", "vq_vae"),
+                ("dsprites", "shapes3d", "mpi3d_toy", "celeba", "smallnorb"),
+                (0, 1, 2),
+            ),
+        ),
+        dict(precision="bfloat16"),
+        Settings(images=128, resamples=200, factor=None),
+        partial=True,
+    ),
 }
 
 # %% ../nbs/22_sweep.ipynb #22-017
 def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> Study:
-    "The study of that name; with any of the lists given, one grid of them and, for the rest, the lists of its first grid."
+    """The study of that name; with any of the lists given, one grid of them and, for the rest, the
+    lists of its first grid."""
     found = STUDIES[one_of(name, STUDIES, "preset")]
-    lists = {k: tuple(v) for k, v in (("models", models), ("datasets", datasets), ("seeds", seeds)) if v is not None}
+    lists = {
+        k: tuple(v)
+        for k, v in (("models", models), ("datasets", datasets), ("seeds", seeds))
+        if v is not None
+    }
     if settings:
         lists["settings"] = dict(settings)
         if len(lists["settings"]) < len(settings):
@@ -150,15 +238,20 @@ def study(name: str, models=None, datasets=None, seeds=None, settings=None) -> S
 
 # %% ../nbs/22_sweep.ipynb #22-019
 def setting(text: str) -> tuple:
-    "Label and changes of a setting such as 'beta=8' or 'beta=8,epochs=2'; `InputError` for what is no setting of a training."
+    """Label and changes of a setting such as 'beta=8' or 'beta=8,epochs=2'; `InputError` for what
+    is no setting of a training."""
     kinds, changes = {f.name: f.type for f in fields(TrainConfig)}, {}
     for part in text.split(","):
         name, _, value = part.partition("=")
         if one_of(name, kinds, "setting") in changes:
             raise InputError(f"{name} is set twice in {text!r:.60}")
-        try: changes[name] = kinds[name](value)
+        try:
+            changes[name] = kinds[name](value)
         except ValueError:
-            raise InputError(f"{name} needs {'a whole number' if kinds[name] is int else 'a number'}; got {value!r:.60}") from None
+            raise InputError(
+                f"{name} needs {'a whole number' if kinds[name] is int else 'a number'}; got"
+                f" {value!r:.60}"
+            ) from None
     _changes(f"the setting {text!r:.60}", changes)
     return text, changes
 
@@ -185,13 +278,25 @@ COLUMNS = ["dataset", "model", "setting", "seed", "place", "number", "value", "l
 
 # %% ../nbs/22_sweep.ipynb #22-027
 def measure(vae, run: Run, settings: Settings) -> pd.DataFrame:
-    "All numbers of one trained model: columns `COLUMNS`; numbers without an interval have NaN there."
+    """All numbers of one trained model: columns `COLUMNS`; numbers without an interval have NaN
+    there."""
     data = world(run.config.dataset)
     settings = _asking(data, settings)
-    if "codes" in vae.sites: parts = _of_codes(vae, data, settings)
-    else: parts = [*(_of_latents(vae, data, settings) if data.drawn else _observed(vae, data, settings)), *_of_own_range(vae, data, settings)]
-    parts.append(_rows("all", {"images seen": vae.card["images"], "fell": fell(vae.card.get("curve", {}))}))
-    return pd.concat(parts, ignore_index=True).assign(**run.key)[COLUMNS].astype({c: float for c in COLUMNS[-4:]})
+    if "codes" in vae.sites:
+        parts = _of_codes(vae, data, settings)
+    else:
+        parts = [
+            *(_of_latents(vae, data, settings) if data.drawn else _observed(vae, data, settings)),
+            *_of_own_range(vae, data, settings),
+        ]
+    parts.append(
+        _rows("all", {"images seen": vae.card["images"], "fell": fell(vae.card.get("curve", {}))})
+    )
+    return (
+        pd.concat(parts, ignore_index=True)
+        .assign(**run.key)[COLUMNS]
+        .astype({c: float for c in COLUMNS[-4:]})
+    )
 
 def _asking(data, settings: Settings) -> Settings:
     "`settings` that name a factor: the first of `data` in place of None."
@@ -200,37 +305,70 @@ def _asking(data, settings: Settings) -> Settings:
 def _observed(vae, data, settings) -> list:
     "How well a model with a posterior fits."
     found = evaluate(vae, data, n=min(settings.points, 4096))
-    return [_rows("all", {k: found[k] for k in ("recon", "floor", "kl", "elbo")} | {"active": len(found["active"])})]
+    return [
+        _rows(
+            "all",
+            {k: found[k] for k in ("recon", "floor", "kl", "elbo")}
+            | {"active": len(found["active"])},
+        )
+    ]
 
 # %% ../nbs/22_sweep.ipynb #22-029
 def _of_latents(vae, data, settings) -> list:
     "The tables of a model with a posterior."
     found = analyze(vae, data, settings)
     scores = score_suite(data, vae, settings.suite, seed=settings.seed).value
-    parts = [found.numbers.reset_index(), _rows("all", {f"{score} {part}": v for (score, part), v in scores.items()}),
-             _rows("all", {k: found.evaluation[k] for k in ("recon", "floor", "kl", "elbo")} | {"active": len(found.evaluation["active"])})]
+    parts = [
+        found.numbers.reset_index(),
+        _rows("all", {f"{score} {part}": v for (score, part), v in scores.items()}),
+        _rows(
+            "all",
+            {k: found.evaluation[k] for k in ("recon", "floor", "kl", "elbo")}
+            | {"active": len(found.evaluation["active"])},
+        ),
+    ]
     R, members = found.responses.array.transpose("factor", "unit"), found.circuit.units
-    parts += [_rows(R.unit.values, R.sel(factor=f).values, f"response to {f}") for f in R.factor.values]
+    parts += [
+        _rows(R.unit.values, R.sel(factor=f).values, f"response to {f}") for f in R.factor.values
+    ]
     encoder = R.unit.values[np.isin(R.site, ENCODER)]
     parts.append(_rows(encoder, np.isin(encoder, members), f"in the circuit of {settings.factor}"))
     routes = found.shares.value.groupby("site").map(lambda s: _top_mean(s, settings.top))
-    parts += [_rows(routes.site.values, routes.sel(readout=z).values, f"top_share to {z}") for z in routes.readout.values]
+    parts += [
+        _rows(routes.site.values, routes.sel(readout=z).values, f"top_share to {z}")
+        for z in routes.readout.values
+    ]
     shares = found.ranking.rename_axis("place").reset_index().rename(columns={"share": "value"})
-    return [*parts, shares.assign(number=f"mediated share of {settings.factor}", n=settings.pairs)[["place", "number", "value", "low", "high", "n"]]]
+    return [
+        *parts,
+        shares.assign(number=f"mediated share of {settings.factor}", n=settings.pairs)[
+            ["place", "number", "value", "low", "high", "n"]
+        ],
+    ]
 
 # %% ../nbs/22_sweep.ipynb #22-029b
 def _of_own_range(vae, data, settings) -> list:
-    "Effect strength and specificity where each latent is set to values that its own codes take, and the share of [-3, 3] that lies there."
-    codes = vae.encode(data.sample(min(settings.points, 2048), (settings.seed, 1)).images)[0].numpy()
+    """Effect strength and specificity where each latent is set to values that its own codes take,
+    and the share of [-3, 3] that lies there."""
+    codes = vae.encode(data.sample(min(settings.points, 2048), (settings.seed, 1)).images)[
+        0
+    ].numpy()
     own, z = own_range(codes), vae.encode(data.sample(settings.images, settings.seed).images)[0]
     effects, values = latent_effects(vae, z, own).mean("image"), np.asarray(RANGE)
     inside = [np.mean((values >= low) & (values <= high)) for low, high in own[:, [0, -1]]]
-    rows = [_rows(effects.latent.values, part.values, f"{part.measure.item()} own") for part in effects]
+    rows = [
+        _rows(effects.latent.values, part.values, f"{part.measure.item()} own") for part in effects
+    ]
     means = {f"{part.measure.item()} own": float(part.mean()) for part in effects}
-    return [*rows, _rows(effects.latent.values, inside, "inside"), _rows("all", means | {"inside": np.mean(inside)})]
+    return [
+        *rows,
+        _rows(effects.latent.values, inside, "inside"),
+        _rows("all", means | {"inside": np.mean(inside)}),
+    ]
 
 def fell(curve: dict) -> float:
-    "How far the loss fell from the last but one to the last fifth of a training's `curve`, as a share of where it ended; NaN for fewer than five rows."
+    """How far the loss fell from the last but one to the last fifth of a training's `curve`, as a
+    share of where it ended; NaN for fewer than five rows."""
     loss = np.asarray(curve.get("loss", []), float)
     if len(loss) < 5: return np.nan
     k = len(loss) // 5
@@ -240,33 +378,51 @@ def fell(curve: dict) -> float:
 def _of_codes(vae, data, settings) -> list:
     "The tables of a VQ-VAE, which has codes to swap in place of latents to set."
     images = data.sample(settings.circuit_pairs, settings.seed).images
-    return [code_effects(vae, images, seed=settings.seed, resamples=settings.resamples), _rows("all", evaluate(vae, data, n=min(settings.points, 4096)))]
+    return [
+        code_effects(vae, images, seed=settings.seed, resamples=settings.resamples),
+        _rows("all", evaluate(vae, data, n=min(settings.points, 4096))),
+    ]
 
 # %% ../nbs/22_sweep.ipynb #22-033
 def _top_mean(shares, top: int):
-    "Mean of the `top` largest of a site's shares for each readout: `[readout]`; NaN for a readout that the factor does not move."
-    return shares.copy(data=-np.sort(-shares.values, 0)).isel(unit=slice(top)).mean("unit", skipna=False)
+    """Mean of the `top` largest of a site's shares for each readout: `[readout]`; NaN for a readout
+    that the factor does not move."""
+    return (
+        shares.copy(data=-np.sort(-shares.values, 0))
+        .isel(unit=slice(top))
+        .mean("unit", skipna=False)
+    )
 
 # %% ../nbs/22_sweep.ipynb #22-035
 def _rows(place, values, number=None) -> pd.DataFrame:
     "Rows of one place for name -> value, or of one number for many places."
     names, values = (list(values), list(values.values())) if number is None else (number, values)
-    return pd.DataFrame({"place": place, "number": names, "value": np.asarray(values, float), "low": np.nan, "high": np.nan, "n": np.nan})
+    return pd.DataFrame({
+        "place": place,
+        "number": names,
+        "value": np.asarray(values, float),
+        "low": np.nan,
+        "high": np.nan,
+        "n": np.nan,
+    })
 
 # %% ../nbs/22_sweep.ipynb #22-042
 DONE, FAILED, STARTED = "numbers.parquet", "error.txt", "started"
 
 # %% ../nbs/22_sweep.ipynb #22-044
 def work(run: Run, folder: Path, settings: Settings) -> "str | None":
-    """Do one run in its `folder`, or what is left of it: numbers.parquet in the end, or error.txt with the traceback.
-    Returns what is wrong if nothing can be written there."""
+    """Do one run in its `folder`, or what is left of it: numbers.parquet in the end, or error.txt
+    with the traceback. Returns what is wrong if nothing can be written there."""
     try:
         with held(folder, wait=True) as folder:
             mine(folder, "a run", DONE, FAILED)
             mark(folder)
-            with open(folder/"log.txt", "a", encoding="utf-8") as log, redirect_stderr(log), _one_thread():
+            with open(folder / "log.txt", "a", encoding="utf-8") as log, redirect_stderr(
+                log
+            ), _one_thread():
                 _work(run, folder, settings)
-    except (InputError, OSError) as e: return str(e)
+    except (InputError, OSError) as e:
+        return str(e)
 
 def _work(run, folder, settings):
     for name in (DONE, FAILED, MANIFEST):
@@ -276,10 +432,15 @@ def _work(run, folder, settings):
     (folder/STARTED).touch()
     try:
         table = measure(trained(run.config, folder/"training"), run, settings)
-        table.attrs = {"config": asdict(run.config), "settings": asdict(settings), "environment": environment()}
+        table.attrs = {
+            "config": asdict(run.config),
+            "settings": asdict(settings),
+            "environment": environment(),
+        }
         _write_table(folder/DONE, table)
         (folder/FAILED).unlink(missing_ok=True)
-    except Exception: keep(folder/FAILED, traceback.format_exc())
+    except Exception:
+        keep(folder / FAILED, traceback.format_exc())
     (folder/STARTED).unlink(missing_ok=True)
 
 # %% ../nbs/22_sweep.ipynb #22-046
@@ -304,7 +465,12 @@ def _check_engine(engine, jobs, address) -> int:
     "The number of jobs; `InputError` for an engine that cannot be had."
     if one_of(engine, ENGINES, "engine") == "loky" and address:
         raise InputError("the engine loky works on this machine; it has no address")
-    for package in {"dask": ["distributed"], "slurm": ["distributed", "dask_jobqueue"], "ray": ["ray"]}.get(engine, ()): _import(package)
+    for package in {
+        "dask": ["distributed"],
+        "slurm": ["distributed", "dask_jobqueue"],
+        "ray": ["ray"],
+    }.get(engine, ()):
+        _import(package)
     return count(os.cpu_count() if jobs is None else jobs, "jobs")
 
 def _end_with(driver: int):
@@ -316,14 +482,26 @@ def _end_with(driver: int):
 
 @contextmanager
 def workers(engine: str = "loky", jobs: int = None, address: str = None):
-    "Inside the block, `joblib.Parallel` hands its calls to the workers of an engine; `InputError` if its package is missing or nobody answers."
+    """Inside the block, `joblib.Parallel` hands its calls to the workers of an engine; `InputError`
+    if its package is missing or nobody answers."""
     jobs = _check_engine(engine, jobs, address)
     if engine == "loky":
-        with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1, initializer=_end_with, initargs=(os.getpid(),)): yield
+        with parallel_config(
+            "loky",
+            n_jobs=jobs,
+            inner_max_num_threads=1,
+            initializer=_end_with,
+            initargs=(os.getpid(),),
+        ):
+            yield
     elif engine == "ray":
         with _ray(jobs, address), parallel_config("ray", n_jobs=jobs): yield
     else:
-        with _dask(engine, jobs, address), parallel_config("dask", wait_for_workers_timeout=86_400 if engine == "slurm" else 60): yield  # seconds; queues are long
+        # seconds; queues are long
+        with _dask(engine, jobs, address), parallel_config(
+            "dask", wait_for_workers_timeout=86_400 if engine == "slurm" else 60
+        ):
+            yield
 
 # %% ../nbs/22_sweep.ipynb #22-059
 @contextmanager
@@ -331,45 +509,79 @@ def _dask(engine, jobs, address):
     "A client of a Dask cluster. Its workers take one run at a time, in a process each."
     distributed = _import("distributed")
     if address:
-        try: cluster = distributed.Client(address, timeout=30)
-        except (OSError, ValueError) as e: raise InputError(f"no Dask scheduler answers at {address} ({type(e).__name__})") from None
-        with cluster: yield
+        try:
+            cluster = distributed.Client(address, timeout=30)
+        except (OSError, ValueError) as e:
+            raise InputError(
+                f"no Dask scheduler answers at {address} ({type(e).__name__})"
+            ) from None
+        with cluster:
+            yield
         return
     if engine == "slurm":
-        try: cluster = _import("dask_jobqueue").SLURMCluster(cores=1, processes=1)
-        except (ValueError, OSError) as e: raise InputError(f"SLURM cannot be used: {str(e):.200}; see the file jobqueue.yaml of dask-jobqueue") from None
-    else: cluster = distributed.LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+        try:
+            cluster = _import("dask_jobqueue").SLURMCluster(cores=1, processes=1)
+        except (ValueError, OSError) as e:
+            raise InputError(
+                f"SLURM cannot be used: {str(e):.200}; see the file jobqueue.yaml of dask-jobqueue"
+            ) from None
+    else:
+        cluster = distributed.LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address=None
+        )
     with cluster, distributed.Client(cluster):
-        if engine == "slurm": cluster.scale(jobs=jobs)
+        if engine == "slurm":
+            cluster.scale(jobs=jobs)
         yield
 
 # %% ../nbs/22_sweep.ipynb #22-061
 @contextmanager
 def _ray(jobs, address):
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere unless asked for
+    # nothing is sent anywhere unless asked for
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = _import("ray")
     from ray.util.joblib import register_ray
-    try: ray.init(address, include_dashboard=False, log_to_driver=False) if address else ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
-    except (ConnectionError, ValueError, RuntimeError) as e: raise InputError(f"no Ray cluster answers at {address} ({str(e).splitlines()[0]})") from None
+    try:
+        (
+            ray.init(address, include_dashboard=False, log_to_driver=False)
+            if address
+            else ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
+        )
+    except (ConnectionError, ValueError, RuntimeError) as e:
+        raise InputError(
+            f"no Ray cluster answers at {address} ({str(e).splitlines()[0]})"
+        ) from None
     register_ray()
-    try: yield
+    try:yield
     finally: ray.shutdown()
 
 # %% ../nbs/22_sweep.ipynb #22-063
 def _import(name: str, extra: str = "cluster"):
-    try: return importlib.import_module(name)
-    except ImportError: raise InputError(f"{name} is not installed; install it with: pip install 'vae_circuits[{extra}]'") from None
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(
+            f"{name} is not installed; install it with: pip install 'vae_circuits[{extra}]'"
+        ) from None
 
 # %% ../nbs/22_sweep.ipynb #22-066
 DEATHS = 3  # of workers, before their run counts as failed
 
 # %% ../nbs/22_sweep.ipynb #22-068
-def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", jobs: int = None, address: str = None) -> tuple:
-    """Do all `runs` in folders under `home`; returns (table with columns `COLUMNS`, name -> last line of the error of those that failed).
+def sweep(
+    runs,
+    home,
+    settings: Settings = Settings(),
+    engine: str = "loky",
+    jobs: int = None,
+    address: str = None,
+) -> tuple:
+    """Do all `runs` in folders under `home`; returns (table with columns `COLUMNS`, name -> last
+    line of the error of those that failed).
 
-    What is done is not done again; what had failed is tried again. `InputError`, before anything is done, for what cannot be done,
-    for a folder that was made with other settings, and for one that another sweep has.
-    """
+    What is done is not done again; what had failed is tried again. `InputError`, before anything is
+    done, for what cannot be done, for a folder that was made with other settings, and for one that
+    another sweep has."""
     _import("pyarrow", "sweep")
     runs = list(runs)
     if not runs or not all(isinstance(r, Run) for r in runs):
@@ -383,7 +595,8 @@ def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", job
         for run in runs: best_device(run.config.device), run.config.affordable()
     with held(home) as home:
         todo = [r for r in runs if not (folders[r.name]/DONE).is_file()]
-        jobs = min(jobs, max(2, len(todo)))  # joblib would do a single one in this process, which its end would take along
+        # joblib would do a single one in this process, which its end would take along
+        jobs = min(jobs, max(2, len(todo)))
         with workers(engine, jobs, address) if todo else nullcontext():
             mark(home)
             for f in folders.values():
@@ -391,9 +604,17 @@ def sweep(runs, home, settings: Settings = Settings(), engine: str = "loky", job
             if todo:
                 with _progress(folders.values()): _until_over(todo, folders, settings)
     done = [folders[r.name]/DONE for r in runs if (folders[r.name]/DONE).is_file()]
-    table = pd.concat([_read_table(f) for f in done], ignore_index=True) if done else pd.DataFrame(columns=COLUMNS)
+    table = (
+        pd.concat([_read_table(f) for f in done], ignore_index=True)
+        if done
+        else pd.DataFrame(columns=COLUMNS)
+    )
     table.attrs = {}
-    return table, {name: (f/FAILED).read_text("utf-8").strip().splitlines()[-1] for name, f in folders.items() if (f/FAILED).is_file()}
+    return table, {
+        name: (f / FAILED).read_text("utf-8").strip().splitlines()[-1]
+        for name, f in folders.items()
+        if (f / FAILED).is_file()
+    }
 
 # %% ../nbs/22_sweep.ipynb #22-070
 def _over(folder: Path) -> bool: return (folder/DONE).is_file() or (folder/FAILED).is_file()
@@ -403,14 +624,21 @@ def _until_over(runs, folders, settings):
     while todo := [r for r in runs if not _over(folders[r.name])]:
         fresh = [r for r in todo if not deaths[r.name]]
         batch = fresh or todo[:1]
-        try: lost = Parallel(batch_size=1)(delayed(work)(r, folders[r.name], settings) for r in batch)
+        try:
+            lost = Parallel(batch_size=1)(
+                delayed(work)(r, folders[r.name], settings) for r in batch
+            )
         except Exception as e:  # `work` raises nothing: the engine has lost a worker
             begun = [r for r in batch if (folders[r.name]/STARTED).is_file()]
             in_vain = 0 if begun or any(_over(folders[r.name]) for r in batch) else in_vain + 1
             if in_vain == DEATHS: raise  # workers die before they begin anything
             for r in begun:
                 deaths[r.name] += 1
-                if deaths[r.name] == DEATHS: keep(folders[r.name]/FAILED, f"its worker died {DEATHS} times ({type(e).__name__})\n")
+                if deaths[r.name] == DEATHS:
+                    keep(
+                        folders[r.name] / FAILED,
+                        f"its worker died {DEATHS} times ({type(e).__name__})\n",
+                    )
             continue
         if any(lost): raise InputError(next(filter(None, lost)))
 
@@ -421,10 +649,15 @@ def _read_table(file: Path, columns=None) -> pd.DataFrame:
     return pd.read_parquet(file, columns=columns)
 
 def _check(runs, folders, settings):
-    "`InputError` for two runs with one name, data or a factor that are not there, or results that were made with other settings."
+    """`InputError` for two runs with one name, data or a factor that are not there, or results that
+    were made with other settings."""
     if not isinstance(settings, Settings):
         raise InputError(f"expected Settings; got {settings!r:.60}")
-    if len(folders) < len(runs): raise InputError(f"the run {Counter(r.name for r in runs).most_common(1)[0][0]} is in the study more than once")
+    if len(folders) < len(runs):
+        raise InputError(
+            f"the run {Counter(r.name for r in runs).most_common(1)[0][0]} is in the study more"
+            " than once"
+        )
     for name, coded in dict.fromkeys((r.config.dataset, r.config.model == "vq_vae") for r in runs):
         data = world(name)
         if not coded: data.factor(_asking(data, settings).factor)
@@ -436,12 +669,16 @@ def _check(runs, folders, settings):
                                    ("settings", asdict(settings), older)):
             before = {**default, **made[kind]}  # a setting younger than the results has its default
             if wrong := [k for k in now if before[k] != now[k]]:
-                raise InputError(f"{folders[run.name]} was made with {wrong[0]}={before[wrong[0]]!r:.60}; this study has {now[wrong[0]]!r:.60}: choose another folder")
+                raise InputError(
+                    f"{folders[run.name]} was made with {wrong[0]}={before[wrong[0]]!r:.60}; this"
+                    f" study has {now[wrong[0]]!r:.60}: choose another folder"
+                )
 
 # %% ../nbs/22_sweep.ipynb #22-074
 @contextmanager
 def _progress(folders):
-    "A bar that counts the folders that are over, by looking every second: the same for every engine."
+    """A bar that counts the folders that are over, by looking every second: the same for every
+    engine."""
     folders, stop = list(folders), threading.Event()
     bar = tqdm(total=len(folders), desc="runs", unit="run")
     def look():
@@ -457,17 +694,24 @@ def _progress(folders):
         show(), bar.close()
 
 # %% ../nbs/22_sweep.ipynb #22-074b
-IMAGES, ANALYSIS = 400, 60  # images a second that a thread trains a VAE on in bfloat16; seconds it needs to analyze one
+# images a second that a thread trains a VAE on in bfloat16; seconds it needs to analyze one
+IMAGES, ANALYSIS = 400, 60
 
 def outlook(runs, home, jobs: int) -> str:
-    "One line: how many of `runs` are done in the folder `home`, and about how long the others take with `jobs` at a time."
+    """One line: how many of `runs` are done in the folder `home`, and about how long the others
+    take with `jobs` at a time."""
     runs, folders = list(runs), {run.name: place(home)/run.name for run in runs}
     todo = [r for r in runs if not (folders[r.name]/DONE).is_file()]
-    training = [r.config for r in todo if not (folders[r.name]/"training"/"model.safetensors").is_file()]
+    training = [
+        r.config for r in todo if not (folders[r.name] / "training" / "model.safetensors").is_file()
+    ]
     images = sum(c.steps * c.batch_size * (2 if c.model == "factor_vae" else 1) for c in training)
     hours = (images / IMAGES + ANALYSIS * len(todo)) / count(jobs, "jobs") / 3600
-    return (f"{len(runs) - len(todo)} of {len(runs)} runs are done, {len(training)} are to be trained; with {jobs} at a time "
-            f"this takes about {f'{hours:,.1f} hours' if hours >= 1 else f'{60 * hours:.0f} minutes'}")
+    return (
+        f"{len(runs) - len(todo)} of {len(runs)} runs are done, {len(training)} are to be trained;"
+        f" with {jobs} at a time this takes about"
+        f" {f'{hours:,.1f} hours' if hours >= 1 else f'{60 * hours:.0f} minutes'}"
+    )
 
 # %% ../nbs/22_sweep.ipynb #22-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -486,9 +730,8 @@ def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 def interval(values, level: float = 0.95, future: bool = False) -> tuple:
     """Mean of the values of some seeds and the ends of Student's interval of it.
 
-    With `future`, of the interval for one more seed. NaN for what is unknown, and for the ends where
-    all seeds agree.
-    """
+    With `future`, of the interval for one more seed. NaN for what is unknown, and for the ends
+    where all seeds agree."""
     values = np.asarray(values, float)
     values, n = values[np.isfinite(values)], np.isfinite(values).sum()
     if not n: return np.nan, np.nan, np.nan
@@ -497,45 +740,77 @@ def interval(values, level: float = 0.95, future: bool = False) -> tuple:
     return values.mean(), values.mean() - half, values.mean() + half
 
 # %% ../nbs/22_sweep.ipynb #22-090
-HEADLINES = {"mutual information gap": ("all", "mig"), "DCI disentanglement": ("all", "dci disentanglement"), "effect strength": ("all", "effect_strength"), "specificity": ("all", "specificity"),
-             "modularity of mu": ("mu", "modularity"), "polysemanticity of mu": ("mu", "polysemanticity"), "active latents": ("all", "active"), "reconstruction, nats": ("all", "recon"), "KL, nats": ("all", "kl"),
-             **{f"mediation of the top channels, {s}": (s, "top_share") for s in ENCODER}}
+HEADLINES = {
+    "mutual information gap": ("all", "mig"),
+    "DCI disentanglement": ("all", "dci disentanglement"),
+    "effect strength": ("all", "effect_strength"),
+    "specificity": ("all", "specificity"),
+    "modularity of mu": ("mu", "modularity"),
+    "polysemanticity of mu": ("mu", "polysemanticity"),
+    "active latents": ("all", "active"),
+    "reconstruction, nats": ("all", "recon"),
+    "KL, nats": ("all", "kl"),
+    **{f"mediation of the top channels, {s}": (s, "top_share") for s in ENCODER},
+}
 
 # %% ../nbs/22_sweep.ipynb #22-092
 def headline_table(table: pd.DataFrame) -> pd.DataFrame:
-    "`HEADLINES` over seeds: a row a number; columns 'dataset model setting', and the same with ' low' and ' high'."
+    """`HEADLINES` over seeds: a row a number; columns 'dataset model setting', and the same with '
+    low' and ' high'."""
     found, columns = over_seeds(table), {}
     groups, found = found.index.droplevel([3, 4]).unique(), found.sort_index()  # which .loc wants
     for group in groups:
         rows = found.loc[group].reindex(list(HEADLINES.values()))
-        columns |= {f"{' '.join(group)}{end}": rows[part].to_numpy() for part, end in (("value", ""), ("low", " low"), ("high", " high"))}
+        columns |= {
+            f"{' '.join(group)}{end}": rows[part].to_numpy()
+            for part, end in (("value", ""), ("low", " low"), ("high", " high"))
+        }
     return pd.DataFrame(columns, index=list(HEADLINES)).rename_axis("row")
 
 # %% ../nbs/22_sweep.ipynb #22-094
 def headline_figure(table: pd.DataFrame) -> Figure:
-    "`HEADLINES`, a panel each: a dot a seed, a line at the mean over seeds, a column a model and setting."
+    """`HEADLINES`, a panel each: a dot a seed, a line at the mean over seeds, a column a model and
+    setting."""
     groups = list(table.groupby(["dataset", "model", "setting"], sort=False))
     figure = Figure(figsize=(13, 9), layout="constrained")
-    for ax, (name, (place, number)) in zip(figure.subplots(3, 4, sharex=True).flat, HEADLINES.items()):
+    for ax, (name, (place, number)) in zip(
+        figure.subplots(3, 4, sharex=True).flat, HEADLINES.items()
+    ):
         for i, (_, rows) in enumerate(groups):
             values = rows.value[(rows.place == place) & (rows.number == number)]
-            ax.plot([i] * len(values), values, "o", ms=4, alpha=.7, color=PALETTE[i % len(PALETTE)]), ax.hlines(values.mean(), i - .3, i + .3, color="black", lw=1)
-        ax.set_title(name, fontsize=9), ax.set_xticks(range(len(groups)), [" ".join(NAMES.get(w, w) for w in g if w != "default") for g, _ in groups], rotation=90, fontsize=7)
+            ax.plot(
+                [i] * len(values), values, "o", ms=4, alpha=0.7, color=PALETTE[i % len(PALETTE)]
+            ), ax.hlines(values.mean(), i - 0.3, i + 0.3, color="black", lw=1)
+        ax.set_title(name, fontsize=9), ax.set_xticks(
+            range(len(groups)),
+            [" ".join(NAMES.get(w, w) for w in g if w != "default") for g, _ in groups],
+            rotation=90,
+            fontsize=7,
+        )
     return figure
 
 # %% ../nbs/22_sweep.ipynb #22-096
-def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, address: str = None, more=lambda table: ({}, {})) -> tuple:
-    """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html` there; returns the report and the runs that failed (name -> error).
+def write_sweep(
+    what: Study,
+    out,
+    engine: str = "loky",
+    jobs: int = None,
+    address: str = None,
+    more=lambda table: ({}, {}),
+) -> tuple:
+    """Do what is left of a study in the folder `out` and write `table.parquet` and `report.html`
+    there; returns the report and the runs that failed (name -> error).
 
-    more: from the table, further tables and figures for the report.
-    """
+    more: from the table, further tables and figures for the report."""
     if not isinstance(what, Study): raise InputError(f"expected a Study; got {what!r:.60}")
     runs = what.possible(missing := what.missing())
     if not runs: raise InputError(f"none of the datasets is at hand: {'; '.join(missing.values())}")
     for words in missing.values(): print(f"left out: {words}")
     with held(out) as out:
         if contents(out) not in ([], ["runs"]) and not (out/"runs"/MANIFEST).is_file():
-            raise InputError(f"{out} holds something else than a sweep of this version; it is left as it is")
+            raise InputError(
+                f"{out} holds something else than a sweep of this version; it is left as it is"
+            )
         unchanged(out, "table.parquet", "report.html")
         for name in ("table.parquet", "report.html", MANIFEST):
             for leftover in leftovers(out/name): leftover.unlink()
@@ -544,19 +819,48 @@ def write_sweep(what: Study, out, engine: str = "loky", jobs: int = None, addres
             raise InputError(f"all {len(failed)} runs failed; the first: "
                              f"{next(iter(failed.values()))} (see {out/'runs'})")
         made = {(out/"runs"/r.name/DONE) for r in runs if r.name not in failed}
-        environments = sorted({json.dumps(_read_table(f, ["seed"]).attrs["environment"]) for f in made})
-        table.attrs = {"settings": asdict(what.settings), "training": what.training, "grids": [asdict(g) for g in what.grids], "environments": [json.loads(e) for e in environments]}
+        environments = sorted(
+            {json.dumps(_read_table(f, ["seed"]).attrs["environment"]) for f in made}
+        )
+        table.attrs = {
+            "settings": asdict(what.settings),
+            "training": what.training,
+            "grids": [asdict(g) for g in what.grids],
+            "environments": [json.loads(e) for e in environments],
+        }
         _write_table(out/"table.parquet", table)
         tables, figures = more(table)
-        page = report("A sweep over models, datasets and seeds", _intro(table, failed, missing), {"headlines": headline_table(table)} | tables, {"headlines": headline_figure(table)} | figures, table.attrs)
+        page = report(
+            "A sweep over models, datasets and seeds",
+            _intro(table, failed, missing),
+            {"headlines": headline_table(table)} | tables,
+            {"headlines": headline_figure(table)} | figures,
+            table.attrs,
+        )
         keep(out/"report.html", page)
         return out/"report.html", failed
 
 # %% ../nbs/22_sweep.ipynb #22-098
 def _intro(table, failed, missing) -> str:
     runs = table.groupby(["dataset", "model", "setting"], sort=False).seed.nunique().rename("seeds")
-    seen = table[table.number == "images seen"].groupby(["dataset", "model", "setting"], sort=False).value.max().rename("images seen")
-    words = "Numbers are means over seeds with 95% intervals by Student's t, which are about another training of the same model; a dash where there is one seed. The table behind them is table.parquet."
-    lost = f"<p>{len(failed)} runs failed:</p><pre>{html.escape(chr(10).join(f'{n}: {e}' for n, e in failed.items()))}</pre>" if failed else ""
+    seen = (
+        table[table.number == "images seen"]
+        .groupby(["dataset", "model", "setting"], sort=False)
+        .value.max()
+        .rename("images seen")
+    )
+    words = (
+        "Numbers are means over seeds with 95% intervals by Student's t, which are about another"
+        " training of the same model; a dash where there is one seed. The table behind them is"
+        " table.parquet."
+    )
+    lost = (
+        f"<p>{len(failed)} runs"
+        f" failed:</p><pre>{html.escape(chr(10).join(f'{n}: {e}' for n, e in failed.items()))}</pre>"
+        if failed
+        else ""
+    )
     lost += "".join(f"<p>Left out: {html.escape(text)}</p>" for text in missing.values())
-    return f"<p>{words}</p>{lost}{pd.concat([runs, seen], axis=1).reset_index().to_html(index=False, border=0, float_format='{:,.0f}'.format)}"
+    return (
+        f"<p>{words}</p>{lost}{pd.concat([runs, seen], axis=1).reset_index().to_html(index=False, border=0, float_format='{:,.0f}'.format)}"
+    )

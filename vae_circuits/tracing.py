@@ -23,8 +23,10 @@ from .core import InputError
 # %% ../nbs/05d_tracing.ipynb #05d-022
 @contextmanager
 def hooks(network, visit, only=None, calls=None):
-    """Within the block, `visit(name, output)` sees, and may replace, the tensor output of every submodule of `network.model` (or of those in
-    `only`), calls numbered on from `calls` (path -> number). A submodule that has the name of one of `network.special` is left out: the network visits these values itself."""
+    """Within the block, `visit(name, output)` sees, and may replace, the tensor output of every
+    submodule of `network.model` (or of those in `only`), calls numbered on from `calls` (path ->
+    number). A submodule that has the name of one of `network.special` is left out: the network
+    visits these values itself."""
     calls, handles = {} if calls is None else calls, []
 
     def hook(path):
@@ -37,17 +39,20 @@ def hooks(network, visit, only=None, calls=None):
     try:
         for path, module in network.model.named_modules():
             if isinstance(module, torch.jit.ScriptModule): continue  # takes no hooks
-            if path and path not in (*network.special, "x") and (only is None or path in only): handles.append(module.register_forward_hook(hook(path)))
+            if path and path not in (*network.special, "x") and (only is None or path in only):
+                handles.append(module.register_forward_hook(hook(path)))
         yield
     finally:
         for handle in handles: handle.remove()
 
 # %% ../nbs/05d_tracing.ipynb #05d-024
-PASSES = RLock()  # hooks and flags belong to a model, whoever runs it: one pass through a model at a time
+# hooks and flags belong to a model, whoever runs it: one pass through a model at a time
+PASSES = RLock()
 
 @contextmanager
 def evaluation(model):
-    "Evaluation mode, and no compiled code, within the block, for one thread at a time; afterwards every module's flag is as it was."
+    """Evaluation mode, and no compiled code, within the block, for one thread at a time; afterwards
+    every module's flag is as it was."""
     with PASSES, _uncompiled():
         flags = [(module, module.training) for module in model.modules()]
         model.eval()
@@ -56,8 +61,13 @@ def evaluation(model):
             for module, flag in flags: module.training = flag
 
 def _uncompiled():
-    "Nothing is compiled in a process that has not loaded the compiler, and loading it takes seconds."
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    """Nothing is compiled in a process that has not loaded the compiler, and loading it takes
+    seconds."""
+    return (
+        torch.compiler.set_stance("force_eager")
+        if "torch._dynamo" in sys.modules
+        else nullcontext()
+    )
 
 # %% ../nbs/05d_tracing.ipynb #05d-026
 def hooked(model) -> bool:
@@ -68,7 +78,8 @@ def hooked(model) -> bool:
 
 # %% ../nbs/05d_tracing.ipynb #05d-031
 class NotTraceable(Exception):
-    "A network that cannot be written as a list of operations, image by image. The message says why."
+    """A network that cannot be written as a list of operations, image by image. The message says
+    why."""
 
 # %% ../nbs/05d_tracing.ipynb #05d-033
 @dataclass(frozen=True, eq=False)
@@ -86,26 +97,36 @@ class Trace:
     def bind(self, network) -> dict:
         "The nodes that do not depend on an image, with their present tensors."
         lookup = operator.attrgetter
-        return {node: lookup(name)(network).detach() for node, name in self.weights.items()} | self.constants
+        return {
+            node: lookup(name)(network).detach() for node, name in self.weights.items()
+        } | self.constants
 
     def size(self, node, rows: int):
         "The value of a node that is a number computed from shapes."
         value = node.meta["val"]
-        return value if not isinstance(value, torch.SymInt) else _whole(value.node.expr, self.symbol, rows)
+        return (
+            value
+            if not isinstance(value, torch.SymInt)
+            else _whole(value.node.expr, self.symbol, rows)
+        )
 
     def call(self, node, lookup, rows: int):
         "The value of one operation; `lookup` gives that of another node."
         if not is_tensor(node): return self.size(node, rows)
-        args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), lambda n: lookup(n) if is_tensor(n) else self.size(n, rows))
+        args, kwargs = torch.fx.node.map_arg(
+            (node.args, node.kwargs), lambda n: lookup(n) if is_tensor(n) else self.size(n, rows)
+        )
         return node.target(*args, **kwargs)
 
     def values(self, known: dict, wanted, rows: int) -> dict:
-        "The values of all nodes that `wanted` ones depend on, computed from those that are `known`."
+        """The values of all nodes that `wanted` ones depend on, computed from those that are
+        `known`."""
         needed, stack = set(), list(wanted)
         while stack:
             node = stack.pop()
             if node in known or node in needed: continue
-            if node.op == "placeholder": raise InputError(f"{node.name} is needed but was not given")
+            if node.op == "placeholder":
+                raise InputError(f"{node.name} is needed but was not given")
             needed.add(node)
             stack.extend(filter(is_tensor, node.all_input_nodes))
         found, kept = dict(known), {*known, *wanted}
@@ -114,7 +135,8 @@ class Trace:
         for node in todo:
             found[node] = self.call(node, found.__getitem__, rows)
             for i in node.all_input_nodes:
-                if last[i] is node and i not in kept: found.pop(i, None)  # nothing needs it any more
+                # nothing needs it any more
+                if last[i] is node and i not in kept: found.pop(i, None)
         return found
 
 # %% ../nbs/05d_tracing.ipynb #05d-035
@@ -130,7 +152,8 @@ def is_tensor(node) -> bool:
 # %% ../nbs/05d_tracing.ipynb #05d-037
 @torch.inference_mode(False)  # what is traced once may serve gradients later
 def trace(network, x, eps=None) -> Trace:
-    "The `Trace` of `network(x, eps, visit)` at images like `x` and noise like `eps`; `NotTraceable` says why there is none."
+    """The `Trace` of `network(x, eps, visit)` at images like `x` and noise like `eps`;
+    `NotTraceable` says why there is none."""
     from torch._dynamo.config import patch  # takes a second to import
     from torch.export import Dim, export
     listing = _Listing(network)
@@ -140,8 +163,16 @@ def trace(network, x, eps=None) -> Trace:
         # nor is a note of every operation on every shape of use, which PyTorch would keep for good
         with (PASSES, torch.no_grad(), redirect_stderr(io.StringIO()), _unvalidated(),
               patch(fake_tensor_cache_enabled=False)):
-            program = export(listing, (x,) if eps is None else (x, eps), dynamic_shapes=tuple(dynamic), strict=False)
-        if any(getattr(getattr(n.target, "_schema", None), "is_mutable", False) for n in program.graph.nodes):
+            program = export(
+                listing,
+                (x,) if eps is None else (x, eps),
+                dynamic_shapes=tuple(dynamic),
+                strict=False,
+            )
+        if any(
+            getattr(getattr(n.target, "_schema", None), "is_mutable", False)
+            for n in program.graph.nodes
+        ):
             program = program.run_decompositions({})  # in-place operations become plain ones
     except Exception as e:  # the tracer raises errors of many kinds; all mean the same to us
         raise NotTraceable(f"torch.export: {first_line(e)}") from e
@@ -181,63 +212,137 @@ class _Listing(nn.Module):
         def visit(name, value):
             found[name] = value
             return value.clone()
-        with hooks(self.network, visit) if hasattr(self.network, "model") else nullcontext(): self.network(x, eps, visit)
+        with hooks(self.network, visit) if hasattr(self.network, "model") else nullcontext():
+            self.network(x, eps, visit)
         self.names = list(found)
         return list(found.values())
 
 # %% ../nbs/05d_tracing.ipynb #05d-041
-_NOTHING = {"aten::clone", "aten::dropout", "aten::feature_dropout", "aten::detach", "aten::alias", "aten::contiguous", "aten::lift_fresh_copy"}
+_NOTHING = {
+    "aten::clone",
+    "aten::dropout",
+    "aten::feature_dropout",
+    "aten::detach",
+    "aten::alias",
+    "aten::contiguous",
+    "aten::lift_fresh_copy",
+}
 
 def _tidy(program, names) -> Trace:
     graph, signature = program.graph, program.graph_signature
     if nested := [n for n in graph.nodes if isinstance(n.target, torch._ops.HigherOrderOperator)]:
-        raise NotTraceable(f"a block within the network, {nested[0].target}, is no plain list of operations")
+        raise NotTraceable(
+            f"a block within the network, {nested[0].target}, is no plain list of operations"
+        )
     inputs = {n.name: n for n in graph.nodes if n.op == "placeholder"}
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     tensors = {**program.state_dict, **program.constants}
-    constants = {inputs[n]: tensors[t] for n, t in {**signature.inputs_to_lifted_tensor_constants, **signature.inputs_to_buffers}.items() if t in program.constants}
+    constants = {
+        inputs[n]: tensors[t]
+        for n, t in {
+            **signature.inputs_to_lifted_tensor_constants,
+            **signature.inputs_to_buffers,
+        }.items()
+        if t in program.constants
+    }
     for node in list(graph.nodes):
         if _does_nothing(node): node.replace_all_uses_with(node.args[0])
-        if node.target is torch.ops.aten.view.default: node.target = torch.ops.aten.reshape.default  # a view needs a memory layout that may not be ours
+        # a view needs a memory layout that may not be ours
+        if node.target is torch.ops.aten.view.default: node.target = torch.ops.aten.reshape.default
     outputs = [n for n in graph.nodes if n.op == "output"][0].args[0]
-    outputs = [n for n, spec in zip(outputs, signature.output_specs) if spec.kind.name == "USER_OUTPUT"]  # beside them, buffers that were written to
+    # beside them, buffers that were written to
+    outputs = [
+        n for n, spec in zip(outputs, signature.output_specs) if spec.kind.name == "USER_OUTPUT"
+    ]
     free = [inputs[n] for n in signature.user_inputs]
     rows = free[0].meta["val"].shape[0]
-    if not isinstance(rows, torch.SymInt): raise NotTraceable("the number of images is fixed inside the network")
+    if not isinstance(rows, torch.SymInt):
+        raise NotTraceable("the number of images is fixed inside the network")
     nodes = tuple(n for n in graph.nodes if n.op == "call_function" and n.users)
     symbol = rows.node.expr
-    if symbol not in program.range_constraints: raise NotTraceable("the number of images became a constant in the trace; len(x) does that, x.shape[0] does not")
+    if symbol not in program.range_constraints:
+        raise NotTraceable(
+            "the number of images became a constant in the trace; len(x) does that, x.shape[0]"
+            " does not"
+        )
     upper = program.range_constraints[symbol].upper
-    weights = {inputs[n]: name.removeprefix("network.") for n, name in sources.items() if inputs[n] not in constants}
-    found = Trace(nodes, dict(zip(names, outputs)), free[0], free[1] if len(free) > 1 else None, weights, constants, symbol,
-                  int(upper) if upper.is_finite and upper < 2**31 else 2**31)
+    weights = {
+        inputs[n]: name.removeprefix("network.")
+        for n, name in sources.items()
+        if inputs[n] not in constants
+    }
+    found = Trace(
+        nodes,
+        dict(zip(names, outputs)),
+        free[0],
+        free[1] if len(free) > 1 else None,
+        weights,
+        constants,
+        symbol,
+        int(upper) if upper.is_finite and upper < 2**31 else 2**31,
+    )
     for node in nodes: batch(found, node)
     return found
 
 # %% ../nbs/05d_tracing.ipynb #05d-043
 def _does_nothing(node) -> bool:
-    if node.op != "call_function" or not hasattr(node.target, "_schema") or not isinstance(node.args[0], torch.fx.Node): return False
-    name, before, after = node.target._schema.name, node.args[0].meta.get("val"), node.meta.get("val")
+    if (
+        node.op != "call_function"
+        or not hasattr(node.target, "_schema")
+        or not isinstance(node.args[0], torch.fx.Node)
+    ):
+        return False
+    name, before = node.target._schema.name, node.args[0].meta.get("val")
+    after = node.meta.get("val")
     if name == "aten::dropout" and node.args[2]: return False
-    return name in _NOTHING or (name in ("aten::to", "aten::_to_copy") and before.dtype == after.dtype and before.device == after.device)
+    return name in _NOTHING or (
+        name in ("aten::to", "aten::_to_copy")
+        and before.dtype == after.dtype
+        and before.device == after.device
+    )
 
 # %% ../nbs/05d_tracing.ipynb #05d-045
 def batch(trace, node) -> tuple | None:
-    "`(axis, k)` if that axis of the node's tensor counts the images times k; None if its shape does not depend on their number."
+    """`(axis, k)` if that axis of the node's tensor counts the images times k; None if its shape
+    does not depend on their number."""
     values = node.meta.get("val")
     for value in values if isinstance(values, (tuple, list)) else [values]:
         if not isinstance(value, torch.Tensor): continue
-        axes = [i for i, s in enumerate(value.shape) if isinstance(s, torch.SymInt) and trace.symbol in s.node.expr.free_symbols]
+        axes = [
+            i
+            for i, s in enumerate(value.shape)
+            if isinstance(s, torch.SymInt) and trace.symbol in s.node.expr.free_symbols
+        ]
         if not axes: continue
         k = value.shape[axes[0]].node.expr / trace.symbol
-        if len(axes) > 1 or not k.is_Integer: raise NotTraceable(f"{node.name} has shape {list(value.shape)}, which is not so many rows an image")
+        if len(axes) > 1 or not k.is_Integer:
+            raise NotTraceable(
+                f"{node.name} has shape {list(value.shape)}, which is not so many rows an image"
+            )
         return axes[0], int(k)
     return None
 
 # %% ../nbs/05d_tracing.ipynb #05d-047
-_DRAWS = {"rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm", "normal",
-          "bernoulli", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
-          "native_dropout", "multinomial", "poisson", "uniform", "exponential"}
+_DRAWS = {
+    "rand",
+    "rand_like",
+    "randn",
+    "randn_like",
+    "randint",
+    "randint_like",
+    "randperm",
+    "normal",
+    "bernoulli",
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "native_dropout",
+    "multinomial",
+    "poisson",
+    "uniform",
+    "exponential",
+}
 
 def drawn(trace, names) -> bool:
     "Whether one of the values called `names` in the `trace` depends on a random draw."

@@ -21,26 +21,73 @@ from safetensors.torch import save
 from tqdm.auto import tqdm
 
 from .archives import WORLDS, world
-from .core import (InputError, contents, count, environment, fits, held, json_object, leftovers, number, one_of,
-                               place, write_atomic)
+from vae_circuits.core import (
+    InputError,
+    contents,
+    count,
+    environment,
+    fits,
+    held,
+    json_object,
+    leftovers,
+    number,
+    one_of,
+    place,
+    write_atomic,
+)
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
-from .objectives import AnnealedVAE, BetaTCVAE, BetaVAE, DIPVAE, FactorVAE, InfoVAE, VQVAE
+from vae_circuits.objectives import (
+    AnnealedVAE,
+    BetaTCVAE,
+    BetaVAE,
+    DIPVAE,
+    FactorVAE,
+    InfoVAE,
+    VQVAE,
+)
 from .quantized import ConvVQVAE, code_use
 
 # %% ../nbs/05_training.ipynb #05-006
 OBJECTIVES = {  # model -> its objective for a `TrainConfig`
-    "vae": lambda c: BetaVAE(), "beta_vae": lambda c: BetaVAE(c.beta), "factor_vae": lambda c: FactorVAE(c.gamma, c.latent_dim, c.discriminator_lr),
-    "beta_tcvae": lambda c: BetaTCVAE(c.beta), "dip_vae": lambda c: DIPVAE(c.dip), "info_vae": lambda c: InfoVAE(c.mmd, c.alpha),
-    "annealed_vae": lambda c: AnnealedVAE(c.capacity, c.hold), "vq_vae": lambda c: VQVAE(c.commitment, c.codebook_lr)}
+    "vae": lambda c: BetaVAE(),
+    "beta_vae": lambda c: BetaVAE(c.beta),
+    "factor_vae": lambda c: FactorVAE(c.gamma, c.latent_dim, c.discriminator_lr),
+    "beta_tcvae": lambda c: BetaTCVAE(c.beta),
+    "dip_vae": lambda c: DIPVAE(c.dip),
+    "info_vae": lambda c: InfoVAE(c.mmd, c.alpha),
+    "annealed_vae": lambda c: AnnealedVAE(c.capacity, c.hold),
+    "vq_vae": lambda c: VQVAE(c.commitment, c.codebook_lr),
+}
 MODELS = tuple(OBJECTIVES)
-PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")  # those of Roy (2025); trained ones ship with the package
+# those of Roy (2025); trained ones ship with the package
+PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")
 
 # %% ../nbs/05_training.ipynb #05-008
 BLOCK = 32  # steps whose images are drawn at once
 DEVICES = "auto", "cpu", "cuda", "mps"
-COUNTS = "epoch_images", "batch_size", "codes", "latent_dim", "log_every", "checkpoint_every", "evaluation_images"
-QUANTITIES = ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha", "capacity", "hold", "commitment",
-              "codebook_lr")
+COUNTS = (
+    "epoch_images",
+    "batch_size",
+    "codes",
+    "latent_dim",
+    "log_every",
+    "checkpoint_every",
+    "evaluation_images",
+)
+QUANTITIES = (
+    "epochs",
+    "weight_decay",
+    "beta",
+    "gamma",
+    "discriminator_lr",
+    "dip",
+    "mmd",
+    "alpha",
+    "capacity",
+    "hold",
+    "commitment",
+    "codebook_lr",
+)
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -76,32 +123,52 @@ class TrainConfig:
         one_of(self.dataset, WORLDS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
         one_of(str(self.device).partition(":")[0], DEVICES, "device")
-        exact = {"seed": count(self.seed, "seed", 0, 2**32 - 1), "lr": number(self.lr, "lr", above=0)}
+        exact = {
+            "seed": count(self.seed, "seed", 0, 2**32 - 1),
+            "lr": number(self.lr, "lr", above=0),
+        }
         for name in COUNTS:
             value = getattr(self, name)
-            exact[name] = None if name == "epoch_images" and value is None else count(value, name, 1, 10**12)
+            exact[name] = (
+                None if name == "epoch_images" and value is None else count(value, name, 1, 10**12)
+            )
         for name in QUANTITIES:
-            exact[name] = number(getattr(self, name), name, 0, 1e9 if name == "epochs" else math.inf)
+            exact[name] = number(
+                getattr(self, name), name, 0, 1e9 if name == "epochs" else math.inf
+            )
         for name, value in exact.items():  # as Python's own numbers, which JSON can hold
             if type(getattr(self, name)) not in (int, float) or name in COUNTS:
                 object.__setattr__(self, name, value)
         object.__setattr__(self, "device", str(self.device))
         if self.checkpoint_every % self.log_every:
-            raise InputError(f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and {self.log_every}")
+            raise InputError(
+                f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and"
+                f" {self.log_every}"
+            )
         for name, n in (("steps", self.steps), ("evaluation_images", self.evaluation_images)):
             if n > 10**9:
                 raise InputError(f"{n:,} {name.replace('_', ' ')} would take years; expected at "
                                  f"most {10**9:,}")
 
     @property
-    def steps(self) -> int: return math.ceil(self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size)
+    def steps(self) -> int:
+        return math.ceil(
+            self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size
+        )
 
     def affordable(self, device="cpu"):
-        "`InputError` if the run needs more memory than there is, by an estimate that is rather too low than too high."
-        pixels, codes = 4 * math.prod(WORLDS[self.dataset].image_shape), self.codes if self.model == "vq_vae" else 0
-        each = {"batch_size": 2 * BLOCK * pixels,  # the images of a block, and what a step keeps of its own
-                "latent_dim": 16 * (codes or 3 * 64 * 128),  # weights, their gradients, Adam's two moments
-                "codes": 16 * codes and 16 * self.latent_dim, "evaluation_images": 512 if codes else 4 * self.latent_dim}
+        """`InputError` if the run needs more memory than there is, by an estimate that is rather
+        too low than too high."""
+        pixels = 4 * math.prod(WORLDS[self.dataset].image_shape)
+        codes = self.codes if self.model == "vq_vae" else 0
+        # the images of a block, and what a step keeps of its own
+        each = {
+            "batch_size": 2 * BLOCK * pixels,
+            # weights, their gradients, Adam's two moments
+            "latent_dim": 16 * (codes or 3 * 64 * 128),
+            "codes": 16 * codes and 16 * self.latent_dim,
+            "evaluation_images": 512 if codes else 4 * self.latent_dim,
+        }
         needs = {name: size * getattr(self, name) for name, size in each.items()}
         most = max(needs, key=needs.get)
         fits(needs[most], f"training with {most}={getattr(self, most)}", device)
@@ -112,17 +179,28 @@ def build(config: TrainConfig):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         sizes = dict(latent_dim=config.latent_dim, colors=WORLDS[config.dataset].image_shape[0])
-        model = ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
+        model = (
+            ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
+        )
         return model, OBJECTIVES[config.model](config)
 
 # %% ../nbs/05_training.ipynb #05-014
 def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
-    "For every step from `start`: a list of `draws` batches `[batch_size, *image_shape]` on `device`, moved there by the block, and the noise generator."
+    """For every step from `start`: a list of `draws` batches `[batch_size, *image_shape]` on
+    `device`, moved there by the block, and the noise generator."""
     data, size = world(config.dataset), config.batch_size * draws
     for block in range(start // BLOCK, math.ceil(config.steps / BLOCK)):
-        images = data.sample(size * BLOCK, seed=(config.seed, block)).images.reshape(BLOCK, draws, config.batch_size, *data.image_shape).to(device)
+        images = (
+            data.sample(size * BLOCK, seed=(config.seed, block))
+            .images.reshape(BLOCK, draws, config.batch_size, *data.image_shape)
+            .to(device)
+        )
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
-            yield step, list(images[step % BLOCK]), torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+            yield (
+                step,
+                list(images[step % BLOCK]),
+                torch.Generator().manual_seed(config.seed * 1_000_003 + step),
+            )
 
 # %% ../nbs/05_training.ipynb #05-017
 class Trainer:
@@ -135,7 +213,8 @@ class Trainer:
             config.affordable(device)  # images are drawn on the CPU
         if self.device.type == "cpu": keep_memory()
         model, objective = build(config)
-        # channels last is the faster layout for these convolutions on CPU and GPU alike (benchmarks/training.py)
+        # channels last is the faster layout for these convolutions on CPU and GPU alike
+        # (benchmarks/training.py)
         self.model = model.to(self.device, memory_format=torch.channels_last)
         self.objective = objective.to(self.device)
         adam = dict(lr=config.lr, weight_decay=config.weight_decay)
@@ -145,21 +224,28 @@ class Trainer:
     def step(self, step: int, images: list, generator) -> dict:
         "One update; returns the named terms before it."
         images = [x.to(self.device, memory_format=torch.channels_last) for x in images]
-        noise = [e.to(self.device) for e in self.objective.noise(len(images[0]), self.model.latent_dim, generator)]
+        noise = [
+            e.to(self.device)
+            for e in self.objective.noise(len(images[0]), self.model.latent_dim, generator)
+        ]
         for group in self.players["loss"][1].param_groups: group["lr"] = cosine(step, self.config)
         return self.update(images, noise, step / self.config.steps)
 
     def terms(self, images: list, noise: list, done: float) -> dict:
         "What the objective measures, in the precision of the run."
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
+        ):
             return self.objective(self.model, images, noise, done)
 
     def update(self, images: list, noise: list, done: float) -> dict:
-        "Move every player's parameters along the gradient of its own term; returns the terms before."
+        """Move every player's parameters along the gradient of its own term; returns the terms
+        before."""
         terms = self.terms(images, noise, done)
         for term, (params, adam) in self.players.items():
             adam.zero_grad()
-            terms[term].sum().backward(inputs=params)  # one number, or one for each of several seeds (05b_seeds)
+            # one number, or one for each of several seeds (05b_seeds)
+            terms[term].sum().backward(inputs=params)
         for _, adam in self.players.values(): adam.step()
         return {k: v.detach() for k, v in terms.items()}
 
@@ -168,15 +254,24 @@ def best_device(name: str = "auto") -> torch.device:
     "The named device, or with 'auto' the fastest there is: CUDA, Apple's MPS, CPU."
     name = str(name)
     one_of(name.partition(":")[0], DEVICES, "device")
-    if name == "auto": name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try: return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError) as e: raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
+    if name == "auto":
+        name = (
+            "cuda"
+            if torch.cuda.is_available()
+            else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as e:
+        raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
 
 # %% ../nbs/05_training.ipynb #05-021
 def keep_memory():
-    "Let this process keep the memory that it frees, where the C library can be told so (glibc): a tenth of a step on a CPU is asking for it again."
+    """Let this process keep the memory that it frees, where the C library can be told so (glibc): a
+    tenth of a step on a CPU is asking for it again."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt: mallopt(-1, 2**31 - 1), mallopt(-3, 2**25)  # M_TRIM_THRESHOLD; M_MMAP_THRESHOLD, at most 32 MiB
+    # M_TRIM_THRESHOLD; M_MMAP_THRESHOLD, at most 32 MiB
+    if mallopt: mallopt(-1, 2**31 - 1), mallopt(-3, 2**25)
 
 # %% ../nbs/05_training.ipynb #05-023
 def cosine(step: int, config: TrainConfig) -> float:
@@ -188,8 +283,16 @@ FORMAT = "vae_circuits.checkpoint.2"  # files that end in .1 are read too; they 
 
 def save_checkpoint(path, model: ConvVAE, card: dict) -> Path:
     "Write the weights of `model` and its `card` (JSON) to the safetensors file `path`, atomically."
-    sizes = {"latent_dim": model.latent_dim, "channels": list(model.channels), "colors": model.image_shape[0]}
-    kind, more = ("ConvVQVAE", {"codes": len(model.codebook.weight)}) if isinstance(model, ConvVQVAE) else ("ConvVAE", {})
+    sizes = {
+        "latent_dim": model.latent_dim,
+        "channels": list(model.channels),
+        "colors": model.image_shape[0],
+    }
+    kind, more = (
+        ("ConvVQVAE", {"codes": len(model.codebook.weight)})
+        if isinstance(model, ConvVQVAE)
+        else ("ConvVAE", {})
+    )
     card = {**card, "architecture": {"class": kind, **sizes, **more}}
     return _write_tensors(path, model.state_dict(), {"format": FORMAT, "card": card})
 
@@ -211,10 +314,10 @@ def _write_tensors(path, tensors: dict, header: dict) -> Path:
 
 # %% ../nbs/05_training.ipynb #05-032
 def _read_tensors(path, format: str):
-    """Tensors and header of a safetensors file of ours; `InputError` when missing, corrupt, cut short, changed or of another format.
+    """Tensors and header of a safetensors file of ours; `InputError` when missing, corrupt, cut
+    short, changed or of another format.
 
-    A file of the format before (its name ends in 1) has no checksum.
-    """
+    A file of the format before (its name ends in 1) has no checksum."""
     if not (isinstance(path, (str, os.PathLike)) and os.path.isfile(path)):
         raise InputError(f"there is no checkpoint at {path}")
     try:
@@ -222,7 +325,9 @@ def _read_tensors(path, format: str):
             entry = (f.metadata() or {}).get("vae_circuits", "{}")
             tensors = {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError) as e:
-        raise InputError(f"{path} is cut short, corrupt or no safetensors file ({str(e).splitlines()[0]})") from None
+        raise InputError(
+            f"{path} is cut short, corrupt or no safetensors file ({str(e).splitlines()[0]})"
+        ) from None
     header = json_object(entry, f"the header of {path}")
     if header.get("format") == format:
         found = re.match(r'\{"sha256": "([0-9a-f]{64})", ', entry)
@@ -234,7 +339,8 @@ def _read_tensors(path, format: str):
 
 # %% ../nbs/05_training.ipynb #05-034
 def load_checkpoint(path) -> ConvVAE:
-    "The model in the file `path`, ready for analysis: evaluation mode, no gradients, `model.card` its card."
+    """The model in the file `path`, ready for analysis: evaluation mode, no gradients, `model.card`
+    its card."""
     tensors, header = _read_tensors(path, FORMAT)
     card = header.get("card")
     arch = card.get("architecture") if isinstance(card, dict) else None
@@ -244,16 +350,20 @@ def load_checkpoint(path) -> ConvVAE:
     if kind is None:
         raise InputError(f"{path} holds the architecture {arch.get('class')!r:.60}; expected "
                          "'ConvVAE' or 'ConvVQVAE'")
-    sizes, shapes = {k: v for k, v in arch.items() if k != "class"}, lambda tensors: {k: t.shape for k, t in tensors.items()}
+    sizes = {k: v for k, v in arch.items() if k != "class"}
+    shapes = lambda tensors: {k: t.shape for k, t in tensors.items()}
     try:
         with torch.random.fork_rng(devices=[]):
             with torch.device("meta"): wanted = shapes(kind(**sizes).state_dict())
             if wanted != shapes(tensors): raise ValueError
             model = kind(**sizes)
     except (RuntimeError, TypeError, ValueError, OverflowError):
-        raise InputError(f"{path}: the weights do not fit the architecture on its card ({str(arch):.200})") from None
+        raise InputError(
+            f"{path}: the weights do not fit the architecture on its card ({str(arch):.200})"
+        ) from None
     model.load_state_dict(tensors)
-    if not all(t.isfinite().all() for t in tensors.values()): raise InputError(f"{path} holds weights that are NaN or infinite")
+    if not all(t.isfinite().all() for t in tensors.values()):
+        raise InputError(f"{path} holds weights that are NaN or infinite")
     model.card = card
     # channels last is the faster layout for analysis too
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
@@ -261,30 +371,45 @@ def load_checkpoint(path) -> ConvVAE:
 # %% ../nbs/05_training.ipynb #05-040
 @torch.no_grad()
 def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) -> dict:
-    """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of each latent, and the active latents;
-    or, of a VQ-VAE, which has no posterior and so no KL, what `code_use` says of its codebook."""
+    """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of
+    each latent, and the active latents; or, of a VQ-VAE, which has no posterior and so no KL,
+    what `code_use` says of its codebook."""
     n, chunk = count(n, "n", 1, 10**9), count(chunk, "chunk")
-    sums, seen, device, quantized = 0, [], next(model.parameters()).device, isinstance(model, ConvVQVAE)
+    sums, seen, device = 0, [], next(model.parameters()).device
+    quantized = isinstance(model, ConvVQVAE)
     for i in range(0, n, chunk):
         x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
-        run = model(x, torch.randn(len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)).to(device))
-        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]] + ([] if quantized else [kl_per_latent(run.mu, run.logvar)])
-        sums, seen = sums + len(x) * torch.cat(terms).cpu().double(), seen + [run["codes" if quantized else "mu"].cpu()]
+        run = model(
+            x,
+            torch.randn(
+                len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)
+            ).to(device),
+        )
+        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]] + (
+            [] if quantized else [kl_per_latent(run.mu, run.logvar)]
+        )
+        sums = sums + len(x) * torch.cat(terms).cpu().double()
+        seen = seen + [run["codes" if quantized else "mu"].cpu()]
     recon, floor, *kl = (sums / n).tolist()
     found = {"images": n, "recon": recon, "floor": floor}
     if quantized: return found | code_use(torch.cat(seen), len(model.codebook.weight))
     active = (torch.cat(seen).var(0) > 0.01).nonzero().flatten().tolist()
-    return found | {"kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl, "active": active}
+    return found | {
+        "kl": sum(kl),
+        "elbo": -(recon + sum(kl)),
+        "kl_per_latent": kl,
+        "active": active,
+    }
 
 # %% ../nbs/05_training.ipynb #05-045
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:
     """Train as `config` says in the folder `out` and return the finished model.
 
-    resume: go on from the last state in `out`. callbacks: functions called with every logged row (a dict),
-    or context managers that give one (`wandb_log`), which are entered when nothing stands in the way of the run.
-    Raises `InputError` for a folder that another run has, that holds anything or, when resuming, was made with other settings;
-    `FloatingPointError` for a loss that is not finite, naming the term.
-    """
+    resume: go on from the last state in `out`. callbacks: functions called with every logged row (a
+    dict), or context managers that give one (`wandb_log`), which are entered when nothing stands in
+    the way of the run. Raises `InputError` for a folder that another run has, that holds anything
+    or, when resuming, was made with other settings; `FloatingPointError` for a loss that is not
+    finite, naming the term."""
     if not all(callable(c) or hasattr(c, "__enter__") for c in callbacks):
         raise InputError(f"expected a list of functions as callbacks; got {callbacks!r:.60}")
     trainer = Trainer(config)
@@ -292,7 +417,8 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
     with held(out) as out:
         old, there = contents(out), out.is_dir()
         try: return _train(trainer, out, resume, callbacks)
-        except OSError:  # such as a full disk: a run that has not come to its first state leaves nothing
+        # such as a full disk: a run that has not come to its first state leaves nothing
+        except OSError:
             if not old and contents(out) in ([], ["config.json"]):
                 (out/"config.json").unlink(missing_ok=True)
                 if not there and out.is_dir(): out.rmdir()
@@ -310,7 +436,13 @@ def _train(trainer: Trainer, out: Path, resume: bool, callbacks) -> ConvVAE:
 def _steps(trainer: Trainer, out: Path, done: int, rows: list, callbacks):
     config, window = trainer.config, []
     todo = batches(config, trainer.objective.draws, done, trainer.device)
-    progress = tqdm(todo, total=config.steps, initial=done, desc=f"{config.model} on {config.dataset}", mininterval=1)
+    progress = tqdm(
+        todo,
+        total=config.steps,
+        initial=done,
+        desc=f"{config.model} on {config.dataset}",
+        mininterval=1,
+    )
     for step, images, generator in progress:
         window.append(trainer.step(step, images, generator))
         if (step + 1) % config.log_every and step + 1 < config.steps: continue
@@ -318,36 +450,55 @@ def _steps(trainer: Trainer, out: Path, done: int, rows: list, callbacks):
         for callback in callbacks: callback(rows[-1])
         progress.set_postfix({k: f"{v:.1f}" for k, v in rows[-1].items() if k in window[0]})
         window = []
-        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps: _save_state(out, trainer, step + 1, rows)
+        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
+            _save_state(out, trainer, step + 1, rows)
 
 # %% ../nbs/05_training.ipynb #05-047
 def finished(config: TrainConfig, out) -> "ConvVAE | None":
-    "The finished model in the folder `out`, if there is one; `InputError` where `trained` could not work."
+    """The finished model in the folder `out`, if there is one; `InputError` where `trained` could
+    not work."""
     out = place(out)
-    if not (out/"model.safetensors").is_file(): return _check_begun(out, config) if contents(out) else None
+    if not (out/"model.safetensors").is_file():
+        return _check_begun(out, config) if contents(out) else None
     model = load_checkpoint(out/"model.safetensors")
     if card_config(model.card, out/"model.safetensors") != config:
         raise InputError(f"{out} holds a model made with other settings; move it away")
     return model
 
 def trained(config: TrainConfig, out) -> ConvVAE:
-    "The finished model in the folder `out`, after the training or what is left of it; `InputError` if it was made with other settings."
+    """The finished model in the folder `out`, after the training or what is left of it;
+    `InputError` if it was made with other settings."""
     return finished(config, out) or train(config, out, resume=place(out).is_dir())
 
 # %% ../nbs/05_training.ipynb #05-047b
-LATER = ("dip", "mmd", "alpha", "capacity", "hold", "codes", "commitment", "codebook_lr", "evaluation_images")
+LATER = (
+    "dip",
+    "mmd",
+    "alpha",
+    "capacity",
+    "hold",
+    "codes",
+    "commitment",
+    "codebook_lr",
+    "evaluation_images",
+)
 
 def _config(found: dict, path) -> TrainConfig:
-    "The settings `found` in the file `path`, where those that are `LATER` than the first files may be missing."
+    """The settings `found` in the file `path`, where those that are `LATER` than the first files
+    may be missing."""
     default = asdict(TrainConfig())
     for key in found: one_of(key, default, f"setting in {path}:")
     for key in default:
         if key not in found and key not in LATER:
-            raise InputError(f"the settings in {path} lack {key!r}; expected those that vae-circuits train writes")
+            raise InputError(
+                f"the settings in {path} lack {key!r}; expected those that vae-circuits train"
+                " writes"
+            )
     return TrainConfig(**found)
 
 def card_config(card: dict, path) -> TrainConfig:
-    "The settings on a `card` of the file `path`; `InputError` if it lacks anything that `train` writes on one."
+    """The settings on a `card` of the file `path`; `InputError` if it lacks anything that `train`
+    writes on one."""
     for key, kind in {"config": dict, "command": str, "images": int, "evaluation": dict}.items():
         if not isinstance(card.get(key), kind):
             raise InputError(f"the card of {path} has no {key!r}; expected a model written by "
@@ -366,7 +517,10 @@ def _check_unused(out: Path):
 def _start(out: Path, config: TrainConfig) -> list:
     _check_unused(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomic(out/"config.json", json.dumps({"config": asdict(config), "environment": environment()}, indent=1))
+    write_atomic(
+        out / "config.json",
+        json.dumps({"config": asdict(config), "environment": environment()}, indent=1),
+    )
     return []
 
 # %% ../nbs/05_training.ipynb #05-051
@@ -383,7 +537,8 @@ def _settings(out: Path) -> dict:
 def _check_begun(out: Path, config: TrainConfig):
     "`InputError` unless `out` holds a run of this `config` to go on with."
     for name in FILES:
-        if (out/name).is_dir(): raise InputError(f"{out/name} is a folder; expected a file of a run")
+        if (out/name).is_dir():
+            raise InputError(f"{out/name} is a folder; expected a file of a run")
     if not (out/"config.json").is_file():
         raise InputError(f"{out} holds no run to resume; expected a config.json in it")
     began = asdict(_config(_settings(out)["config"], out/"config.json"))
@@ -393,11 +548,13 @@ def _check_begun(out: Path, config: TrainConfig):
                              f"with {value!r}")
 
 def _resume(out: Path, trainer):
-    "Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to there, which are in the log then."
+    """Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to
+    there, which are in the log then."""
     for name in FILES:
         for leftover in leftovers(out/name):
             leftover.unlink()  # of a kill in the middle of `write_atomic`
-    if out.is_dir() and not contents(out): return 0, _start(out, trainer.config)  # killed before the first file
+    # killed before the first file
+    if out.is_dir() and not contents(out): return 0, _start(out, trainer.config)
     _check_begun(out, trainer.config)
     if not (out/"state.safetensors").is_file(): return 0, []
     done, rows = _load_state(out/"state.safetensors", trainer)
@@ -407,13 +564,24 @@ def _resume(out: Path, trainer):
 # %% ../nbs/05_training.ipynb #05-053
 def _row(step: int, window: list, config: TrainConfig) -> dict:
     "The log row after `step` steps: the mean of every term over the `window` of steps."
-    values = torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window]).cpu().double()
+    values = (
+        torch.stack([torch.stack([t.float() for t in terms.values()]) for terms in window])
+        .cpu()
+        .double()
+    )
     if not values.isfinite().all():
         i = (~values.isfinite()).any(1).nonzero()[0].item()
-        bad = [k for k, v in zip(window[0], values[i]) if not v.isfinite() and k != "loss"] or ["loss"]
-        raise FloatingPointError(f"step {step - len(window) + i + 1}: {' and '.join(bad)} not finite; the last saved state is from before")
+        bad = [k for k, v in zip(window[0], values[i]) if not v.isfinite() and k != "loss"] or [
+            "loss"
+        ]
+        raise FloatingPointError(
+            f"step {step - len(window) + i + 1}: {' and '.join(bad)} not finite; the last saved"
+            " state is from before"
+        )
     epoch = step / config.steps * config.epochs
-    return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(zip(window[0], values.mean(0).tolist()))
+    return {"step": step, "epoch": round(epoch, 4), "lr": cosine(step - 1, config)} | dict(
+        zip(window[0], values.mean(0).tolist())
+    )
 
 # %% ../nbs/05_training.ipynb #05-056
 STATE = "vae_circuits.state.2"
@@ -422,7 +590,11 @@ def _save_state(out: Path, trainer, step: int, rows: list):
     tensors = {f"model.{k}": v for k, v in trainer.model.state_dict().items()}
     tensors |= {f"objective.{k}": v for k, v in trainer.objective.state_dict().items()}
     for term, (_, adam) in trainer.players.items():
-        tensors |= {f"adam.{term}.{i}.{k}": v for i, s in adam.state_dict()["state"].items() for k, v in s.items()}
+        tensors |= {
+            f"adam.{term}.{i}.{k}": v
+            for i, s in adam.state_dict()["state"].items()
+            for k, v in s.items()
+        }
     _write_tensors(out/"state.safetensors", tensors, {"format": STATE, "step": step, "rows": rows})
     _write_log(out, rows)
 
@@ -432,20 +604,29 @@ def _write_log(out: Path, rows: list):
 # %% ../nbs/05_training.ipynb #05-058
 def _load_state(path: Path, trainer):
     tensors, header = _read_tensors(path, STATE)
-    part = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    part = lambda prefix: {
+        k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)
+    }
     try:
         step, rows = count(header["step"], "step", 1, trainer.config.steps), header["rows"]
-        if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)): raise ValueError
+        if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+            raise ValueError
         trainer.model.load_state_dict(part("model."))
         trainer.objective.load_state_dict(part("objective."))
         for term, (params, adam) in trainer.players.items():
             moments = {}
             for i, p in enumerate(params):
                 moments[i] = part(f"adam.{term}.{i}.")
-                if any(moments[i][k].shape != p.shape for k in ("exp_avg", "exp_avg_sq")) or moments[i]["step"].numel() != 1: raise ValueError
+                if (
+                    any(moments[i][k].shape != p.shape for k in ("exp_avg", "exp_avg_sq"))
+                    or moments[i]["step"].numel() != 1
+                ):
+                    raise ValueError
             adam.load_state_dict({**adam.state_dict(), "state": moments})
     except (KeyError, ValueError, RuntimeError):
-        raise InputError(f"{path} is not the state of this run; move it away to begin anew") from None
+        raise InputError(
+            f"{path} is not the state of this run; move it away to begin anew"
+        ) from None
     return step, rows
 
 # %% ../nbs/05_training.ipynb #05-058b
@@ -464,49 +645,78 @@ def _terms(row: dict) -> dict:
 def _finish(out: Path, trainer, rows: list, **more) -> ConvVAE:
     "Write the model with its card, on which `more` stands, too; returns it."
     config = trainer.config
-    card = {"config": asdict(config), "command": command(config), "steps": config.steps, "images": config.steps * config.batch_size,
-            "final": rows[-1] if rows else {}, "curve": curve(rows, config),
-            "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images), "device": trainer.device.type,
-            "environment": _settings(out)["environment"], **more}
+    card = {
+        "config": asdict(config),
+        "command": command(config),
+        "steps": config.steps,
+        "images": config.steps * config.batch_size,
+        "final": rows[-1] if rows else {},
+        "curve": curve(rows, config),
+        "evaluation": evaluate(trainer.model, world(config.dataset), config.evaluation_images),
+        "device": trainer.device.type,
+        "environment": _settings(out)["environment"],
+        **more,
+    }
     return load_checkpoint(save_checkpoint(out/"model.safetensors", trainer.model, card))
 
 # %% ../nbs/05_training.ipynb #05-062
 def command(config: TrainConfig) -> str:
     "The command line that trains with this configuration."
     default, settings = asdict(TrainConfig()), asdict(config)
-    named = {k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")}
-    return "vae-circuits train " + " ".join(f"--{k.replace('_', '-')} {v}" for k, v in named.items())
+    named = {
+        k: v for k, v in settings.items() if v != default[k] or k in ("model", "dataset", "seed")
+    }
+    return "vae-circuits train " + " ".join(
+        f"--{k.replace('_', '-')} {v}" for k, v in named.items()
+    )
 
 # %% ../nbs/05_training.ipynb #05-076
 @contextmanager
 def wandb_log(config: TrainConfig, **init):
-    "A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`. `InputError` without the package, a key or an answer."
-    try: import wandb
-    except ImportError: raise InputError("Weights & Biases is not installed; install it with: pip install 'vae_circuits[wandb]'") from None
-    try: run = wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init})
+    """A callback for `train` that logs every row to Weights & Biases; `init` goes to `wandb.init`.
+    `InputError` without the package, a key or an answer."""
+    try:
+        import wandb
+    except ImportError:
+        raise InputError(
+            "Weights & Biases is not installed; install it with: pip install 'vae_circuits[wandb]'"
+        ) from None
+    try:
+        run = wandb.init(**{"project": "vae_circuits", "config": asdict(config), **init})
     except (wandb.Error, OSError) as e:
         raise InputError(f"Weights & Biases cannot be used: {e}; run 'wandb login', or set "
                          "WANDB_MODE=offline") from None
-    with run: yield lambda row: run.log(row, step=row["step"])
+    with run:
+        yield lambda row: run.log(row, step=row["step"])
 
 # %% ../nbs/05_training.ipynb #05-080
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
-    "A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites or synthetic."
-    return load_checkpoint(CHECKPOINTS/f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors")
+    """A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites
+    or synthetic."""
+    return load_checkpoint(
+        CHECKPOINTS
+        / f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors"
+    )
 
 # %% ../nbs/05_training.ipynb #05-082
-YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}  # recon, KL on dSprites
+# recon, KL on dSprites
+YARDSTICK = {"vae": (17.4, 25.2), "beta_vae": (35.6, 15.3), "factor_vae": (37.0, 21.9)}
 BARS = {"vae": 48.0, "beta_vae": 56.0, "factor_vae": 68.9}  # recon + KL
 
 def write_card(path) -> Path:
     "Write the Markdown card of the checkpoint `path` beside it, from the JSON in its header."
     path, card = Path(path), load_checkpoint(path).card
     config = asdict(card_config(card, path))
-    try: return write_atomic(path.with_suffix(".md"), _card(card, config, card["evaluation"], path.stem))
+    try:
+        return write_atomic(
+            path.with_suffix(".md"), _card(card, config, card["evaluation"], path.stem)
+        )
     except (KeyError, TypeError, ValueError) as e:
-        raise InputError(f"the card of {path} lacks something that train writes on one ({e})") from None
+        raise InputError(
+            f"the card of {path} lacks something that train writes on one ({e})"
+        ) from None
 
 def _card(card: dict, config: dict, result: dict, stem: str) -> str:
     middle, latents = _middle(result)
@@ -533,15 +743,33 @@ def _origin(card: dict) -> str:
 def _picture(card: dict, stem: str) -> str:
     "A link to the picture that `make checkpoints` draws of a shipped model's training."
     if "chosen" not in card: return ""
-    return f"\n![How the losses fell, and scores after trainings of different lengths]({stem}.png)\n"
+    return (
+        f"\n![How the losses fell, and scores after trainings of different lengths]({stem}.png)\n"
+    )
 
 # %% ../nbs/05_training.ipynb #05-084
 def _middle(result: dict) -> tuple:
-    "Rows of the card about the latents, and their table; of a VQ-VAE, rows about its codebook and no table."
-    if "kl" not in result: return f"| codes in use | {result['codes_used']} |\n| perplexity of the codes | {result['perplexity']:.2f} |", ""
-    each = "\n".join(f"| z{i} | {kl:.2f} | {'yes' if i in result['active'] else 'no'} |" for i, kl in enumerate(result["kl_per_latent"]))
-    return (f"| KL, nats | {result['kl']:.2f} |\n| active latents | {len(result['active'])} of {len(result['kl_per_latent'])} |",
-            f"\n| latent | KL, nats | active |\n|---|---|---|\n{each}\n")
+    """Rows of the card about the latents, and their table; of a VQ-VAE, rows about its codebook and
+    no table."""
+    if "kl" not in result:
+        return (
+            (
+                f"| codes in use | {result['codes_used']} |\n| perplexity of the codes |"
+                f" {result['perplexity']:.2f} |"
+            ),
+            "",
+        )
+    each = "\n".join(
+        f"| z{i} | {kl:.2f} | {'yes' if i in result['active'] else 'no'} |"
+        for i, kl in enumerate(result["kl_per_latent"])
+    )
+    return (
+        (
+            f"| KL, nats | {result['kl']:.2f} |\n| active latents | {len(result['active'])} of"
+            f" {len(result['kl_per_latent'])} |"
+        ),
+        f"\n| latent | KL, nats | active |\n|---|---|---|\n{each}\n",
+    )
 
 # %% ../nbs/05_training.ipynb #05-086
 def _distance(config: dict, result: dict) -> str:
@@ -549,9 +777,16 @@ def _distance(config: dict, result: dict) -> str:
     if config["dataset"] != "dsprites" or model not in YARDSTICK: return ""
     recon, kl = YARDSTICK[model]
     gap, over = total - recon - kl, total - BARS[model]
-    longer = f" and γ = 6.4 where this model has γ = {config['gamma']:g}" if model == "factor_vae" else ""
+    longer = (
+        f" and γ = 6.4 where this model has γ = {config['gamma']:g}"
+        if model == "factor_vae"
+        else ""
+    )
     saw = config["epochs"] * (config["epoch_images"] or 737280) / 737280
-    return (f"\nA public checkpoint of the same objective, trained for 30 epochs of all 737,280 images{longer}, reaches "
-            f"reconstruction {recon} and KL {kl} nats: this one is {abs(gap):.1f} nats {'above' if gap > 0 else 'below'} it "
-            f"in their sum. The bar set for it, {BARS[model]:g} nats, is {f'missed by {over:.1f}' if over > 0 else 'met'}. "
-            f"The paper trains for 50 epochs; this one saw {saw:.2g}.\n")
+    return (
+        "\nA public checkpoint of the same objective, trained for 30 epochs of all 737,280"
+        f" images{longer}, reaches reconstruction {recon} and KL {kl} nats: this one is"
+        f" {abs(gap):.1f} nats {'above' if gap > 0 else 'below'} it in their sum. The bar set for"
+        f" it, {BARS[model]:g} nats, is {f'missed by {over:.1f}' if over > 0 else 'met'}. The paper"
+        f" trains for 50 epochs; this one saw {saw:.2g}.\n"
+    )
