@@ -126,10 +126,10 @@ def test_headings_have_the_identifiers_that_pandoc_gives(heading, identifier):
 
 
 def test_broken_links_are_found():
-    here = links.Page(
-        "patching.html", links.numbered(["results", "results", "effects"]), links.Text(), {"a.png"}
-    )
-    pages = {"09_patching.ipynb": here, "patching.html": here}
+    anchors = links.numbered(["results", "results", "effects"])
+    here = links.Page("09_patching.ipynb", "patching.html", anchors, links.Text(), {"a.png"})
+    below = links.Page("engine/08_deltas.ipynb", "engine/deltas.html", set(), links.Text(), set())
+    pages = {name: page for page in (here, below) for name in (page.source, page.name)}
     good = [
         "09_patching.ipynb",
         "09_patching.ipynb#results-1",
@@ -149,6 +149,9 @@ def test_broken_links_are_found():
         "https://github.com/vae-circuits/vae_circuits/tree/main/nbz",
     ]
     assert [link for link in good + bad if links.broken(link, here, pages)] == bad
+    assert not links.broken("engine/08_deltas.ipynb", here, pages)
+    assert not links.broken("../09_patching.ipynb#results", below, pages)
+    assert links.broken("09_patching.ipynb", below, pages)
     assert (
         links.missing("attachment:a.png", here) is None
         and links.missing("attachment:b.png", here)
