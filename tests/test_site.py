@@ -187,12 +187,15 @@ def test_colab_cells_are_put_in_once_and_put_right():
             new.new_code_cell("1", id="09-001"),
         ]
     )
-    once = notebooks.with_colab(plain, "09_patching")
+    path = NBS/"09_patching.ipynb"
+    once = notebooks.with_colab(plain, path)
     assert [c.id for c in once.cells] == ["09-000", "09-colab", "09-install", "09-001"]
     wanted = nbformat.writes(once)
-    assert nbformat.writes(notebooks.with_colab(once, "09_patching")) == wanted
+    assert nbformat.writes(notebooks.with_colab(once, path)) == wanted
     once.cells[2].source, once.cells[1:3] = "!pip install something", once.cells[2:0:-1]
-    assert nbformat.writes(notebooks.with_colab(once, "09_patching")) == wanted
+    assert nbformat.writes(notebooks.with_colab(once, path)) == wanted
+    deeper = notebooks.with_colab(once, NBS/"engine"/"09_patching.ipynb").cells[1].source
+    assert "(../colab.svg)" in deeper and "nbs/engine/09_patching.ipynb" in deeper
     assert not any(sign in (ROOT/"README.md").read_text() for sign in ("colab.svg", "google.colab"))
 
 
