@@ -19,8 +19,15 @@ import links
 import notebooks
 import rendered
 
-FRAME = """<!doctype html><html><head><meta charset="utf-8"><style>body { background: url("data:image/png;base64,AAAA") }</style></head>
+FRAME = """<!doctype html><html><head><meta charset="utf-8">
+<style>body { background: url("data:image/png;base64,AAAA") }</style></head>
 <body><canvas></canvas><script>const where = "https://example.org/";</script></body></html>"""
+
+OPTIONS = '{"type": "overlay", "language": {"search-submit-button-title": "Submit"}}'
+CDN = "https://cdnjs.cloudflare.com/ajax/libs"
+SAFE = 'integrity="sha512-abc==" crossorigin="anonymous"'
+DEFINE = "define('jquery', [],function() {return window.jQuery;})"
+COLAB = "https://colab.research.google.com/github/vae-circuits/vae_circuits/blob/main"
 
 # a page with an HTML output, as Quarto renders it
 PAGE = f"""<!DOCTYPE html>
@@ -32,14 +39,17 @@ PAGE = f"""<!DOCTYPE html>
 <link href="./favicon.svg" rel="icon" type="image/svg+xml">
 <script src="site_libs/quarto-nav/quarto-nav.js"></script>
 <link href="site_libs/bootstrap/bootstrap-icons.css" rel="stylesheet">
-<script id="quarto-search-options" type="application/json">{{"type": "overlay", "language": {{"search-submit-button-title": "Submit"}}}}</script>
-<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js" integrity="sha512-abc==" crossorigin="anonymous"></script>
-<script src="https://cdnjs.cloudflare.com/ajax/libs/jquery/3.5.1/jquery.min.js" integrity="sha512-abc==" crossorigin="anonymous" data-relocate-top="true"></script>
-<script type="application/javascript">define('jquery', [],function() {{return window.jQuery;}})</script>
+<script id="quarto-search-options" type="application/json">{OPTIONS}</script>
+<script src="{CDN}/require.js/2.3.6/require.min.js" {SAFE}></script>
+<script src="{CDN}/jquery/3.5.1/jquery.min.js" {SAFE} data-relocate-top="true"></script>
+<script type="application/javascript">{DEFINE}</script>
 </head><body>
-<p><a href="https://colab.research.google.com/github/vae-circuits/vae_circuits/blob/main/nbs/20b_pages.ipynb"><img src="colab.svg" alt="Open in Colab"></a></p>
-<div class="cell-output"><iframe title="latents" srcdoc="{escape(FRAME)}" sandbox="allow-scripts"></iframe></div>
-<script type="application/javascript">window.document.addEventListener("DOMContentLoaded", function (event) {{ const a = 1 < 2; }});</script>
+<p><a href="{COLAB}/nbs/20b_pages.ipynb"><img src="colab.svg" alt="Open in Colab"></a></p>
+<div class="cell-output">
+<iframe title="latents" srcdoc="{escape(FRAME)}" sandbox="allow-scripts"></iframe></div>
+<script type="application/javascript">
+window.document.addEventListener("DOMContentLoaded", function (event) {{ const a = 1 < 2; }});
+</script>
 </body></html>
 """
 
