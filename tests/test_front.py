@@ -22,8 +22,8 @@ from vae_circuits.answers import Asked
 from vae_circuits.archives import WORLDS
 from vae_circuits.cli import main
 from vae_circuits.paper_results import Settings
-from vae_circuits.sweep import ENGINES
-from vae_circuits.training import MODELS, TrainConfig
+from vae_circuits.engines import ENGINES
+from vae_circuits.recipes import MODELS, TrainConfig
 
 FEW = "pairs=16,circuit_pairs=8,searches=1,resamples=20"
 DIGITS = load_digits()

@@ -34,7 +34,8 @@ from vae_circuits.circuits import (
 )
 from vae_circuits.core import InputError
 from vae_circuits.data import Factor, SyntheticCausal
-from vae_circuits.edges import attribute, attribute_edges, edge_sweep, interactions, path_patch
+from vae_circuits.attribution import attribute, attribute_edges
+from vae_circuits.edges import edge_sweep, interactions, path_patch
 from vae_circuits.interventions import (
     activation_changes,
     latent_changes,
@@ -70,7 +71,7 @@ from vae_circuits.scores import (
     sap,
     unsupervised_scores,
 )
-from vae_circuits.training import TrainConfig
+from vae_circuits.recipes import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

@@ -17,16 +17,11 @@ from matplotlib.figure import Figure
 from vae_circuits.archives import world
 from vae_circuits.claims import load_study
 from vae_circuits.paper_results import NAMES
-from vae_circuits.sweep import STUDIES, TRAINED
-from vae_circuits.training import (
-    FORMAT,
-    _read_tensors,
-    _write_tensors,
-    load_checkpoint,
-    save_checkpoint,
-    trained,
-    write_card,
-)
+from vae_circuits.studies import STUDIES, TRAINED
+from vae_circuits.checkpoints import (
+    FORMAT, _read_tensors, _write_tensors, load_checkpoint, save_checkpoint)
+from vae_circuits.shipped import write_card
+from vae_circuits.training import trained
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT/"vae_circuits"/"checkpoints"

@@ -10,7 +10,7 @@ __all__ = []
 from importlib import import_module as _module
 
 _NAMES = {
-    "A network": {"adapt": "adapt", "load_pretrained": "training", "load_checkpoint": "training",
+    "A network": {"adapt": "adapt", "load_pretrained": "shipped", "load_checkpoint": "checkpoints",
                   "layers": "layers"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",

@@ -23,7 +23,7 @@ from .matching import CALIPER
 from .observed import from_images, from_table
 from .scm import SCM
 from .tracing import first_line
-from .training import load_checkpoint
+from .checkpoints import load_checkpoint
 
 try: import tomllib
 except ModuleNotFoundError: import tomli as tomllib  # Python 3.10

@@ -22,7 +22,8 @@ from scipy.io.matlab import MatReadError
 from scipy.special import ndtr
 from tqdm import tqdm
 
-from .core import InputError, count, number, one_of, whole_folder
+from .core import InputError, count, number, one_of
+from .folders import whole_folder
 from vae_circuits.data import (
     CACHE,
     DATASETS,

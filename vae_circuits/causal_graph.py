@@ -26,23 +26,16 @@ from scipy.stats.contingency import association
 from sklearn.base import is_classifier
 
 from .adapt import adapt
-from vae_circuits.core import (
-    InputError,
-    callable_module,
-    count,
-    listed,
-    number,
-    one_of,
-    seeded,
-    table,
-    write_atomic,
-)
+from .core import (
+    InputError, callable_module, count, listed, number, one_of, seeded, table)
+from .folders import write_atomic
 from .data import MOST_IMAGES, Sample, at_hand, check_images, check_sample, check_world
 from .interventions import latent_names
 from .mediation import FLOOR
 from .pairs import pairs_for
 from .patching import out, patch_sweep
-from .scm import Address, Run, ancestors, descendants
+from .addresses import Address, ancestors, descendants
+from .scm import Run
 from .scores import Probe, discretize, represent
 from .uncertainty import bootstrap, screen, sign_flips
 

@@ -30,7 +30,7 @@ from sklearn.metrics import silhouette_score
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import MOST_IMAGES, at_hand, check_images, check_world
-from .edges import gradient
+from .attribution import gradient
 from .interventions import Effects, image_pairs, mean_over, unit_coords
 from .layers import layers
 from .mediation import FLOOR, proportion
@@ -38,7 +38,8 @@ from .metrics import check_responses, cluster_coherence
 from .pairs import WHERE, Pairs, pairs_of
 from .patching import optimal_ablation, out, patch_sweep, readout_sites
 from .planted import check_mask
-from .scm import Address, Run, ancestors, descendants, read
+from .addresses import Address, ancestors, descendants
+from .scm import Run, read
 from .uncertainty import Estimate, bootstrap
 
 # %% ../nbs/16_circuits.ipynb #16-006

@@ -139,7 +139,8 @@ def train_command(
 ):
     "Train a model; the defaults are the paper's. Killed at any moment, --resume goes on."
     given = locals()
-    from vae_circuits.training import TrainConfig, train, wandb_log
+    from vae_circuits.recipes import TrainConfig
+    from vae_circuits.training import train, wandb_log
     config = TrainConfig(**{k: v for k, v in given.items() if k not in ("out", "resume", "wandb")})
     train(config, out, resume, [wandb_log(config, dir=str(out.parent))] if wandb else ())
     print(f"The model is at {out/'model.safetensors'}")

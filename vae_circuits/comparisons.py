@@ -15,7 +15,7 @@ from scipy import stats
 
 from .paper_results import NAMES
 from .runs import ENOUGH, TRAINED, at, twins
-from .training import PAPER_MODELS
+from .recipes import PAPER_MODELS
 from .uncertainty import interval_text
 
 # %% ../nbs/engine/22a1_comparisons.ipynb #22a1-006

@@ -24,7 +24,8 @@ import torch
 from tqdm import tqdm
 
 from .distance import Known
-from .core import InputError, count, listed, new_file, one_of, seeded, table
+from .core import InputError, count, listed, one_of, seeded, table
+from .folders import new_file
 
 # %% ../nbs/01_data.ipynb #01-007
 @dataclass(frozen=True)

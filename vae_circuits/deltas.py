@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional as F
 
 from .interventions import unit_names
-from .scm import Address, Run, Sites, read
+from .addresses import Address, Sites
+from .scm import Run, read
 from .tracing import Trace, batch
 
 # %% ../nbs/engine/08_deltas.ipynb #08-008

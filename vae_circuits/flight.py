@@ -19,8 +19,8 @@ from .archives import WORLDS
 from .core import InputError, fits
 from .fused import FusedTrainer
 from .seeds import UNRECORDED, SeedTrainer
-from .training import (
-    TrainConfig, Trainer, _finish, _resume, _row, _save_state, _start, cosine)
+from .recipes import TrainConfig
+from .training import Trainer, _finish, _resume, _row, _save_state, _start, cosine
 
 # %% ../nbs/engine/05f0_flight.ipynb #05f0-006
 def everything(data) -> "pd.DataFrame | None":

@@ -19,7 +19,8 @@ from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
 from .pairs import pairs_for
-from .scm import Run, Site, Sites
+from .addresses import Site, Sites
+from .scm import Run
 
 # %% ../nbs/07_interventions.ipynb #07-006
 @dataclass(frozen=True)

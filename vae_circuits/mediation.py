@@ -20,7 +20,7 @@ from .edges import path_patch
 from .interventions import Effects
 from .pairs import pairs_of
 from .patching import out, patch_sweep
-from .scm import addresses
+from .addresses import addresses
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006

@@ -20,7 +20,8 @@ import torch
 from .adapt import adapt
 from .causal_graph import PALETTE
 from .circuits import check_origin, encoder_circuits, weights_of
-from .core import InputError, asset, count, listed, one_of, table, write_atomic
+from .core import InputError, asset, count, listed, one_of, table
+from .folders import write_atomic
 from .data import Drawable, at_hand, check_images, shown_range
 from .interventions import latent_names, own_range
 from .listing import Freight, Listing, follow, steps

@@ -36,18 +36,8 @@ from vae_circuits.circuits import (
     redundant_pairs,
     score_circuit,
 )
-from vae_circuits.core import (
-    InputError,
-    contents,
-    count,
-    environment,
-    fits,
-    listed,
-    number,
-    one_of,
-    place,
-    whole_folder,
-)
+from .core import InputError, count, environment, fits, listed, number, one_of
+from .folders import contents, place, whole_folder
 from .interventions import Effects, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import (cluster_coherence, latent_effects, levels, modularity,
@@ -58,17 +48,10 @@ from .pictures import circuit_html, draw_circuit
 from .planted import random_circuit, shuffled, untrained
 from .scores import SUITES, mig, represent
 from .uncertainty import Estimate, bootstrap, interval_text, jackknife
-from vae_circuits.training import (
-    PAPER_DATASETS,
-    PAPER_MODELS,
-    TrainConfig,
-    card_config,
-    evaluate,
-    finished,
-    load_checkpoint,
-    load_pretrained,
-    trained,
-)
+from .recipes import PAPER_DATASETS, PAPER_MODELS, TrainConfig
+from .checkpoints import load_checkpoint
+from .shipped import load_pretrained
+from .training import card_config, evaluate, finished, trained
 
 # %% ../nbs/21_paper_results.ipynb #21-006
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from .paper_results import ENCODER, NAMES
 from .runs import answers, at, below, gate_table, over_latents, runs_of, twins
 from .statements import (FOCUS, MODULAR, MONO, POLY, PREDICTORS, SCORE, STRENGTH, TOP,
                                      V)
-from .sweep import interval
-from .training import PAPER_MODELS
+from .headlines import interval
+from .recipes import PAPER_MODELS
 
 # %% ../nbs/22f_questions.ipynb #22f-007
 def predictors(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from .paper_results import NAMES
-from .training import PAPER_MODELS, YARDSTICK, TrainConfig, build
+from .recipes import PAPER_MODELS, TrainConfig, build
+from .shipped import YARDSTICK
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-006
 STUDY = files("vae_circuits")/"results"/"study.parquet"

@@ -19,7 +19,7 @@ from .comparisons import (Finding, all_of, clouds, counts_of,
 from .metrics import cluster_coherence, polysemanticity
 from .paper_results import ENCODER, NAMES, PAPER
 from .runs import above, at, below, of_answers, over_latents, split_latents
-from .training import PAPER_MODELS
+from .recipes import PAPER_MODELS
 from .verdicts import Claim
 
 # %% ../nbs/engine/22c_statements.ipynb #22c-006
