@@ -32,6 +32,8 @@ from .worth import METHODS, unit_scores
 # %% ../nbs/16_circuits.ipynb #16-050a
 class _Origin(Found):
     "Where a circuit comes from."
+    said = ""  # the sentence of its last score
+
     def __getstate__(self): return {**self.__dict__, "asked": None, "pairs": None}
 
     def _asked(self, vae, data) -> tuple:
@@ -89,7 +91,7 @@ class _Proving(_Asking):
         common = self.stability(searches, vae, data) if count(searches, "searches") > 1 else None
         controls = options.get("controls", CONTROLS)
         found = Scores.of(table, self, placebo, common, least, most, controls)
-        self.__dict__["said"] = found.sentence
+        object.__setattr__(self, "said", found.sentence)
         return found
 
 # %% ../nbs/16_circuits.ipynb #16-050g
@@ -148,7 +150,7 @@ class _Page(_Showing):
     def _repr_html_(self):
         rows = {s: {"units": m.sum(), "of": len(m), "strongest": ", ".join(self._strongest(s))}
                 for s, m in self.members.items()}
-        said = [repr(self)] + [self.said] * hasattr(self, "said")
+        said = [repr(self), self.said] if self.said else [repr(self)]
         return (f"<p>{'<br>'.join(map(html.escape, said))}</p>"
                 + pd.DataFrame(rows).T.rename_axis("site").to_html(border=0))
 
@@ -159,20 +161,20 @@ class _Page(_Showing):
         return [f"{i} ({found[i]:.2f})" for i in order[:most]]
 
 # %% ../nbs/16_circuits.ipynb #16-051
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Circuit(_Page):
     """What carries a factor in a network, such as `find_circuit` gives.
 
     factor: its name, or a latent such as 'z[3]'. part, method, ablation, tolerance: as asked of
     `find_circuit`. members: site -> mask `[units]`, true for what is in the circuit. edges: a
     table, a row an edge: sender, receiver, share of the total effect with its interval (low,
-    high), n. scores: `Effects` [unit], what the units were chosen by. readout: a site, 'kl' or a function;
-    None is that of the part, see `PARTS`. reference: the images of the ablation, or None. seed: of
-    the pairs that it was found in. weights: `weights_of` the network, and data: the name of the
-    world; None where nobody knows. where: 'inside' or 'anywhere', see `pairs_of`. pairs: those it
-    was found in. placebo: the `Placebo` beside them. searched: how many pairs there were. asked:
-    the network and the world themselves. The last, and the pairs, are not kept when a circuit is
-    stored. `InputError` for what is none of this."""
+    high), n. scores: `Effects` [unit], what the units were chosen by. readout: a site, 'kl' or a
+    function; None is that of the part, see `PARTS`. reference: the images of the ablation, or
+    None. seed: of the pairs that it was found in. weights: `weights_of` the network, and data:
+    the name of the world; None where nobody knows. where: 'inside' or 'anywhere', see
+    `pairs_of`. pairs: those it was found in. placebo: the `Placebo` beside them. searched: how
+    many pairs there were. asked: the network and the world themselves. The last, and the pairs,
+    are not kept when a circuit is stored. `InputError` for what is none of this."""
     factor: str
     part: str
     method: str

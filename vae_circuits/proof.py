@@ -16,6 +16,7 @@ import xarray as xr
 from scipy.stats import mannwhitneyu
 
 from .core import InputError, count, listed, number, seeded, table
+from .held import State
 from .mediation import _share
 from .pairs import pairs_of
 from .trials import Trial, masks_of, members_of
@@ -46,12 +47,7 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
     found = _scores(members, trial, draws, rng, options, which)
     rows = {name: e.to_frame().iloc[0] for name, e in found.items()}
     scores = pd.DataFrame(rows).T[["value", "low", "high", "n"]].astype(float)
-    chance = pd.DataFrame(columns=list(rows), dtype=float)
-    if controls:
-        dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
-        drawn = stacked([random_members(members, dice) for _ in range(controls)])
-        chance = pd.DataFrame({"faithfulness": trial.faithfulness(drawn),
-                               "error": trial.error(drawn)}).reindex(columns=which)
+    chance = _by_chance(members, trial, controls, seed).reindex(columns=list(rows))
     return scores.assign(random=chance.mean(), random_low=chance.min(),
                          random_high=chance.max()).rename_axis("score")
 
@@ -61,6 +57,15 @@ def random_members(members, rng) -> dict:
     random: site -> mask `[units]`. rng: a generator of NumPy, or a seed."""
     rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seeded(rng))
     return {s: rng.permutation(m) for s, m in masks_of(members).items()}
+
+# %% ../nbs/16e_proof.ipynb #16e-066b
+def _by_chance(members, trial, controls, seed) -> pd.DataFrame:
+    "Faithfulness and error of random circuits, a row each, all in one batch."
+    if not controls: return pd.DataFrame(columns=SCORES[:2], dtype=float)
+    dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
+    t = trial.terms(stacked([random_members(members, dice) for _ in range(controls)])).mean("pair")
+    return pd.DataFrame({"faithfulness": _share(t["product"], t.square),
+                         "error": np.sqrt(_share(t.gap, t.square))})
 
 # %% ../nbs/16e_proof.ipynb #16e-068
 def _scores(members, trial, draws, rng, options, which) -> dict:
@@ -101,33 +106,28 @@ def stacked(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for
 def _minimality(members, trial, rng, options) -> Estimate:
     """The smallest over units of the largest loss over two contexts: the circuit, and what is left
     of it without a random half."""
-    units = [(s, i) for s, m in members.items() for i in np.flatnonzero(m)]
+    units = sum(m.sum() for m in members.values())
     if not units: return Estimate(*[xr.DataArray(np.nan)] * 3, len(trial.te))
-    half = _half(members, rng)
-    def given(context, unit, there):
-        return {
-            s: np.where(np.arange(len(m)) == unit[1], there, m) if s == unit[0] else m
-            for s, m in context.items()
-        }
-    t = trial.terms(
-        stacked([
-            members,
-            *(
-                given(c, u, there)
-                for c, there in ((members, False), (half, True), (half, False))
-                for u in units
-            ),
-        ])
-    )
+    whole = State(trial, members)
+    states = whole, whole.at(_half(members, rng))
+    with_and_without = zip(*(_either(state, site, np.flatnonzero(m)) for state in states
+                             for site, m in members.items() if m.any()))
+    t = xr.concat([xr.concat(some, "circuit") for some in with_and_without], "circuit")
     def smallest(p, q):
         F = _share(p, q)
-        losses = (
-            F[..., :1].values - F[..., 1 : 1 + len(units)].values,
-            F[..., 1 + len(units) : 1 + 2 * len(units)].values
-            - F[..., 1 + 2 * len(units) :].values,
-        )
-        return F[..., 0].copy(data=np.abs(losses).max(0).min(-1))
+        losses = np.abs(F[..., :2 * units].values - F[..., 2 * units:].values)
+        losses = losses.reshape(*losses.shape[:-1], len(states), units)
+        return F[..., 0].copy(data=losses.max(-2).min(-1))
     return bootstrap(smallest, t["product"], t.square, **options)
+
+# %% ../nbs/16e_proof.ipynb #16e-072a
+def _either(state, site, units) -> tuple:
+    "The `terms` of a state with each of some units of a site, and without it."
+    mask, every = state.keep[site], np.eye(len(state.keep[site]), dtype=bool)
+    other = state.terms(site, mask ^ every[units])
+    same = state.terms(site, mask[None]).isel(circuit=np.zeros(len(units), int))
+    there = xr.DataArray(mask[units], dims="circuit")
+    return xr.where(there, same, other), xr.where(there, other, same)
 
 # %% ../nbs/16e_proof.ipynb #16e-055b
 PLACEBO = 0.01  # largest p-value at which a factor stands out from pairs that agree in all labels
@@ -144,18 +144,33 @@ class Placebo(NamedTuple):
         return (f"pairs that differ in {factor} do no more than pairs that agree in all labels "
                 f"(p = {self.p:.2f})")
 
+# %% ../nbs/16e_proof.ipynb #16e-055c
 def against_placebo(trial: Trial, data, seed=0) -> Placebo:
-    """The `Placebo` of a world that has one, put to the question of a `trial` of it: `MANY` pairs
-    of each kind, or as many as there are."""
+    """The `Placebo` of a world that has one, put to the question of a `trial` of it.
+
+    trial: of a factor, as `factor_trial` makes it. data: its world; one that draws its pictures has
+    no placebo, and gives a share and a p of 0. seed: of the pairs, `MANY` of each kind, or as many
+    as there are. p is by Mann and Whitney's test. `InputError` where there are too few pairs that
+    agree in all labels."""
     if trial.pairs is None or not hasattr(data, "placebo"): return Placebo()
     seed, n = (*np.atleast_1d(seeded(seed)), MANY), min(MANY, data.size)
-    kinds = pairs_of(data, trial.pairs.factor, data.sample(n, seed), seed), data.placebo(n, seed)
-    effects = [Trial(trial.vae, *pairs.images, trial.part, trial.sites, trial.readout).te
-               for pairs in kinds]
-    squares = [(te.detach().double()**2).sum(1).cpu().numpy() for te in effects]
+    changed = pairs_of(data, trial.pairs.factor, data.sample(n, seed), seed)
+    squares = [_squares(trial, pairs) for pairs in (changed, _same(data, n, seed))]
     if not squares[0].mean(): return Placebo(float("nan"), 1.0)
     p = mannwhitneyu(*squares, alternative="greater").pvalue
     return Placebo(float(squares[1].mean() / squares[0].mean()), float(p))
+
+# %% ../nbs/16e_proof.ipynb #16e-055d
+def _same(data, n, seed):
+    "Pairs that agree in all labels; the error says that it is these of which there are too few."
+    try: return data.placebo(n, seed)
+    except InputError as e:
+        raise InputError(f"there is no placebo to compare with: {e}") from None
+
+def _squares(trial, pairs) -> np.ndarray:
+    "Squares of the effects of other pairs, asked as the trial asks: `[pairs]`."
+    te = Trial(trial.vae, *pairs.images, trial.part, trial.sites, trial.readout).te
+    return (te.detach().double()**2).sum(1).cpu().numpy()
 
 # %% ../nbs/16e_proof.ipynb #16e-050d
 class Scores(pd.DataFrame):

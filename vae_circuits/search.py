@@ -7,8 +7,10 @@ __all__ = ['prune', 'smallest']
 
 # %% ../nbs/16d_search.ipynb #16d-003
 import numpy as np
+from tqdm.auto import tqdm
 
 from .core import count, number
+from .held import State
 from .interventions import Effects
 from .trials import Trial
 from .worth import scores_of, split
@@ -16,18 +18,49 @@ from .worth import scores_of, split
 # %% ../nbs/16d_search.ipynb #16d-031
 def prune(trial: Trial, scores: Effects, tolerance: float) -> dict:
     """Take units out one by one, from the last site to the first and the smallest score first,
-    where the error stays within the tolerance."""
+    where the error stays within the tolerance (the order of ACDC, Conmy et al. 2023).
+
+    scores: of the trial's units, or the `Circuit` that was chosen by them. tolerance: of the error,
+    a share of the total effect; what is allowed grows from site to site, up to it. Gives site ->
+    mask `[units]`. `InputError` for scores of other units, or no number."""
     scores, tolerance = scores_of(scores, trial), number(tolerance, "tolerance", 0)
-    keep, sites = trial.everything(), trial.sites[::-1]
-    for j, site in enumerate(sites, 1):
-        for unit in np.argsort(np.abs(scores.at(site).values), kind="stable"):
-            keep[site][unit] = False
-            keep[site][unit] = not trial.error(keep)[0] <= tolerance * j / len(sites)
-    return keep
+    state, sites = State(trial, trial.everything()), trial.sites[::-1]
+    with tqdm(total=len(scores.values), desc="pruning", leave=False, delay=3) as bar:
+        for j, site in enumerate(sites, 1):
+            order = np.argsort(np.abs(scores.at(site).values), kind="stable")
+            state = _thinned(state, site, order, tolerance * j / len(sites), bar)
+    return state.keep
+
+# %% ../nbs/16d_search.ipynb #16d-031b
+MOST = 32  # units that are asked about at once
+
+def _thinned(state, site, order, allowed, bar) -> State:
+    "The state without those units of a site that can go, tried in an order."
+    todo, some, gone = list(order), 4, True
+    while todo:
+        mask = state.keep[site]
+        without = np.zeros((len(todo[:some]), len(mask)), bool)
+        without[np.arange(len(without)), todo[:some]] = True
+        if gone: without = without.cumsum(0) > 0  # as if those before were gone
+        goes = state.error(site, mask & ~without) <= allowed
+        odd = np.flatnonzero(goes != gone)
+        known = odd[0] + 1 if len(odd) else len(goes)
+        units = np.array(todo[:known])[goes[:known]]
+        if len(units):
+            left = mask & ~np.isin(np.arange(len(mask)), units)
+            state = state.at(state.keep | {site: left})
+        gone, some = (not gone, 2) if len(odd) else (gone, min(2 * some, MOST))
+        todo = todo[known:]
+        bar.update(known)
+    return state
 
 # %% ../nbs/16d_search.ipynb #16d-033
 def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 16) -> dict:
-    "The fewest units with the largest scores whose error is within the tolerance."
+    """The fewest units with the largest scores whose error is within the tolerance.
+
+    scores: of the trial's units, or the `Circuit` that was chosen by them. tolerance: of the error,
+    a share of the total effect. step: circuits asked about at once; no effect on the result. Gives
+    site -> mask `[units]`, everything if nothing less will do. `InputError` as for `prune`."""
     scores, tolerance = scores_of(scores, trial), number(tolerance, "tolerance", 0)
     step = count(step, "step", 1, 10_000)
     order = np.argsort(-np.abs(scores.values), kind="stable")

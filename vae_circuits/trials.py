@@ -77,6 +77,12 @@ class Trial:
         if self.ablation == "mean": return mean_over(self.vae, reference, self.sites)
         return optimal_ablation(self.vae, reference, self.sites, self.readout)
 
+    def __repr__(self):
+        units = sum(self.vae.sites[s].units for s in self.sites)
+        read = self.readout if isinstance(self.readout, str) else "a function"
+        return (f"Trial of the {self.part}: {len(self.te)} pairs, {units} units at "
+                f"{', '.join(self.sites)}; read at {read}, held by {self.ablation}")
+
     @cached_property
     def weights(self) -> str:
         "The `weights_of` its network."
@@ -155,10 +161,7 @@ class Trial:
             torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te) ** 2).sum(2)])
             for e in self._chunks(keep)
         ]
-        return xr.Dataset({
-            k: (("circuit", "pair"), v.cpu().double().numpy())
-            for k, v in zip(("product", "square", "gap"), torch.cat(parts, 1))
-        })
+        return terms_of(torch.cat(parts, 1))
 
     def faithfulness(self, keep) -> np.ndarray:
         "Faithfulness of each circuit: `[circuits]`; NaN where the total effect vanishes."
@@ -172,6 +175,12 @@ class Trial:
 
 # %% ../nbs/16a_trials.ipynb #16a-010
 def again(tensor, copies): return tensor.repeat(copies, *[1] * (tensor.ndim - 1))
+
+# %% ../nbs/16a_trials.ipynb #16a-010b
+def terms_of(sums) -> xr.Dataset:
+    "What `Trial.terms` gives, of sums `[3, circuits, n]`."
+    return xr.Dataset({k: (("circuit", "pair"), v.cpu().double().numpy())
+                       for k, v in zip(("product", "square", "gap"), sums)})
 
 # %% ../nbs/16a_trials.ipynb #16a-012
 def _sites_of(vae, part, ends, sites=None) -> list:

@@ -6,15 +6,19 @@
 __all__ = ['edge_products', 'edge_error', 'circuit_edges']
 
 # %% ../nbs/16c_wiring.ipynb #16c-003
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from tqdm.auto import tqdm
 
+from .adapt import traced
 from .core import InputError, count, listed, number, one_of
+from .deltas import (RULES, Engine, arguments, batch_norm, chunks, convolution, linear,
+                                 pointwise, reshape)
+from .held import Base, engine_of
 from .mediation import FLOOR, _share
+from .patching import Target
 from .scm import ancestors
 from .trials import ROWS, Trial, again, check_trial, members_of
 from .uncertainty import bootstrap
@@ -34,13 +38,11 @@ def edge_products(trial: Trial, a: str, b: str, senders, receivers,
     one_of(a, ancestors(trial.vae.sites, [one_of(b, trial.vae.sites, "site")]) - {b},
            f"site before {b}")
     senders, receivers = _numbers(trial, a, senders), _numbers(trial, b, receivers)
-    slope = slopes(trial, [b], STEPS[method])[b] if method in STEPS else None
-    products = [_by_run(trial, a, b, i, receivers) if slope is None
-                else _by_slope(trial, a, b, i, slope)[:, receivers] for i in senders]
     names = {"sender": [f"{a}[{i}]" for i in senders], "receiver": [f"{b}[{i}]" for i in receivers]}
-    return xr.DataArray(torch.stack(products, 1).double().cpu().numpy(), dims=("pair", *names),
-                        coords=names)
+    products = _products(trial, a, b, senders, receivers, method)
+    return xr.DataArray(products.double().cpu().numpy(), dims=("pair", *names), coords=names)
 
+# %% ../nbs/16c_wiring.ipynb #16c-037b
 def _numbers(trial, site, units) -> list:
     "Numbers of units of `site`, each once, at least one."
     most = trial.vae.sites[site].units
@@ -48,6 +50,16 @@ def _numbers(trial, site, units) -> list:
              for u in listed(units, range(most), f"unit of {site}")]
     if not found: raise InputError(f"expected at least one unit of {site}; got none")
     return found
+
+def _products(trial, a, b, senders, receivers, method) -> torch.Tensor:
+    "`edge_products` as a tensor, in the way that its method and the network allow."
+    if method in STEPS:
+        slope = slopes(trial, [b], STEPS[method])[b]
+        found = [_by_slope(trial, a, b, i, slope)[:, receivers] for i in senders]
+        return torch.stack(found, 1)
+    if (engine := engine_of(trial)) is not None:
+        return _Follow(trial, a, b, *engine).products(senders, receivers)
+    return torch.stack([_by_run(trial, a, b, i, receivers) for i in senders], 1)
 
 # %% ../nbs/16c_wiring.ipynb #16c-039
 @torch.no_grad()
@@ -89,6 +101,51 @@ def _by_run(trial, a, b, sender, receivers):
             0, (len(some), n)) - trial.read(trial.runs[0])) * trial.te).sum(2).T)
     return torch.cat(parts, 1)
 
+# %% ../nbs/16c_wiring.ipynb #16c-043b
+class _Hops:
+    "Two engines: from one site of a trial to another, and from there to what is read."
+    def __init__(self, trial, a, b, engine, nodes):
+        self.trial, self.a, self.b, self.nodes, self.last = trial, a, b, nodes, engine
+        self.first = Engine(*traced(trial.vae)[:2], [nodes[b]], noise=False)
+        wanted = dict.fromkeys(self.first.needed([nodes[a]]) + engine.needed([nodes[b]]))
+        clean = Base(trial, trial.everything(), 0, engine, nodes, [*wanted])
+        self.values, self.read = clean.values, clean.read
+
+    def _patches(self, engine, site, units, change):
+        "Changes of units of a site, each alone: `(pairs, their numbers, Delta)`; none that are 0."
+        spec, rows = self.trial.vae.sites[site], engine.good_rows(self.nodes[site], True,
+                                                                  change.device)
+        heard = self.trial.rows(site, _only(self.trial, site, units).any(0)[None])[:len(change)]
+        target, still = Target(site, 0, "channel"), torch.zeros_like(change)
+        return chunks(spec, target, still, change * heard, rows, rows)
+
+# %% ../nbs/16c_wiring.ipynb #16c-043c
+class _Follow(_Hops):
+    "Changes along edges."
+    @torch.no_grad()
+    def products(self, senders, receivers) -> torch.Tensor:
+        "`edge_products` of each sender and receiver: `[n, senders, receivers]`."
+        (clean, changed), a, b = self.trial.runs, self.nodes[self.a], self.nodes[self.b]
+        units = [self.trial.vae.sites[s].units for s in (self.a, self.b)]
+        found = self.read.new_zeros(len(self.read), *units)
+        patches = self._patches(self.first, self.a, senders, changed[self.a] - clean[self.a])
+        for pairs, some, delta in patches:
+            chunk = self.first.propagate(a, delta, self.values, pairs.start)
+            for unit, arrived in zip(some.tolist(), chunk.delta(b).unbind(1)):
+                found[pairs, unit] = self._read(arrived, receivers, pairs.start)
+        return found[:, senders][:, :, receivers]
+
+    def _read(self, arrived, receivers, first) -> torch.Tensor:
+        "Products `[pairs, units]` of what arrives at each receiver alone, from pair `first` on."
+        te, ends = self.trial.te.detach(), [self.nodes[e] for e in self.trial.ends]
+        found = self.read.new_zeros(len(arrived), self.trial.vae.sites[self.b].units)
+        for pairs, some, delta in self._patches(self.last, self.b, receivers, arrived):
+            here = slice(first + pairs.start, first + pairs.stop)
+            chunk = self.last.propagate(self.nodes[self.b], delta, self.values, here.start)
+            effect = chunk.effect(ends, self.trial.ends, self.trial.readout, self.read[here])
+            found[pairs, some] = (effect @ te[here, :, None])[..., 0].to(found.dtype)
+        return found
+
 # %% ../nbs/16c_wiring.ipynb #16c-045
 @torch.no_grad()
 def edge_error(trial: Trial, keep, edges) -> float:
@@ -97,43 +154,110 @@ def edge_error(trial: Trial, keep, edges) -> float:
 
     keep: a `Circuit`, or masks. edges: pairs `(sender, receiver)`, or a table with these columns
     such as `circuit.edges`. Whatever the trial's ablation, the rest stays as it was for the clean
-    images.
-    """
-    keep, n = _steps(trial, keep), len(trial.te)
-    sites, edges = list(keep), _pairs(trial, list(keep), edges)
-    now = torch.where(
-        trial.rows(sites[0], keep[sites[0]][None]), trial.runs[1][sites[0]], trial.runs[0][sites[0]]
-    )
+    images. NaN where the total effect vanishes. `InputError` for an edge that does not lead from a
+    unit of a site to one of the next."""
+    keep = _steps(trial, keep)
+    return _error(trial, keep, _seen(trial, list(keep), edges), _ways(trial, list(keep)))
+
+# %% ../nbs/16c_wiring.ipynb #16c-045b
+@torch.no_grad()
+def _error(trial, keep, seen, ways) -> float:
+    "`edge_error` of edges, for each two sites a mask `[receivers, senders]`."
+    sites, (clean, changed) = list(keep), trial.runs
+    now = _put(trial, sites[0], keep, changed[sites[0]])
     for a, b in zip(sites, sites[1:]):
-        units, axis = np.flatnonzero(keep[b]), 1 + trial.vae.sites[b].axis
-        after = trial.runs[0][b].clone()
-        for some in np.array_split(units, max(1, len(units) * n // ROWS)):
-            seen = np.array(
-                [[(f"{a}[{i}]", f"{b}[{j}]") in edges for i in range(len(keep[a]))] for j in some]
-            ).reshape(len(some), -1)
-            if not len(some): continue
-            run = trial.go(
-                0,
-                len(some),
-                {
-                    a: torch.where(
-                        trial.rows(a, seen),
-                        again(now, len(some)),
-                        again(trial.runs[0][a], len(some)),
-                    )
-                },
-                [b],
-            )
-            for j, value in zip(some, run[b].unflatten(0, (len(some), n))):
-                after.select(axis, int(j)).copy_(value.select(axis, int(j)))
-        now = after
-    effect = trial.read(trial.go(0, 1, {sites[-1]: now}, trial.ends)) - trial.read(trial.runs[0])
+        heard = ways[a, b].heard if ways[a, b] else _by_passes
+        now = _put(trial, b, keep, heard(trial, a, b, now, seen[a, b], np.flatnonzero(keep[b])))
+    effect = trial.read(trial.go(0, 1, {sites[-1]: now}, trial.ends)) - trial.read(clean)
     square = (trial.te**2).sum(1).mean().item()
-    return (
-        (((effect - trial.te) ** 2).sum(1).mean().item() / square) ** 0.5
-        if square > FLOOR**2
-        else float("nan")
-    )
+    if not square > FLOOR**2: return float("nan")
+    return (((effect - trial.te) ** 2).sum(1).mean().item() / square) ** 0.5
+
+def _put(trial, site, keep, value) -> torch.Tensor:
+    "The clean activation of a site with a value at the units of the circuit."
+    return torch.where(trial.rows(site, keep[site][None]), value, trial.runs[0][site])
+
+# %% ../nbs/16c_wiring.ipynb #16c-045c
+def _by_passes(trial, a, b, now, seen, units) -> torch.Tensor:
+    "What units of `b` get of the change at `a`: a pass for all of them that see the same senders."
+    n, axis, after = len(trial.te), 1 + trial.vae.sites[b].axis, trial.runs[0][b].clone()
+    kinds, kind = np.unique(seen[units], axis=0, return_inverse=True)
+    for some in np.array_split(np.arange(len(kinds)), max(1, len(kinds) * n // ROWS)):
+        if not len(some): continue
+        copies = (again(v, len(some)) for v in (now, trial.runs[0][a]))
+        run = trial.go(0, len(some), {a: torch.where(trial.rows(a, kinds[some]), *copies)}, [b])
+        for k, value in zip(some, run[b].unflatten(0, (len(some), n))):
+            of = torch.from_numpy(units[kind.ravel() == k]).to(value.device)
+            after.index_copy_(axis, of, value.index_select(axis, of))
+    return after
+
+# %% ../nbs/16c_wiring.ipynb #16c-045e
+class _Weights:
+    "The one product with weights between two sites."
+    def __init__(self, trial, a, b, engine, nodes, node):
+        self.engine, self.node, self.end = engine, node, nodes[b]
+        steps = [n for n, _ in engine.steps(nodes[a])]
+        self.behind = {n for n in steps[steps.index(node):]}
+        wanted = engine.needed([nodes[a]])
+        self.values = Base(trial, trial.everything(), 0, engine, nodes, wanted).values
+
+    def heard(self, trial, a, b, now, seen, units) -> torch.Tensor:
+        "What units of `b` get of the change at `a`, as of passes."
+        named, trace = arguments(self.node), self.engine.trace
+        weight, bias = self.engine.fixed[named["weight"]], named.get("bias")
+        change = (now - trial.runs[0][a]).reshape(len(now), *self.engine.shape(named["input"]))
+        there = {named["input"]: change, named["weight"]: weight * self._mask(seen, weight)}
+        if bias is not None: there[bias] = torch.zeros_like(self.engine.fixed[bias])
+        product = self.values[self.node] + trace.call(self.node, there.__getitem__, len(now))
+        known = {n: v for n, v in self.values.items() if n not in self.behind}
+        known |= self.engine.fixed | {self.node: product}
+        return trace.values(known, [self.end], len(now))[self.end]
+
+    def _mask(self, seen, weight) -> torch.Tensor:
+        "The edges `[receivers, senders]` in the shape of the weights."
+        mask = torch.from_numpy(seen).to(weight)
+        if _is_transposed(self.node): mask = mask.T
+        for axis in (0, 1):
+            mask = mask.repeat_interleave(weight.shape[axis] // mask.shape[axis], axis)
+        return mask.reshape(*mask.shape, *[1] * (weight.ndim - 2))
+
+# %% ../nbs/16c_wiring.ipynb #16c-045f
+def _ways(trial, sites) -> dict:
+    "For each two neighbours of the sites their `_Weights`, or None."
+    found, pairs = engine_of(trial), list(zip(sites, sites[1:]))
+    if found is None: return dict.fromkeys(pairs)
+    (_, nodes), trained = found, traced(trial.vae)[:2]
+    ways = {}
+    for a, b in pairs:
+        engine = Engine(*trained, [nodes[b]], noise=False)
+        node = _product(trial.vae.sites, engine, a, b, nodes)
+        ways[a, b] = node and _Weights(trial, a, b, engine, nodes, node)
+    return ways
+
+def _is_transposed(node) -> bool:
+    return arguments(node).get("transposed", "transpose" in node.target._schema.name)
+
+# %% ../nbs/16c_wiring.ipynb #16c-045g
+def _product(sites, engine, a, b, nodes):
+    "The convolution or linear layer that is all that lies between two sites, or None."
+    before, node = {nodes[a]}, None
+    for n, _ in engine.steps(nodes[a]):
+        rule, inputs = RULES.get(n.target), set(n.all_input_nodes)
+        if node is None and rule is reshape: before.add(n)
+        elif node is None and rule in (convolution, linear): node = n
+        elif node is None or rule not in (pointwise, batch_norm, reshape) or inputs & before:
+            return None
+    return node if node and _fits(sites, engine, a, b, node, before) else None
+
+def _fits(sites, engine, a, b, node, before) -> bool:
+    "Whether the weights of a node are, unit by unit, between the units of two sites."
+    named, units = arguments(node), (sites[b].units, sites[a].units)
+    weight = engine.fixed.get(named["weight"])
+    if named["input"] not in before or weight is None or named.get("groups", 1) != 1: return False
+    if sites[a].axis or sites[b].axis: return False
+    if weight.ndim > 2: return tuple(weight.shape[:2]) in (units, units[::-1])
+    flat = len(engine.shape(named["input"])) == 1
+    return flat and all(w % u == 0 for w, u in zip(weight.shape, units))
 
 # %% ../nbs/16c_wiring.ipynb #16c-047
 def _steps(trial, keep) -> dict:
@@ -144,51 +268,58 @@ def _steps(trial, keep) -> dict:
         keep.setdefault(last, np.ones(trial.vae.sites[last].units, bool))
     return keep
 
-def _pairs(trial, sites, edges) -> set:
-    """Edges as a set of pairs of addresses; `InputError` for one that does not lead from a unit of
-    a site to one of the next."""
+# %% ../nbs/16c_wiring.ipynb #16c-047b
+def _seen(trial, sites, edges) -> dict:
+    """Edges as masks `[receivers, senders]` for each two neighbours of the sites; `InputError` for
+    one that does not lead from a unit of a site to one of the next."""
     if isinstance(edges, pd.DataFrame) and {"sender", "receiver"} <= set(edges):
         edges = zip(edges.sender, edges.receiver)
     try: found = {(str(a), str(b)) for a, b in edges}
     except (TypeError, ValueError):
         raise InputError(f"expected edges as pairs (sender, receiver); got {edges!r:.60}") from None
-    names = {s: [f"{s}[{i}]" for i in range(trial.vae.sites[s].units)] for s in sites}
-    if odd := found - {e for a, b in zip(sites, sites[1:]) for e in product(names[a], names[b])}:
-        raise InputError(
-            "no edge leads from {} to {}; expected units of neighbouring sites: {}".format(
-                *min(odd), ", ".join(sites)))
-    return found
+    units = {s: trial.vae.sites[s].units for s in sites}
+    place = {f"{s}[{i}]": (s, i) for s in sites for i in range(units[s])}
+    seen = {(a, b): np.zeros((units[b], units[a]), bool) for a, b in zip(sites, sites[1:])}
+    for sender, receiver in sorted(found):
+        (a, i), (b, j) = (place.get(unit, (None, 0)) for unit in (sender, receiver))
+        if (a, b) not in seen:
+            raise InputError(f"no edge leads from {sender} to {receiver}; expected units of "
+                             f"neighbouring sites: {', '.join(sites)}")
+        seen[a, b][j, i] = True
+    return seen
 
 # %% ../nbs/16c_wiring.ipynb #16c-049
 def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patching",
                   **options) -> pd.DataFrame:
     """The edges of a circuit, the fewest with the largest shares that keep the error within the
-    tolerance: sender, receiver, share with its interval (low, high), n. All edges between the
-    members if none can go. members: a `Circuit`, or masks. method: as in `edge_products`. Options
-    are those of `bootstrap`."""
+    tolerance: sender, receiver, share of the total effect with its interval (low, high), n. All
+    edges between the members if none can go.
+
+    members: a `Circuit`, or masks. tolerance: of the error, a share of the total effect. method: as
+    in `edge_products`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
+    `InputError` for what does not fit the trial, and no number."""
     keep, tolerance = _steps(trial, members), number(tolerance, "tolerance", 0)
-    members = {s: keep[s] for s in trial.sites}
-    square = xr.DataArray((trial.te.double()**2).sum(1).detach().cpu().numpy(), dims="pair")
-    sites = list(keep)
-    tables = [
-        bootstrap(
-            _share,
-            edge_products(trial, a, b, np.flatnonzero(keep[a]), np.flatnonzero(keep[b]), method),
-            square,
-            **options
-        ).to_frame()
-        for a, b in zip(sites, sites[1:])
-        if keep[a].any() and keep[b].any()
-    ]
-    columns = ["sender", "receiver", "share", "low", "high", "n"]
-    found = pd.concat(tables).rename(columns={"value": "share"})[
-        columns] if tables else pd.DataFrame(columns=columns)
-    found = found.iloc[np.argsort(-np.abs(found.share.to_numpy(float)),
-                                  kind="stable")].reset_index(drop=True)
-    few, many = 0, len(found)
+    found = _shares(trial, keep, method, options)
+    ways, few, many = _ways(trial, list(keep)), 0, len(found)
     # the error shrinks with every edge, or nearly: halve the interval in which it gets small enough
     while few < many:
         half = (few + many) // 2
-        if edge_error(trial, members, found[:half]) <= tolerance: many = half
+        seen = _seen(trial, list(keep), found[:half])
+        if _error(trial, keep, seen, ways) <= tolerance: many = half
         else: few = half + 1
     return found[:many]
+
+# %% ../nbs/16c_wiring.ipynb #16c-049b
+def _shares(trial, keep, method, options) -> pd.DataFrame:
+    "All edges between members, the largest share first."
+    square = xr.DataArray((trial.te.double()**2).sum(1).detach().cpu().numpy(), dims="pair")
+    columns, tables = ["sender", "receiver", "share", "low", "high", "n"], []
+    units = {s: np.flatnonzero(m) for s, m in keep.items()}
+    for a, b in tqdm([*zip(keep, [*keep][1:])], desc="edges", leave=False, delay=3):
+        if not (len(units[a]) and len(units[b])): continue
+        products = edge_products(trial, a, b, units[a], units[b], method)
+        tables.append(bootstrap(_share, products, square, **options).to_frame())
+    if not tables: return pd.DataFrame(columns=columns)
+    found = pd.concat(tables).rename(columns={"value": "share"})[columns]
+    order = np.argsort(-np.abs(found.share.to_numpy(float)), kind="stable")
+    return found.iloc[order].reset_index(drop=True)

@@ -12,6 +12,7 @@ import xarray as xr
 
 from .core import InputError, count, listed, one_of
 from .edges import gradient
+from .held import State
 from .interventions import Effects, unit_coords
 from .mediation import FLOOR, proportion
 from .patching import out, patch_sweep
@@ -97,16 +98,11 @@ def _guess(trial, which, put, donor, steps) -> torch.Tensor:
 # %% ../nbs/16b_worth.ipynb #16b-028
 def _alone(trial) -> np.ndarray:
     "The error with one unit alone held at its best constant."
-    alone = []
-    held = (
-        trial
-        if trial.ablation == "optimal"
-        else Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
-    )
-    for site, mask in held.everything().items():
-        keep = {s: np.tile(m, (len(mask), 1)) for s, m in held.everything().items()}
-        alone.append(held.error(keep | {site: ~np.eye(len(mask), dtype=bool)}))
-    return np.concatenate(alone)
+    if trial.ablation != "optimal":
+        trial = Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
+    state = State(trial, trial.everything())
+    return np.concatenate([state.error(s, ~np.eye(len(m), dtype=bool))
+                           for s, m in state.keep.items()])
 
 # %% ../nbs/16b_worth.ipynb #16b-028b
 def scores_of(scores, trial: Trial) -> Effects:
