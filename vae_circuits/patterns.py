@@ -25,7 +25,9 @@ from .worth import scores_of
 # %% ../nbs/16f_patterns.ipynb #16f-088
 def motifs(circuits) -> pd.DataFrame:
     """The private units, hubs and trunks in circuits of different factors, of one part of one
-    network: a row each, with motif, site, unit and factors."""
+    network: a row each, with motif, site, unit and factors.
+
+    circuits: at least two, of different factors; `InputError` for others."""
     circuits = circuits_of(circuits)
     if not len({c.factor for c in circuits}) == len(circuits) > 1:
         raise InputError(
@@ -100,9 +102,11 @@ def modules(responses, most: int = 8, seed: int = 0) -> tuple:
 
 # %% ../nbs/16f_patterns.ipynb #16f-098
 def match_units(a, b) -> pd.DataFrame:
-    """Pairs of units of two networks, from responses `[factors, units]` to the same factors: a row
-    a pair with units a and b and the cosine of their profiles; dead units, which have none,
-    match last, with NaN."""
+    """Pairs of units of two networks, by linear assignment of their profiles.
+
+    a, b: responses `[factors, units]` to the same factors. A row a pair with units a and b and the
+    cosine of their profiles; dead units, which have none, match last, with NaN. `InputError` for
+    other numbers of factors."""
     a, b = check_responses(a), check_responses(b)
     if len(a) != len(b):
         raise InputError(f"expected responses to the same factors; got {len(a)} and {len(b)}")

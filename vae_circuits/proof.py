@@ -31,14 +31,16 @@ SCORES = "faithfulness", "error", "completeness", "minimality"
 # %% ../nbs/16e_proof.ipynb #16e-064
 def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTROLS,
                   seed: int = 0, which=SCORES, **options) -> pd.DataFrame:
-    """Faithfulness, error, completeness and minimality of a circuit, on the pairs of `trial`: a row
-    a score with value, low, high, n; for the first two also the mean, smallest and largest of
-    `controls` random circuits with as many units at each site (random, random_low, random_high).
+    """Faithfulness, error, completeness and minimality of a circuit, on the pairs of a trial.
 
-    members: a `Circuit`, or a mask `[units]` for every site of the trial. draws: random parts taken
-    out for completeness. which: the scores wanted; the last two take the longest. Options are
-    those of `bootstrap`.
-    """
+    members: a `Circuit`, or a mask `[units]` for every site of the trial. trial: with pairs that
+    the circuit was not found with. draws: random halves taken out for completeness. controls:
+    random circuits with as many units at each site, by default 20. seed: of both. which: of
+    `SCORES`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
+
+    Gives a row a score: value, low, high, n; for the first two also the mean, smallest and largest
+    of the random circuits (random, random_low, random_high). NaN where the total effect vanishes.
+    Completeness and minimality: Wang et al. 2022. `InputError` for what does not fit the trial."""
     members, rng = members_of(members, trial), np.random.default_rng(seeded(seed))
     draws, controls = count(draws, "draws", 0, 10_000), count(controls, "controls", 0, 10_000)
     which = listed(which, SCORES, "score")
@@ -231,13 +233,13 @@ FRACTIONS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 # %% ../nbs/16e_proof.ipynb #16e-082
 def faithfulness_curve(trial: Trial, scores, fractions=FRACTIONS, controls: int = 5, seed: int = 0,
                        **options) -> pd.DataFrame:
-    """Faithfulness of the units with the largest scores, a row a fraction of all, in order: units,
-    faithfulness with its interval (low, high), error, and that of as many units drawn at random
-    (random: mean over `controls` draws).
+    """Faithfulness of the units with the largest scores, a row a fraction of all, in order.
 
     scores: of the trial's units, or the `Circuit` that was chosen by them. fractions: from 0 to 1;
-    each counts once.
-    """
+    each counts once. controls: draws of as many units at random; seed: of these. options: of
+    `bootstrap`. Gives fraction, units, faithfulness with its interval (low, high), error, random (a
+    mean over the draws, NaN without) and n. `InputError` for what does not fit (Mueller et al.
+    2025, MIB)."""
     scores, controls = scores_of(scores, trial), count(controls, "controls", 0, 1000)
     fractions = np.unique(table(fractions, "fractions", 1))
     for share in fractions: number(share, "each fraction", 0, 1)

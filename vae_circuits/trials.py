@@ -34,17 +34,19 @@ ROWS = 256  # images in one pass
 # %% ../nbs/16a_trials.ipynb #16a-008
 class Trial:
     """Pairs of images, and runs in which only some units follow the change from `clean` to
-    `changed` `[n, *image_shape]`.
+    `changed`, each `[n, *image_shape]`.
 
-    part: 'encoder' reads mu, 'decoder' starts at the latents and reads recon, 'both' goes all the
-    way. sites: names, or 'all'; by default those of `layers` with more than one unit. readout: a
-    site's name, 'kl', or a function of a run. ablation: what the other units are held at, see
-    `ABLATIONS`. reference: images for 'mean' and 'optimal', by default the clean ones. only: an
-    address such as 'z[3]': only this follows the changed images, and all else the clean ones.
+    vae: whatever `adapt` takes. part: 'encoder' reads mu, 'decoder' starts at the latents and reads
+    recon, 'both' goes all the way. sites: names, or 'all'; by default those of `layers` with more
+    than one unit. readout: a site's name, 'kl', or a function of a run that gives `[n, m]`; by
+    default that of the part. ablation: what the other units are held at, one of `ABLATIONS`; by
+    default the clean image's value, since that is what the pair shares. reference: images for
+    'mean' and 'optimal', by default the clean ones. only: an address such as 'z[3]': only this
+    follows the changed images, and all else the clean ones. `te` is the total effect `[n, m]`.
+    `InputError` for names that are not there, and images that do not fit the network.
 
     Its methods take a `Circuit` or masks, as `members_of` does, and of a mapping more: many
-    circuits at once, masks `[circuits, units]`; and sites left out, which are free.
-    """
+    circuits at once, masks `[circuits, units]`; and sites left out, which are free."""
     def __init__(self, vae, clean, changed, part: str = "encoder", sites=None, readout=None,
                  ablation: str = "resample", reference=None, only: str = None):
         self.vae, self.part, self.only = adapt(vae), one_of(part, PARTS, "part"), only
@@ -215,8 +217,8 @@ def masks_of(circuit, one: bool = True) -> dict:
     """The masks of a `Circuit`, or of a mapping site -> mask, as boolean arrays: arrays, tensors or
     lists, of true and false or of 1 and 0.
 
-    one: ask for masks `[units]`; otherwise they may be `[circuits, units]`.
-    """
+    one: ask for masks `[units]`; otherwise they may be `[circuits, units]`. `InputError` for
+    anything else."""
     if not isinstance(circuit, Mapping):
         circuit = found_for(circuit, None, "masks, site -> mask").members
     masks = {s: check_mask(m, f"a mask of {s}") for s, m in circuit.items()}
@@ -244,8 +246,8 @@ def members_of(circuit, trial: Trial, one: bool = True) -> dict:
     return {s: masks[s] for s in trial.sites if s in masks}
 
 def weights_of(vae) -> str:
-    """Sixteen letters and digits that are others for other weights; a copy in higher precision has
-    the same."""
+    """Sixteen letters and digits (of SHA-256) that are others for other weights; a copy in higher
+    precision has the same. vae: whatever `adapt` takes, or raises for."""
     vae, found = adapt(vae), hashlib.sha256()
     for weight in getattr(vae, "network", vae).parameters():
         found.update(weight.detach().cpu().float().numpy().tobytes())
@@ -286,12 +288,15 @@ def found_for(circuit, trial, else_: str):
 # %% ../nbs/16a_trials.ipynb #16a-055
 def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32, seed=0,
                  ablation: str = "resample", where: str = "inside", **options) -> Trial:
-    """A `Trial` with images of `data`, of which one factor is changed to another value, `inside`
-    what the world shows or `anywhere` (see `pairs_of`); options are those of `Trial`.
+    """A `Trial` with images of a world, of which one factor is changed to another value.
 
-    A latent such as 'z[3]' in place of a factor needs no labels: in the encoder it is what is read,
-    while the image becomes another one; in the decoder it alone takes another image's value.
-    """
+    vae: whatever `adapt` takes. data: a world, drawn or observed. factor: the name of one of its
+    factors, or a latent such as 'z[3]', which needs no labels: in the encoder it is what is read,
+    while the image becomes another one; in the decoder it alone takes another image's value. part,
+    ablation: as for `Trial`. pairs: how many, by default 32; an observed world may have fewer.
+    seed: of the images and their values. where: 'inside' what the world shows, or 'anywhere' in the
+    factor's range (see `pairs_of`). options: `sites`, `readout` and `reference` of `Trial`.
+    `InputError` for what is not there, and a factor of which no pairs can be made."""
     vae, seed = adapt(vae), seeded(seed)
     one_of(part, PARTS, "part"), one_of(ablation, ABLATIONS, "ablation")
     n = count(pairs, "pairs", 1, MOST_IMAGES)
@@ -322,7 +327,7 @@ def _latent_trial(vae, data, latent, part, n, seed, **options) -> Trial:
 # %% ../nbs/16a_trials.ipynb #16a-055c
 @dataclass(frozen=True)
 class Part:
-    "A readout: some units of a site."
+    """A readout: some units of a site. site: its name. units: their numbers."""
     site: str
     units: tuple
 

@@ -30,10 +30,10 @@ def edge_products(trial: Trial, a: str, b: str, senders, receivers,
     """Products with the total effect of the effects along the edges from units of `a` to units of
     `b`: `[pair, sender, receiver]`.
 
-    senders, receivers: numbers of units. method: 'EAP' and 'EAP-IG' guess what the receiver does
-    (what arrives at it is exact, other than in Syed et al. 2023); any other of `METHODS` is exact.
-    Other units are as for the clean images.
-    """
+    a, b: sites, the first before the second. senders, receivers: numbers of their units. method:
+    'EAP' and 'EAP-IG' guess what the receiver does (what arrives at it is exact, other than in Syed
+    et al. 2023); any other of `METHODS` is exact. Other units are as for the clean images
+    (path patching, Goldowsky-Dill et al. 2023). `InputError` for what is not there."""
     check_trial(trial), one_of(method, METHODS, "method")
     one_of(a, ancestors(trial.vae.sites, [one_of(b, trial.vae.sites, "site")]) - {b},
            f"site before {b}")

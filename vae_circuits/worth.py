@@ -26,7 +26,12 @@ STEPS = {"EAP": 0, "EAP-IG": 8}  # images on the way at which the gradient is ta
 
 # %% ../nbs/16b_worth.ipynb #16b-020
 def unit_scores(trial: Trial, method: str = "patching") -> Effects:
-    "What `method` says of every unit of a trial, with its ablation: `Effects` [unit]."
+    """What a method says of every unit of a trial, with its ablation: `Effects` [unit].
+
+    method: 'patching' (the share mediated) and 'pruning', which goes by it; 'EAP', its guess by the
+    gradient at the image (Syed et al. 2023), and 'EAP-IG', averaged on the way (Hanna et al. 2024);
+    'optimal', the error when the unit alone is held at its best constant (Li & Janson 2024). Shares
+    are of the total effect, NaN where it vanishes. `InputError` for another method."""
     check_trial(trial), one_of(method, METHODS, "method")
     if method == "optimal": shares = _alone(trial)
     elif method in STEPS: shares = _guessed(trial, STEPS[method])
@@ -60,7 +65,10 @@ def _directions(trial):
 # %% ../nbs/16b_worth.ipynb #16b-024
 def slopes(trial: Trial, sites, steps: int = 0) -> dict:
     """Gradient of the projection on the total effect by the activations at `sites`: name -> `[n,
-    units, ...]`, at the clean images or averaged over `steps` images on the way to the changed."""
+    units, ...]`.
+
+    sites: names. steps: images on the way from clean to changed over which it is averaged; 0, the
+    default, takes the clean ones. `InputError` for unknown sites, or codes in between."""
     check_trial(trial)
     sites, steps = listed(sites, trial.vae.sites, "site"), count(steps, "steps", 0, 1000)
     if not sites: raise InputError("expected at least one site; got an empty list")
@@ -123,7 +131,8 @@ def scores_of(scores, trial: Trial) -> Effects:
 
 # %% ../nbs/16b_worth.ipynb #16b-035
 def split(scores: Effects, mask) -> dict:
-    "A mask `[..., units of all sites]` as site -> mask `[..., units]`."
+    """A mask `[..., units of all sites]`, in the order of `scores`, as site -> mask `[..., units]`.
+    `InputError` for a mask of another length, and what is no scores."""
     if not isinstance(scores, Effects) or "site" not in scores.array.coords:
         raise InputError(f"expected scores of units, such as unit_scores gives; got {scores!r:.60}")
     mask = check_mask(mask, "a mask", scores.array.sizes["unit"])
