@@ -179,5 +179,6 @@ if __name__ == "__main__":
             if options.against:
                 subprocess.run([*git, "worktree", "remove", "--force", old], check=True)
     if options.write:
-        commit = [f"*before*: {options.against}."] if options.against else []
-        write_section("Answers", [*table(found, list(found[0]), 2), "", *NOTES, *commit])
+        commit = [f"*before* is commit {options.against}."] if options.against else []
+        some = [f"Asked with --only {options.only!r}."] if options.only else []
+        write_section("Answers", [*table(found, list(found[0]), 2), "", *NOTES, *commit, *some])
