@@ -26,7 +26,7 @@ import torch
 
 from vae_circuits import paper_results
 from vae_circuits.archives import world
-from vae_circuits.circuits import Trial
+from vae_circuits.trials import Trial
 from vae_circuits.cli import main
 from vae_circuits.data import SyntheticCausal
 from vae_circuits.paper_results import Settings

@@ -18,20 +18,11 @@ import torch
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
 from vae_circuits.altered import altered, covering
-from vae_circuits.circuits import (
-    Trial,
-    areas,
-    factor_trial,
-    faithfulness_curve,
-    find_circuit,
-    match_units,
-    modules,
-    motifs,
-    random_members,
-    redundant_pairs,
-    score_circuit,
-    unit_scores,
-)
+from vae_circuits.circuits import find_circuit
+from vae_circuits.patterns import match_units, modules, motifs, redundant_pairs
+from vae_circuits.proof import areas, faithfulness_curve, random_members, score_circuit
+from vae_circuits.trials import Trial, factor_trial
+from vae_circuits.worth import unit_scores
 from vae_circuits.core import InputError
 from vae_circuits.data import Factor, SyntheticCausal
 from vae_circuits.attribution import attribute, attribute_edges

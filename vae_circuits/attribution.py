@@ -18,7 +18,8 @@ from .addresses import ancestors, descendants
 from .core import InputError, count, one_of
 from .edges import _Edges, _put, edge_sweep
 from .interventions import UNITS, Effects
-from .patching import _pair, _rows, differentiable, out, patch_sweep, readout_sites
+from .interventions import out
+from .patching import _pair, _rows, differentiable, patch_sweep, readout_sites
 from .scm import Run, read
 
 # %% ../nbs/engine/10a_attribution.ipynb #10a-021

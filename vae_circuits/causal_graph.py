@@ -33,7 +33,8 @@ from .data import MOST_IMAGES, Sample, at_hand, check_images, check_sample, chec
 from .interventions import latent_names
 from .mediation import FLOOR
 from .pairs import pairs_for
-from .patching import out, patch_sweep
+from .interventions import out
+from .patching import patch_sweep
 from .addresses import Address, ancestors, descendants
 from .scm import Run
 from .scores import Probe, discretize, represent

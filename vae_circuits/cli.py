@@ -267,7 +267,7 @@ def sweep_command(
 ):
     "Train and analyze a grid of models: table.parquet and report.html, with the paper's claims."
     from vae_circuits import sweep
-    from vae_circuits.claims import claims_report
+    from vae_circuits.questions import claims_report
     changes = [sweep.setting(s) for s in setting or ()]
     some = sweep.seed_list(seeds) if seeds is not None else None
     what = sweep.study(preset, _list(models), _list(datasets), some, changes)

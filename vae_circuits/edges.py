@@ -15,7 +15,8 @@ from .addresses import Address, Subspace, addresses, ancestors
 from .core import InputError, count, moved
 from .deltas import Delta, Engine, chunks
 from .interventions import Effects, unit_names
-from .patching import Target, _ask, _pair, _rows, out, readout_names, readout_sites
+from .interventions import out
+from .patching import Target, _ask, _pair, _rows, readout_names, readout_sites
 from .scm import Run, as_value, read
 
 # %% ../nbs/10_edges.ipynb #10-003z

@@ -13,7 +13,7 @@ import torch
 from .adapt import adapt
 from .addresses import Address
 from .causal_graph import PALETTE
-from .circuits import Trial
+from .trials import Trial
 from .core import InputError, count, listed, one_of, table
 from .data import Drawable, at_hand
 from .interventions import own_range

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
-from .paper_results import ENCODER, NAMES, PALETTE
+from .causal_graph import PALETTE
+from .paper_results import ENCODER, NAMES
 
 # %% ../nbs/engine/22k_headlines.ipynb #22k-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:

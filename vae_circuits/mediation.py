@@ -19,7 +19,8 @@ from .data import Factor, Sample
 from .edges import path_patch
 from .interventions import Effects
 from .pairs import pairs_of
-from .patching import out, patch_sweep
+from .interventions import out
+from .patching import patch_sweep
 from .addresses import addresses
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 

@@ -19,7 +19,8 @@ import torch
 
 from .adapt import adapt
 from .causal_graph import PALETTE
-from .circuits import check_origin, encoder_circuits, weights_of
+from .circuits import encoder_circuits
+from .trials import check_origin, weights_of
 from .core import InputError, asset, count, listed, one_of, table
 from .folders import write_atomic
 from .data import Drawable, at_hand, check_images, shown_range

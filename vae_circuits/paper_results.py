@@ -26,16 +26,10 @@ from tqdm.auto import tqdm
 
 from .archives import world
 from .causal_graph import PALETTE, causal_graph, draw_graph, write_graph
-from vae_circuits.circuits import (
-    Circuit,
-    areas,
-    factor_trial,
-    faithfulness_curve,
-    find_circuit,
-    motifs,
-    redundant_pairs,
-    score_circuit,
-)
+from .circuits import Circuit, find_circuit
+from .patterns import motifs, redundant_pairs
+from .proof import areas, faithfulness_curve, score_circuit
+from .trials import factor_trial
 from .core import InputError, count, environment, fits, listed, number, one_of
 from .folders import contents, place, whole_folder
 from .interventions import Effects, latent_names, responses

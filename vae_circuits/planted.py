@@ -28,7 +28,7 @@ from .edges import edge_sweep
 from .interventions import image_pairs, responses
 from .mediation import mediate, proportion
 from .models import ConvVAE
-from .patching import out
+from .interventions import out
 from .pairs import pairs_of
 from .scm import read
 

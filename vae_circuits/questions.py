@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from .causal_graph import PALETTE
-from .circuits import match_units, shared_share
+from .patterns import match_units, shared_share
 from .comparisons import clouds, gap_of, seeds_part, settings_part
 from .judgement import by_length, claims_table, lengths_figure
 from .later import DCI, OWN

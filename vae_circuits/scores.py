@@ -30,7 +30,8 @@ from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from .adapt import adapt, evaluation
+from .adapt import adapt
+from .tracing import evaluation
 from .core import InputError, count, number, one_of, seeded, table
 from .data import check_images
 from .metrics import check_responses, varies
