@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .paper_results import NAMES
+from .reports import NAMES
 from .runs import ENOUGH, TRAINED, at, twins
 from .training import PAPER_MODELS
 from .uncertainty import interval_text

@@ -13,7 +13,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from .paper_results import NAMES
+from .reports import NAMES
 from .training import PAPER_MODELS, YARDSTICK, TrainConfig, build
 
 # %% ../nbs/22a0_runs.ipynb #22a0-006

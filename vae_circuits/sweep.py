@@ -43,7 +43,9 @@ from vae_circuits.core import (
 )
 from .interventions import RANGE, own_range
 from .metrics import latent_effects
-from .paper_results import ENCODER, NAMES, PALETTE, Settings, analyze, report
+from .anatomy import ENCODER, Settings, analyze
+from .causal_graph import PALETTE
+from .reports import NAMES, report
 from .scores import score_suite
 from vae_circuits.training import (
     MODELS,
