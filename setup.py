@@ -31,6 +31,7 @@ setup(
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
     package_data={
         "vae_circuits": [
+            "assets/*",
             "checkpoints/*.safetensors",
             "checkpoints/*.md",
             "checkpoints/*.png",

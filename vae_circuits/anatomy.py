@@ -14,9 +14,9 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from .circuits import Circuit, find_circuit
+from .circuits import Circuit, Scores, find_circuit
 from .core import InputError, count, fits, number, one_of
-from .interventions import latent_names, responses
+from .interventions import both_responses, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import (cluster_coherence, latent_effects, levels, modularity,
                                   modularity_readings, monosemantic_share, polysemanticity)
@@ -92,6 +92,7 @@ class Analysis:
     # the channels that mediate the most, a row a channel: see `Mediation.ranking`
     ranking: pd.DataFrame
     circuit: Circuit  # of the same factor, in the encoder
+    proof: pd.DataFrame  # `Circuit.score` of it, in fresh pairs, beside random circuits
     evaluation: dict
     controls: dict  # name of the control -> its numbers; empty unless asked for
 
@@ -105,23 +106,20 @@ class Analysis:
 
     def json(self) -> dict:
         "All numbers as plain lists and dictionaries."
-        frames = {
-            k: getattr(self, k) for k in ("numbers", "by_value", "ranking", "latent_responses")
-        } | {f"control, {k}": t for k, t in self.controls.items()}
-        arrays = {"responses": self.responses.array} | {
-            f"shares{end}": getattr(self.shares, part)
-            for part, end in (("value", ""), ("low", " low"), ("high", " high"))
-        }
-        plain = lambda a: {
-            "dims": list(a.dims),
-            **{d: a[d].values.tolist() for d in a.dims},
-            "values": a.values.tolist(),
-        }
-        return (
-            {"evaluation": self.evaluation, "card": self.card}
-            | {k: t.reset_index().to_dict("list") for k, t in frames.items()}
-            | {k: plain(a) for k, a in arrays.items()}
-        )
+        names = "numbers", "by_value", "ranking", "latent_responses", "proof"
+        tables = {name: getattr(self, name) for name in names}
+        tables |= {f"control, {name}": table for name, table in self.controls.items()}
+        shares = self.shares
+        arrays = {"responses": self.responses.array, "shares": shares.value,
+                  "shares low": shares.low, "shares high": shares.high}
+        return ({"evaluation": self.evaluation, "card": self.card}
+                | {name: t.reset_index().to_dict("list") for name, t in tables.items()}
+                | {name: _lists(array) for name, array in arrays.items()})
+
+def _lists(array) -> dict:
+    "An array as its dimensions, their coordinates and its values."
+    coordinates = {d: array[d].values.tolist() for d in array.dims}
+    return {"dims": list(array.dims), **coordinates, "values": array.values.tolist()}
 
 # %% ../nbs/21a_anatomy.ipynb #21a-014b
 def check_analysis(vae, data, settings):
@@ -149,13 +147,15 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     """Run the whole framework on one trained `vae` with images from `data`; `InputError` for a
     VQ-VAE, which has codes in place of latents."""
     check_analysis(vae, data, settings)
-    progress = tqdm(total=5, leave=False, desc="responses to every factor")
+    progress = tqdm(total=6, leave=False, desc="responses to every factor")
     def now(what): progress.update(), progress.set_description(what)
     sample = data.sample(settings.images, settings.seed)
-    single = responses(vae, data, sample, sites=SITES, seed=settings.seed, where=settings.where)
     # Eq. 9 compares what two factors do to one image, which stays only where any value may be set
-    moves = responses(vae, data, sample, sites=SITES, seed=settings.seed, signed=True,
-                      where="anywhere")
+    anywhere, moves = both_responses(vae, data, sample, SITES, settings.seed, "anywhere")
+    places = dict.fromkeys(WHERE, anywhere)  # where nothing depends, both are the same pairs
+    if getattr(data, "dependent", False):
+        places["inside"] = responses(vae, data, sample, sites=SITES, seed=settings.seed)
+    single = places[settings.where]
     now("mediation")
     rows, parts = _mediation(vae, data, sample[:settings.pairs], settings)
     now("codes and bound")
@@ -172,7 +172,9 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     numbers = [_model_numbers(strength, single, moves, settings), _row("all", "mig", gap),
                _latent_numbers(strength, evaluation, settings),
                *(_site_numbers(s, single.at(s).array, moves.at(s).array, settings) for s in SITES),
-               rows, *_inside(single), *_elsewhere(vae, data, sample, moves, settings)]
+               rows, *_inside(single), *_elsewhere(vae, data, sample, places, moves, settings)]
+    now("circuit")
+    circuit = circuit_of(vae, data, settings.factor, "encoder", settings)
     now("controls")
     found = Analysis(
         card=vae.card,
@@ -180,7 +182,8 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
         responses=single.mean("pair"),
         numbers=pd.concat(numbers),
         controls=control_numbers(vae, data, parts["ranking"], settings),
-        circuit=circuit_of(vae, data, settings.factor, "encoder", settings),
+        circuit=circuit,
+        proof=proof_of(circuit, settings),
         latent_responses=_in_deviations(vae, single.mean("pair"), codes, evaluation),
         **parts
     )
@@ -193,13 +196,13 @@ def _inside(single) -> list:
     shares = single.array["inside"].to_series()
     return [_row(f"change of {f}", "inside", share) for f, share in shares.items() if share < 1]
 
-def _elsewhere(vae, data, sample, moves, settings) -> list:
+def _elsewhere(vae, data, sample, places, moves, settings) -> list:
     """The rows that are about changes of factors once more, with factors changed in the other
     place; none where everything is inside. Intervals are of a tenth of the resamples."""
     if not getattr(data, "dependent", False): return []
     other = next(w for w in WHERE if w != settings.where)
     fewer = replace(settings, where=other, resamples=max(1, settings.resamples // 10))
-    single = responses(vae, data, sample, sites=SITES, seed=settings.seed, where=other)
+    single = places[other]
     rows = [_site_numbers(s, single.at(s).array, moves.at(s).array, fewer) for s in SITES]
     rows.append(_mediation(vae, data, sample[:settings.pairs], fewer)[0])
     found = pd.concat(rows)
@@ -213,6 +216,14 @@ def circuit_of(vae, data, factor, part, settings) -> Circuit:
     return find_circuit(vae, data, factor, part, method="EAP-IG", tolerance=settings.tolerance,
                         pairs=settings.circuit_pairs, edge_pairs=min(8, settings.circuit_pairs),
                         seed=settings.seed, where=settings.where)
+
+def proof_of(circuit, settings) -> Scores:
+    "The scores of a circuit on fresh pairs, beside random ones, and what they come to."
+    return circuit.score(resamples=settings.resamples, **fresh_pairs(settings))
+
+def fresh_pairs(settings) -> dict:
+    "Pairs in which no circuit was searched: half as many, from a seed of their own."
+    return {"pairs": max(2, settings.circuit_pairs // 2), "seed": (settings.seed, 3)}
 
 # %% ../nbs/21a_anatomy.ipynb #21a-020
 def _in_deviations(vae, everything, codes, evaluation) -> pd.DataFrame:

@@ -12,74 +12,63 @@ import networkx as nx
 import pandas as pd
 from tqdm.auto import tqdm
 
-from .anatomy import check_analysis, circuit_of
+from .anatomy import check_analysis, circuit_of, fresh_pairs, proof_of
 from .causal_graph import causal_graph, draw_graph, write_graph
-from .circuits import (areas, factor_trial, faithfulness_curve, motifs,
-                                   redundant_pairs, score_circuit)
+from .circuits import areas, faithfulness_curve, motifs, redundant_pairs
 from .core import InputError, contents, listed, place, whole_folder
 from .pictures import circuit_html, draw_circuit
 from .reports import file_stem
 
 # %% ../nbs/21e_circuit_report.ipynb #21e-142
-def circuit_tables(vae, data, circuits: dict, settings) -> dict:
-    "Tables `circuits` and `motifs` of (factor, part) -> `Circuit`."
-    trials = {
-        k: factor_trial(vae, data, *k, max(2, settings.circuit_pairs // 2), (settings.seed, 3))
-        for k in circuits
-    }
-    rows = {", ".join(k): _circuit_row(c, trials[k], settings) for k, c in circuits.items()}
-    parts = [
-        [c for (_, p), c in circuits.items() if p == part]
-        for part in dict.fromkeys(p for _, p in circuits)
-    ]
-    found = [motifs(cs) for cs in parts if len(cs) > 1]  # which are between factors
-    names = pd.concat([f.motif + ", " + f.site for f in found]) if found else pd.Series(dtype=str)
-    counts = names.value_counts(sort=False).rename("units").to_frame()
-    spare = {
-        f"redundant pair, {f}, {p}": len(redundant_pairs(c, trials[f, p], c.scores))
-        for (f, p), c in circuits.items()
-        if c.units
-    }
-    return {
-        "circuits": pd.DataFrame(rows).T.rename_axis("row"),
-        "motifs": pd.concat([counts, pd.DataFrame({"units": spare})]).rename_axis("row"),
-    }
+def circuit_row(circuit, proof) -> dict:
+    "Size and scores of a circuit, beside those of random ones."
+    f, error = proof.loc["faithfulness"], proof.loc["error"]
+    return {"units": len(circuit.units), "of": len(circuit.scores.values),
+            "edges": len(circuit.edges),
+            "faithfulness": f.value, "faithfulness low": f.low, "faithfulness high": f.high,
+            "random": f.random, "random, largest": f.random_high,
+            "error": error.value, "error low": error.low, "error high": error.high,
+            "shown": proof.shown}
 
 # %% ../nbs/21e_circuit_report.ipynb #21e-144
-def _circuit_row(circuit, trial, settings) -> dict:
-    "Size, scores and areas of one circuit on the pairs of a trial."
-    row = {
-        "units": len(circuit.units),
-        "of": len(circuit.scores.values),
-        "edges": len(circuit.edges),
-    }
-    if not circuit.units: return row
-    scores = score_circuit(
-        circuit, trial, controls=1, seed=settings.seed, resamples=settings.resamples
-    )
-    for name, r in scores.iterrows():
-        row |= {
-            name: r.value,
-            f"{name} low": r.low,
-            f"{name} high": r.high,
-            f"{name}_random": r.random,
-        }
-    found = areas(faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1))
-    return row | {
-        "CPR": found["CPR"],
-        "CPR_random": found["CPR random"],
-        "CMD": found["CMD"],
-        "CMD_random": found["CMD random"],
-    }
+def circuit_tables(circuits: dict, proofs: dict, settings) -> dict:
+    """Tables `circuits` and `motifs` of (factor, part) -> `Circuit`, and of their proofs."""
+    trials = {k: c.trial(**fresh_pairs(settings)) for k, c in circuits.items() if c.units}
+    rows = {", ".join(k): circuit_row(c, proofs[k]) | _areas(c, trials.get(k), settings)
+            for k, c in circuits.items()}
+    spare = {f"redundant pair, {', '.join(k)}": len(redundant_pairs(circuits[k], trial))
+             for k, trial in trials.items()}
+    counts = pd.concat([_motifs(circuits), pd.DataFrame({"units": spare})])
+    return {"circuits": pd.DataFrame(rows).T.rename_axis("row"),
+            "motifs": counts.rename_axis("row")}
+
+def _areas(circuit, trial, settings) -> dict:
+    if trial is None: return {}
+    curve = faithfulness_curve(trial, circuit.scores, seed=settings.seed, resamples=1)
+    found = areas(curve)
+    return {f"{name}{end}": found[f"{name}{end}"] for name in ("CPR", "CMD")
+            for end in ("", " random")}
+
+def _motifs(circuits) -> pd.DataFrame:
+    "How many units of each motif there are at each site: motifs are between factors."
+    parts = {}
+    for (_, part), circuit in circuits.items(): parts.setdefault(part, []).append(circuit)
+    found = [motifs(some) for some in parts.values() if len(some) > 1]
+    names = pd.concat([f.motif + ", " + f.site for f in found]) if found else pd.Series(dtype=str)
+    return names.value_counts(sort=False).rename("units").to_frame()
 
 # %% ../nbs/21e_circuit_report.ipynb #21e-146
 def circuit_figures(circuits: dict) -> dict:
     "A drawing of every factor's circuits, encoder and decoder in one."
-    parts = {
-        factor: [c for (f, _), c in circuits.items() if f == factor and c.units]
-        for factor in dict.fromkeys(f for f, _ in circuits)
-    }
-    return {f"circuit_{factor}": draw_circuit(cs) for factor, cs in parts.items() if cs}
+    parts = _by_factor(circuits)
+    return {f"circuit_{factor}": draw_circuit(some) for factor, some in parts.items()}
+
+def _by_factor(circuits) -> dict:
+    "Factor -> its circuits that have units."
+    found = {}
+    for (factor, _), circuit in circuits.items():
+        if circuit.units: found.setdefault(factor, []).append(circuit)
+    return found
 
 # %% ../nbs/21e_circuit_report.ipynb #21e-148
 def write_circuits(folder: Path, circuits: dict, graph, run):
@@ -89,9 +78,7 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
     if contents(folder):
         raise InputError(f"{folder} holds something already; expected a new folder")
     folder.mkdir(exist_ok=True)
-    for factor in dict.fromkeys(f for f, _ in circuits):
-        parts = [c for (f, _), c in circuits.items() if f == factor and c.units]
-        if not parts: continue
+    for factor, parts in _by_factor(circuits).items():
         stem = file_stem(factor, ("causal_graph", "encoder"))
         circuit_html(parts, run).save(folder/f"{stem}.html")
         whole = nx.compose_all([c.graph for c in parts])
@@ -104,24 +91,28 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
 # %% ../nbs/21e_circuit_report.ipynb #21e-150
 def take_apart(vae, data, settings, folder, factors=None) -> tuple:
     """Circuits of `factors`, by default all, in both parts, and the causal graph: their files in
-    the `folder`, which must be new; returns tables and figures."""
+    the `folder`, which must be new; returns tables and figures. `InputError` for a factor that is
+    not there."""
     check_analysis(vae, data, settings)
     factors = listed(data.factor_names if factors is None else factors, data.factor_names, "factor")
     if not factors: raise InputError("there is nothing to take apart; expected at least one factor")
     with whole_folder(folder, "causal_graph.json") as new:
-        return apart(vae, data, settings, new, factors)
+        return apart(vae, data, settings, new, factors)[:2]
 
-def apart(vae, data, settings, folder: Path, factors) -> tuple:
-    circuits = {
-        (f, part): circuit_of(vae, data, f, part, settings)
-        for f in tqdm(factors, desc="circuits", leave=False)
-        for part in ("encoder", "decoder")
-    }
-    graph = causal_graph(
-        vae, data, max(2, settings.pairs), seed=settings.seed, resamples=settings.resamples
-    )
+def apart(vae, data, settings, folder: Path, factors, known=()) -> tuple:
+    """Tables, figures, circuits and proofs, (factor, part) -> each. known: pairs of a circuit and
+    its proof."""
+    found = {(c.factor, c.part): (c, proof) for c, proof in known}
+    for factor in tqdm(factors, desc="circuits", leave=False):
+        for part in ("encoder", "decoder"):
+            if (factor, part) in found: continue
+            circuit = circuit_of(vae, data, factor, part, settings)
+            found[factor, part] = circuit, proof_of(circuit, settings)
+    names = [(f, part) for f in factors for part in ("encoder", "decoder")]
+    circuits, proofs = ({k: found[k][i] for k in names} for i in (0, 1))
+    graph = causal_graph(vae, data, max(2, settings.pairs), seed=settings.seed,
+                         resamples=settings.resamples)
     write_circuits(folder, circuits, graph, vae.run(data.sample(1, settings.seed).images))
-    return circuit_tables(vae, data, circuits, settings), {
-        "map": draw_graph(graph),
-        "map_channels": draw_graph(graph, channels=True),
-    } | circuit_figures(circuits)
+    figures = {"map": draw_graph(graph), "map_channels": draw_graph(graph, channels=True)}
+    tables = circuit_tables(circuits, proofs, settings)
+    return tables, figures | circuit_figures(circuits), circuits, proofs
