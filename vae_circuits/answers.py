@@ -21,18 +21,17 @@ from tqdm.auto import tqdm
 from .adapt import adapt
 from .causal_graph import causal_graph, draw_graph
 from .circuits import LEAST, METHODS, MOST, find_circuit
-from .core import (InputError, count, environment, listed, number, one_of, seeded,
-                               whole_folder)
+from .core import InputError, count, environment, listed, number, one_of, seeded
+from .folders import whole_folder
 from .data import at_hand, check_world
 from .interventions import own_range, traverse
 from .layers import layers
 from .mediation import FLOOR, _share
 from .pages import latents_page, patching_page
 from .pairs import WHERE, pairs_of
-from .circuit_report import circuit_figures, write_circuits
-from .reports import explorer, write_folder
+from .paper_results import circuit_figures, explorer, write_circuits, write_folder
 from .patching import patch_sweep
-from .scm import ancestors, descendants
+from .addresses import ancestors, descendants
 from .uncertainty import bootstrap, screen, sign_flips
 
 # %% ../nbs/25_answers.ipynb #25-009

@@ -205,9 +205,12 @@ def html_table(table: pd.DataFrame) -> str:
             + (f'<ol class="note">{below}</ol>' if notes else ""))
 
 def _joined(table) -> pd.DataFrame:
-    "The table with value and interval in one column."
+    "The table with value and interval in one column; 'low' and 'high' are of the column before."
     found = table.copy()
-    for name in [c for c in table if f"{c} low" in table]:
+    if {"low", "high"} < set(found):
+        owner = found.columns[list(found).index("low") - 1]
+        found = found.rename(columns={end: f"{owner} {end}" for end in ("low", "high")})
+    for name in [c for c in found if f"{c} low" in found]:
         ends = found.pop(f"{name} low"), found.pop(f"{name} high")
         found[name] = [interval_text(*v) for v in zip(found[name], *ends)]
     return found
@@ -251,8 +254,10 @@ def report(title: str, intro: str, tables: dict, figures: dict, record: dict, ex
     says 'not shown' or 'not asked' come last."""
     proof = {n: t for n, t in tables.items() if n == "circuits"}
     rest = {n: t for n, t in tables.items() if n not in proof}
-    sections = {"Findings": _findings(findings), "Proof": "".join(map(_shown, *_pairs(proof))),
-                "About": intro, "Figures": "".join(_embed(n, f) for n, f in figures.items()),
+    shown = "".join(map(_shown, *_pairs(proof)))
+    first = {"Findings": _findings(findings), "Proof": shown} if findings else {}
+    sections = {**first, "About": intro, "Proof": shown,
+                "Figures": "".join(_embed(n, f) for n, f in figures.items()),
                 "Tables": "".join(map(_folded, *_pairs(rest)))}
     room = MOST_BYTES - sum(map(len, sections.values()))
     sections["See for yourself"] = _explorers(explorers, room)
