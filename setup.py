@@ -31,10 +31,10 @@ setup(
     packages=find_packages(include=["vae_circuits", "vae_circuits.*"]),
     package_data={
         "vae_circuits": [
+            "assets/*",
             "checkpoints/*.safetensors",
             "checkpoints/*.md",
             "checkpoints/*.png",
-            "assets/*",
             "results/*.csv",
             "results/*.parquet",
         ]

@@ -27,7 +27,8 @@ from vae_circuits.adapt import adapt
 from vae_circuits.circuits import find_circuit
 from vae_circuits.data import dataset
 from vae_circuits.pages import Page, circuits_page, grid, latents_page, patching_page
-from vae_circuits.paper_results import Settings, write_analysis
+from vae_circuits.anatomy import Settings
+from vae_circuits.paper_results import write_analysis
 from vae_circuits.shipped import load_pretrained
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -306,21 +307,51 @@ def test_page_in_a_frame(tab, model, tmp_path):
     expect(frame.get_by_role("status")).to_contain_text("effect strength")
 
 
-def test_report_opens_from_disk(tab, tmp_path):
-    "A report with its explorers, by a reader with no Python."
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    "The page of one of our models, by few images."
     from importlib.resources import files
     checkpoint = files("vae_circuits")/"checkpoints"/"beta_vae_dsprites.safetensors"
-    report = write_analysis(
-        checkpoint,
-        tmp_path / "report",
-        Settings(images=16, pairs=4, circuit_pairs=4, points=200, every_circuit=False),
-    )
+    little = Settings(images=16, pairs=4, circuit_pairs=4, points=200, every_circuit=False)
+    return write_analysis(checkpoint, tmp_path_factory.mktemp("report")/"report", little)
+
+
+def test_report_opens_from_disk(tab, report):
+    "A report with its explorers, by a reader with no Python."
     tab.context.set_offline(True)
     tab.goto(report.as_uri())
-    tab.locator("summary", has_text="latents").click()
+    tab.locator("summary", has_text="latents, β-VAE on dSprites").click()
     frame = tab.frame_locator("iframe").first
     frame.get_by_role("slider", name="z5", exact=True).press("ArrowRight")
     expect(frame.get_by_role("status")).to_contain_text("effect strength")
+    assert report.stat().st_size < 5e6
+
+
+@pytest.mark.parametrize("width", [420, 1300])
+def test_report_fits_the_screen(tab, report, width):
+    "Nothing of it slides sideways but what is inside its own frame, also when all is unfolded."
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(report.as_uri())
+    tab.evaluate("document.querySelectorAll('main details').forEach(d => d.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    found = tab.evaluate("[...document.querySelectorAll('section h2')].map(h => h.textContent)")
+    assert found[:2] == ["Findings", "Proof"] and found[-2:] == ["See for yourself",
+                                                                 "How these numbers were made"]
+    assert tab.locator("nav details").evaluate("d => d.open") is (width > 1000)
+
+
+def test_report_tables_are_sorted_and_unfolded(tab, report):
+    "A click sorts by numbers, another turns it round; a link opens what it leads to."
+    tab.goto(report.as_uri() + "#table-latents")
+    table = tab.locator("#table-latents table")
+    expect(table).to_be_visible()
+    cells = table.locator("td:nth-child(2)")
+    column = lambda: [float(t.split()[0]) for t in cells.all_inner_texts() if t != "–"]
+    before = column()
+    table.get_by_role("button", name="value").click()
+    assert column() == sorted(before) != before
+    table.get_by_role("button", name="value").click()
+    assert column() == sorted(before, reverse=True)
 
 
 def serve(command, folder):

@@ -21,7 +21,7 @@ from vae_circuits.altered import ALTERATIONS
 from vae_circuits.answers import Asked
 from vae_circuits.archives import WORLDS
 from vae_circuits.cli import main
-from vae_circuits.paper_results import Settings
+from vae_circuits.anatomy import Settings
 from vae_circuits.engines import ENGINES
 from vae_circuits.recipes import MODELS, TrainConfig
 

@@ -29,7 +29,8 @@ from .layers import layers
 from .mediation import FLOOR, _share
 from .pages import latents_page, patching_page
 from .pairs import WHERE, pairs_of
-from .paper_results import circuit_figures, explorer, write_circuits, write_folder
+from .circuit_report import circuit_figures, write_circuits
+from .reports import explorer, write_folder
 from .patching import patch_sweep
 from .addresses import ancestors, descendants
 from .uncertainty import bootstrap, screen, sign_flips

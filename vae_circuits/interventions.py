@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UNITS', 'RANGE', 'Effects', 'unit_names', 'unit_coords', 'activation_changes', 'check_pairs', 'image_pairs', 'out',
-           'latent_changes', 'latent_names', 'responses', 'mean_over', 'noised', 'traverse', 'own_range',
-           'check_latents', 'latent_differences']
+           'latent_changes', 'latent_names', 'responses', 'both_responses', 'mean_over', 'noised', 'traverse',
+           'own_range', 'check_latents', 'latent_differences']
 
 # %% ../nbs/07_interventions.ipynb #07-003
 from dataclasses import dataclass
@@ -113,7 +113,6 @@ def unit_coords(sites: Sites, names, unit: str = "channel") -> dict:
     }
 
 # %% ../nbs/07_interventions.ipynb #07-018
-@torch.no_grad()
 def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", chunk: int = 64,
                        signed: bool = False) -> Effects:
     """Mean absolute change of every unit's activation between image pairs: `Effects` [pair, unit]
@@ -124,23 +123,35 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
     Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
     effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have
     none."""
-    vae, chunk, rows = adapt(vae), count(chunk, "chunk"), []
-    clean, changed = image_pairs(vae, clean, changed)
+    return _changes(vae, clean, [changed], sites, unit, chunk, [signed])[0][0]
+
+@torch.no_grad()
+def _changes(vae, clean, several, sites, unit, chunk, signs) -> list:
+    """The changes from `clean` to `several` batches of images, for which it runs once: a list for
+    each of the `signs`, with or without, of `Effects` [pair, unit]."""
+    vae, chunk = adapt(vae), count(chunk, "chunk")
+    pairs = [image_pairs(vae, clean, changed) for changed in several]
     names = list(vae.sites) if sites is None else vae.sites.named(sites)
     coords = unit_coords(vae.sites, names, unit)
-    if signed and (codes := [s for s in names if vae.sites[s].discrete]):
+    if any(signs) and (codes := [s for s in names if vae.sites[s].discrete]):
         raise InputError(f"{codes[0]} holds codes, whose changes have no sign; name other sites")
-    for i in range(0, len(clean), chunk):
-        a, b = (vae.run(x[i:i + chunk], record=names) for x in (clean, changed))
-        found = [(b[s] != a[s]).float() if vae.sites[s].discrete else b[s] - a[s] for s in names]
-        found = [f if signed else f.abs() for f in found]
-        parts = [_by_unit(f, vae.sites[s], unit) for f, s in zip(found, names)]
-        rows.append(torch.cat(parts, 1))
-    return Effects(
-        xr.DataArray(
-            out(torch.cat(rows)).numpy(), dims=("pair", "unit"), name="change", coords=coords
-        )
-    )
+    rows = [[[] for _ in several] for _ in signs]
+    for i in range(0, len(pairs[0][0]), chunk):
+        before = vae.run(pairs[0][0][i:i + chunk], record=names)
+        for j, (_, images) in enumerate(pairs):
+            after = vae.run(images[i:i + chunk], record=names)
+            found = [_difference(before, after, vae.sites[s]) for s in names]
+            for row, signed in zip(rows, signs):
+                parts = [_by_unit(f if signed else f.abs(), vae.sites[s], unit)
+                         for f, s in zip(found, names)]
+                row[j].append(torch.cat(parts, 1))
+    array = lambda parts: xr.DataArray(out(torch.cat(parts)).numpy(), dims=("pair", "unit"),
+                                       name="change", coords=coords)
+    return [[Effects(array(parts)) for parts in row] for row in rows]
+
+def _difference(before, after, site) -> torch.Tensor:
+    a, b = before[site.name], after[site.name]
+    return (b != a).float() if site.discrete else b - a
 
 # %% ../nbs/07_interventions.ipynb #07-020
 def _by_unit(change, site, unit):
@@ -209,13 +220,33 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0,
     `activation_changes`. The coordinate `inside` [factor] is the share of changes anywhere that lie
     inside.
     """
+    return _responses(vae, data, sample, factors, sites, seed, unit, where, [signed])[0]
+
+def both_responses(vae, data, sample, sites=None, seed: int = 0, where: str = "inside") -> tuple:
+    """`responses` to every factor without signs and with them, at the price of one: the networks
+    run once. Arguments as there."""
+    return tuple(_responses(vae, data, sample, None, sites, seed, "channel", where, [False, True]))
+
+def _responses(vae, data, sample, factors, sites, seed, unit, where, signs) -> list:
     sample = check_sample(sample, check_world(data))
     factors = data.factor_names if factors is None else listed(factors, data.factor_names, "factor")
     if not factors: raise InputError("expected at least one factor; got an empty list")
     pairs = pairs_for(data, factors, sample, seeded(seed), where)
-    parts = [activation_changes(vae, *p.images, sites, unit, signed=signed).array for p in pairs]
-    found = xr.concat(parts, dim=xr.Variable("factor", list(factors)))
-    return Effects(found.assign_coords(inside=("factor", [p.inside for p in pairs])))
+    parts = [[] for _ in signs]
+    for clean, several in _by_clean(pairs):
+        found = _changes(vae, clean, several, sites, unit, 64, signs)
+        for part, effects in zip(parts, found): part.extend(e.array for e in effects)
+    inside = ("factor", [p.inside for p in pairs])
+    dim = xr.Variable("factor", list(factors))
+    return [Effects(xr.concat(p, dim=dim).assign_coords(inside=inside)) for p in parts]
+
+def _by_clean(pairs) -> list:
+    "The pairs in order as (clean images, batches of changed ones): neighbours may share the first."
+    found = []
+    for clean, changed in (p.images for p in pairs):
+        if found and torch.equal(found[-1][0], clean): found[-1][1].append(changed)
+        else: found.append((clean, [changed]))
+    return found
 
 # %% ../nbs/07_interventions.ipynb #07-043
 @torch.no_grad()

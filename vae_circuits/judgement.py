@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 
 from .comparisons import NO_DIFFERENCE, NOT_TESTED
 from .later import CLAIMS
-from .paper_results import NAMES
+from .reports import NAMES
 from .runs import by_images, gate, runs_of
 from .verdicts import (CANNOT, _more, chance, draws_of, judged, length_text, passed,
                                    steady, verdict)

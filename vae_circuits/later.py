@@ -14,7 +14,7 @@ import numpy as np
 from .archives import world
 from .comparisons import (Finding, all_of, between_models, counts_of, gap_of, goes_with,
                                       mean_of)
-from .paper_results import NAMES
+from .reports import NAMES
 from .runs import at
 from .statements import STATEMENTS
 from .recipes import PAPER_MODELS, TrainConfig

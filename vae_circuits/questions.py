@@ -19,7 +19,8 @@ from .patterns import match_units, shared_share
 from .comparisons import clouds, gap_of, seeds_part, settings_part
 from .judgement import by_length, claims_table, lengths_figure
 from .later import DCI, OWN
-from .paper_results import ENCODER, NAMES
+from .anatomy import ENCODER
+from .reports import NAMES
 from .runs import answers, at, below, gate_table, over_latents, runs_of, twins
 from .statements import (FOCUS, MODULAR, MONO, POLY, PREDICTORS, SCORE, STRENGTH, TOP,
                                      V)

@@ -13,8 +13,8 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
-from .paper_results import NAMES
-from .recipes import PAPER_MODELS, TrainConfig, build
+from .recipes import PAPER_MODELS, TrainConfig, batches, build
+from .reports import NAMES
 from .shipped import YARDSTICK
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-006

@@ -17,7 +17,9 @@ from .comparisons import (Finding, all_of, clouds, counts_of,
                                       exactly, fishers_z, goes_with, like, mean_of,
                                       more_than_untrained, ordered, leave_seeds, part_of, positive)
 from .metrics import cluster_coherence, polysemanticity
-from .paper_results import ENCODER, NAMES, PAPER
+from .anatomy import ENCODER
+from .paper_tables import PAPER
+from .reports import NAMES
 from .runs import above, at, below, of_answers, over_latents, split_latents
 from .recipes import PAPER_MODELS
 from .verdicts import Claim

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 
 from .archives import WORLDS, world
 from .core import InputError, listed, one_of
-from .paper_results import Settings
+from .anatomy import Settings
 from .recipes import MODELS, PAPER_DATASETS, PAPER_MODELS, TrainConfig
 
 # %% ../nbs/engine/22h_studies.ipynb #22h-006

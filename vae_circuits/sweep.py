@@ -17,16 +17,17 @@ import torch
 from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
+from .anatomy import Settings
 from .archives import world
 from .core import InputError, count, environment
+from .engines import check_engine, optional, workers
 from .folders import (
     MANIFEST, contents, held, keep, leftovers, mark, mine, place, unchanged)
-from .engines import check_engine, optional, workers
 from .headlines import headline_figure, headline_table
 from .measured import COLUMNS, asking, measure
-from .paper_results import Settings, report
-from .studies import Run, Study
 from .recipes import TrainConfig, best_device
+from .reports import report
+from .studies import Run, Study
 from .training import trained
 
 # %% ../nbs/22_sweep.ipynb #22-003z

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from .comparisons import MOST, NOT_TESTED, Finding
-from .paper_results import NAMES
+from .reports import NAMES
 from .runs import ENOUGH, Runs, at, gate, gate_table, runs_of  # found here, too
 
 # %% ../nbs/22b_verdicts.ipynb #22b-006
