@@ -24,6 +24,7 @@ import torch
 from tqdm import tqdm
 
 from .distance import Known
+from .glance import small, strip
 from .core import InputError, count, listed, new_file, one_of, seeded, table
 
 # %% ../nbs/01_data.ipynb #01-007
@@ -244,6 +245,9 @@ class Sample:
 
     def __len__(self):
         return len(self.factors)
+
+    def _repr_html_(self):
+        return strip(self.images) + small(self.factors, 5)
 
     def __getitem__(self, rows) -> "Sample":
         "The part with these rows: a number, a slice, an array, a mask."

@@ -17,6 +17,7 @@ from .adapt import adapt
 from .core import InputError, count
 from .data import Factor, Sample
 from .edges import path_patch
+from .glance import small, told
 from .interventions import Effects
 from .pairs import pairs_of
 from .patching import out, patch_sweep
@@ -109,6 +110,13 @@ class Mediation:
         )
         adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
         return ranks.rename(columns={"value": "share"}).join(shares[["low", "high"]]).join(adjusted)
+
+    def _repr_html_(self):
+        "The units with the largest shares."
+        shares = self.unit_shares().to_frame().sort_values("proportion", ascending=False)
+        nie = self.nie.array.sizes
+        said = f"{nie['pair']} pairs, {nie['unit']} units; the proportion of the effect that runs "
+        return told(said + "through each alone") + small(shares)
 
     def to_frame(self) -> pd.DataFrame:
         "TE, NIE and NDE in one tidy table, a row a pair, unit and readout."
