@@ -8,6 +8,7 @@ __all__ = ['Brought', 'from_pairs']
 # %% ../nbs/01h_brought.ipynb #01h-004
 import numpy as np
 import pandas as pd
+import torch
 
 from .albums import Album, album
 from .core import InputError, seeded
@@ -52,6 +53,18 @@ class Brought(Seen):
         rows = np.sort(np.random.default_rng(seeded(seed)).permutation(there)[:n])
         groups = None if self.groups is None else np.asarray(self.groups)[rows]
         return Pairs(self._of(rows), self._of(rows, name), name, "given", 1.0, "inside", groups)
+
+    def randomized(self, n: int, seed=0) -> Sample:
+        """At most n pictures, to tell before from after: half of them before and the other half,
+        of other pairs, after their change."""
+        rows = np.random.default_rng(seeded(seed)).permutation(self.rows)
+        half = min(n, len(rows)) // 2
+        changed = {f: [i for i in rows[half:2 * half] if self.names[i] == f]
+                   for f in self.factor_names}
+        parts = [self._of(rows[:half]), *(self._of(np.array(r), f) for f, r in changed.items() if r)]
+        factors, noise = (pd.concat([getattr(p, k) for p in parts], ignore_index=True)
+                          for k in ("factors", "noise"))
+        return Sample(torch.cat([p.images for p in parts]), factors, noise)
 
     def _repr_html_(self):
         both = (strip(pictures[self.rows[:8]]) for pictures in (self.before, self.after))

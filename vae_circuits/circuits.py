@@ -887,7 +887,7 @@ class Placebo(NamedTuple):
 def against_placebo(trial: Trial, data, seed=0) -> Placebo:
     """The `Placebo` of a world that has one, put to the question of a `trial` of it: `MANY` pairs
     of each kind, or as many as there are."""
-    if trial.pairs is None or not hasattr(data, "placebo"): return Placebo()
+    if trial.pairs is None or trial.pairs.how != "matched": return Placebo()
     seed, n = (*np.atleast_1d(seeded(seed)), MANY), min(MANY, data.size)
     kinds = pairs_of(data, trial.pairs.factor, data.sample(n, seed), seed), data.placebo(n, seed)
     effects = [Trial(trial.vae, *pairs.images, trial.part, trial.sites, trial.readout).te

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .albums import Files, Items, album, left_out, sifted
+from .albums import Files, Items, album, left_out, opened, sifted
 from .core import InputError, count, listed, number, one_of, seeded
 from .data import Drawable, Factor, Sample, check_sample
 from .distance import Known
@@ -365,9 +365,5 @@ def from_images(images, size=None, skip_unreadable: bool = False,
     """The world of pictures without a table: it has no factors. images, size: as in `album`.
     skip_unreadable: leave out files that are no pictures or of another size, and say so."""
     pictures = album(images, size=size, skip=skip_unreadable)
-    if skip_unreadable and isinstance(pictures, Files):
-        good, bad = sifted(pictures)
-        if not good: raise InputError(left_out(bad, len(pictures)))
-        if bad: print(f"  left out: {left_out(bad, len(pictures))}")
-        pictures = pictures.part(good)
+    if skip_unreadable: pictures = opened(pictures, skip=True)
     return Observed(pictures, pd.DataFrame(index=range(len(pictures))), (), name=name)
