@@ -34,6 +34,7 @@ setup(
             "checkpoints/*.safetensors",
             "checkpoints/*.md",
             "checkpoints/*.png",
+            "assets/*",
             "results/*.csv",
             "results/*.parquet",
         ]

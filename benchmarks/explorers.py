@@ -29,7 +29,8 @@ LATENT = (
     " run({z}).recon); }"
 )
 CHANNEL = """const a = run({x: stored(1)}), b = run({x: stored(200)}), n = 1024, move = i => {
-    const edit = v => { const out = v.slice(); out.set(b.encoder_conv_0.subarray(i * n, i * n + n), i * n); return out; };
+    const other = b.encoder_conv_0.subarray(i * n, i * n + n);
+    const edit = v => { const out = v.slice(); out.set(other, i * n); return out; };
     show(p, run({}, {encoder_conv_0: edit}, a).recon); }"""
 
 

@@ -24,7 +24,9 @@ from vae_circuits.data import DSprites
 from vae_circuits.edges import edge_sweep
 from vae_circuits.models import ConvVAE
 from vae_circuits.patching import patch_sweep
-def held(): return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("RssAnon")) / 1024
+def held():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 def peak(call):
     "MiB at the most, beyond those before, and in the end, and seconds."
     gc.collect(), ctypes.CDLL(None).malloc_trim(0)
@@ -35,9 +37,11 @@ def peak(call):
     watcher.start()
     try: kept = call()
     finally: done.set(), watcher.join()
-    print(f"{max(most[0], held() - before):.0f} MiB at the peak, {held() - before:.0f} in the end, in {time.perf_counter() - start:.1f} s")
+    end, took = held() - before, time.perf_counter() - start
+    print(f"{max(most[0], end):.0f} MiB at the peak, {end:.0f} in the end, in {took:.1f} s")
 vae, x, y = ConvVAE().requires_grad_(False), torch.rand(256, 1, 64, 64), torch.rand(256, 1, 64, 64)
-edges = lambda n: edge_sweep(vae, x[:n], y[:n], "encoder_conv_1", "encoder_conv_2", max_memory=2**26)
+ends = "encoder_conv_1", "encoder_conv_2"
+edges = lambda n: edge_sweep(vae, x[:n], y[:n], *ends, max_memory=2**26)
 patches = lambda n: patch_sweep(vae, x[:n], y[:n], max_memory=2**26)
 class Foreign(torch.nn.Module):
     def __init__(self):

@@ -393,10 +393,9 @@ def main():
         )
         print(lines[-1])
     def library(row):
-        lines.append(
-            f"{row['case']}, for the same job:"
-            f" {row['ratio'] if isinstance(row['ratio'], str) else format(row['ratio'], '.2f') + ' of the speed of the loop of hooks'}."
-        )
+        ratio = row["ratio"]
+        if not isinstance(ratio, str): ratio = f"{ratio:.2f} of the speed of the loop of hooks"
+        lines.append(f"{row['case']}, for the same job: {ratio}.")
         print(lines[-1])
     other_libraries(vae, sample.images, changed, library)
     if args.write:

@@ -19,8 +19,15 @@ import links
 import notebooks
 import rendered
 
-FRAME = """<!doctype html><html><head><meta charset="utf-8"><style>body { background: url("data:image/png;base64,AAAA") }</style></head>
+FRAME = """<!doctype html><html><head><meta charset="utf-8">
+<style>body { background: url("data:image/png;base64,AAAA") }</style></head>
 <body><canvas></canvas><script>const where = "https://example.org/";</script></body></html>"""
+
+OPTIONS = '{"type": "overlay", "language": {"search-submit-button-title": "Submit"}}'
+CDN = "https://cdnjs.cloudflare.com/ajax/libs"
+SAFE = 'integrity="sha512-abc==" crossorigin="anonymous"'
+DEFINE = "define('jquery', [],function() {return window.jQuery;})"
+COLAB = "https://colab.research.google.com/github/vae-circuits/vae_circuits/blob/main"
 
 # a page with an HTML output, as Quarto renders it
 PAGE = f"""<!DOCTYPE html>
@@ -32,14 +39,17 @@ PAGE = f"""<!DOCTYPE html>
 <link href="./favicon.svg" rel="icon" type="image/svg+xml">
 <script src="site_libs/quarto-nav/quarto-nav.js"></script>
 <link href="site_libs/bootstrap/bootstrap-icons.css" rel="stylesheet">
-<script id="quarto-search-options" type="application/json">{{"type": "overlay", "language": {{"search-submit-button-title": "Submit"}}}}</script>
-<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js" integrity="sha512-abc==" crossorigin="anonymous"></script>
-<script src="https://cdnjs.cloudflare.com/ajax/libs/jquery/3.5.1/jquery.min.js" integrity="sha512-abc==" crossorigin="anonymous" data-relocate-top="true"></script>
-<script type="application/javascript">define('jquery', [],function() {{return window.jQuery;}})</script>
+<script id="quarto-search-options" type="application/json">{OPTIONS}</script>
+<script src="{CDN}/require.js/2.3.6/require.min.js" {SAFE}></script>
+<script src="{CDN}/jquery/3.5.1/jquery.min.js" {SAFE} data-relocate-top="true"></script>
+<script type="application/javascript">{DEFINE}</script>
 </head><body>
-<p><a href="https://colab.research.google.com/github/vae-circuits/vae_circuits/blob/main/nbs/20b_pages.ipynb"><img src="colab.svg" alt="Open in Colab"></a></p>
-<div class="cell-output"><iframe title="latents" srcdoc="{escape(FRAME)}" sandbox="allow-scripts"></iframe></div>
-<script type="application/javascript">window.document.addEventListener("DOMContentLoaded", function (event) {{ const a = 1 < 2; }});</script>
+<p><a href="{COLAB}/nbs/20b_pages.ipynb"><img src="colab.svg" alt="Open in Colab"></a></p>
+<div class="cell-output">
+<iframe title="latents" srcdoc="{escape(FRAME)}" sandbox="allow-scripts"></iframe></div>
+<script type="application/javascript">
+window.document.addEventListener("DOMContentLoaded", function (event) {{ const a = 1 < 2; }});
+</script>
 </body></html>
 """
 
@@ -126,10 +136,10 @@ def test_headings_have_the_identifiers_that_pandoc_gives(heading, identifier):
 
 
 def test_broken_links_are_found():
-    here = links.Page(
-        "patching.html", links.numbered(["results", "results", "effects"]), links.Text(), {"a.png"}
-    )
-    pages = {"09_patching.ipynb": here, "patching.html": here}
+    anchors = links.numbered(["results", "results", "effects"])
+    here = links.Page("09_patching.ipynb", "patching.html", anchors, links.Text(), {"a.png"})
+    below = links.Page("engine/08_deltas.ipynb", "engine/deltas.html", set(), links.Text(), set())
+    pages = {name: page for page in (here, below) for name in (page.source, page.name)}
     good = [
         "09_patching.ipynb",
         "09_patching.ipynb#results-1",
@@ -149,6 +159,9 @@ def test_broken_links_are_found():
         "https://github.com/vae-circuits/vae_circuits/tree/main/nbz",
     ]
     assert [link for link in good + bad if links.broken(link, here, pages)] == bad
+    assert not links.broken("engine/08_deltas.ipynb", here, pages)
+    assert not links.broken("../09_patching.ipynb#results", below, pages)
+    assert links.broken("09_patching.ipynb", below, pages)
     assert (
         links.missing("attachment:a.png", here) is None
         and links.missing("attachment:b.png", here)
@@ -184,12 +197,15 @@ def test_colab_cells_are_put_in_once_and_put_right():
             new.new_code_cell("1", id="09-001"),
         ]
     )
-    once = notebooks.with_colab(plain, "09_patching")
+    path = NBS/"09_patching.ipynb"
+    once = notebooks.with_colab(plain, path)
     assert [c.id for c in once.cells] == ["09-000", "09-colab", "09-install", "09-001"]
     wanted = nbformat.writes(once)
-    assert nbformat.writes(notebooks.with_colab(once, "09_patching")) == wanted
+    assert nbformat.writes(notebooks.with_colab(once, path)) == wanted
     once.cells[2].source, once.cells[1:3] = "!pip install something", once.cells[2:0:-1]
-    assert nbformat.writes(notebooks.with_colab(once, "09_patching")) == wanted
+    assert nbformat.writes(notebooks.with_colab(once, path)) == wanted
+    deeper = notebooks.with_colab(once, NBS/"engine"/"09_patching.ipynb").cells[1].source
+    assert "(../colab.svg)" in deeper and "nbs/engine/09_patching.ipynb" in deeper
     assert not any(sign in (ROOT/"README.md").read_text() for sign in ("colab.svg", "google.colab"))
 
 

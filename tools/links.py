@@ -8,6 +8,7 @@ makes them): python tools/links.py
 - Nothing shown is loaded from another host."""
 import importlib
 import inspect
+import posixpath
 import re
 import sys
 from collections import Counter
@@ -18,6 +19,7 @@ from pathlib import Path
 import mistune
 import nbformat
 import yaml
+from notebooks import notebooks
 from rendered import outside
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +93,8 @@ def numbered(anchors):
 
 @dataclass
 class Page:
-    "A page of the site: its address, its anchors, and what was found in it."
+    "A page of the site: its source and its address, its anchors, and what was found in it."
+    source: str
     name: str
     anchors: set
     text: Text
@@ -111,7 +114,8 @@ def page(path):
             for kind in vars(text): getattr(text, kind).extend(getattr(part, kind))
         attachments |= set(cell.get("attachments", ()))
     name = yaml.safe_load(notebook.cells[0].source.strip().strip("-"))["output-file"]
-    return Page(name, numbered(text.anchors), text, attachments)
+    source = path.relative_to(PROC)
+    return Page(str(source), str(source.with_name(name)), numbered(text.anchors), text, attachments)
 
 
 def shown(output):
@@ -131,8 +135,10 @@ def broken(link, here, pages):
             if (ROOT / found[1].split("#")[0].split("?")[0]).exists()
             else "not in the repository"
         )
+    folder = "" if link.startswith(SITE) or here is None else posixpath.dirname(here.source)
     target, _, anchor = link.removeprefix(SITE).partition("#")
     if re.match(r"[a-z]+:|//", target): return None
+    if target: target = posixpath.normpath(posixpath.join(folder, target))
     there = pages.get(target) if target else here
     if there is None:
         return None if (PROC/target).is_file() and not anchor else "no such page or file"
@@ -152,7 +158,8 @@ def missing(image, page):
         return (
             None if image.removeprefix("attachment:") in page.attachments else "no such attachment"
         )
-    return None if (PROC/image).is_file() else "no such picture"
+    there = (PROC/page.source).parent/image
+    return None if there.is_file() else "no such picture"
 
 
 def gone(name, words):
@@ -189,7 +196,7 @@ def sidebar():
     listed = list(
         entries(yaml.safe_load((NBS / "sidebar.yml").read_text())["website"]["sidebar"]["contents"])
     )
-    there = {p.name for p in NBS.glob("*.ipynb")}
+    there = {str(p.relative_to(NBS)) for p in notebooks()}
     return (
         [f"sidebar.yml: {name} is not in it" for name in sorted(there - set(listed))]
         + [f"sidebar.yml: {name} does not exist" for name in listed if name not in there]
@@ -233,15 +240,11 @@ def files():
 
 def check():
     "All that is wrong, one line each."
-    found = {
-        path.name: page(path)
-        for path in sorted(PROC.glob("*.ipynb"))
-        if (NBS / path.name).is_file()
-    }
+    found = {str(p.relative_to(NBS)): page(PROC/p.relative_to(NBS)) for p in notebooks()}
     pages = {**found, **{p.name: p for p in found.values()}}
     words = {
         w
-        for path in NBS.glob("*.ipynb")
+        for path in notebooks()
         for c in nbformat.read(path, as_version=4).cells
         if c.cell_type == "code"
         for w in re.findall(r"\w+", c.source)

@@ -1,11 +1,13 @@
-"""Everything that is made from the notebooks: python tools/notebooks.py
-{run,colab,check,readme,process} [names]
+"""All that is made from the notebooks: python tools/notebooks.py COMMAND [names]
 
-run      execute notebooks in place (all, or those named), clean them and export the package colab
-put the badge and the install cell for Colab into the notebooks, without running them check    fail
-unless notebooks are clean and package and README are in step with them readme   write README.md and
-its pictures from nbs/index.ipynb process  prepare the notebooks for Quarto in _proc/, without
-needing Quarto"""
+run      execute notebooks in place (all, or those named), clean them and export the package
+colab    put the badge and the install cell for Colab into the notebooks, without running them
+check    fail unless notebooks are clean and package and README are in step with them
+readme   write README.md and its pictures from nbs/index.ipynb
+process  prepare the notebooks for Quarto in _proc/, without needing Quarto
+
+nbs/ has the lessons, nbs/engine/ what they stand on and a first reading can do without.
+"""
 import argparse
 import filecmp
 import os
@@ -29,9 +31,14 @@ if "google.colab" in sys.modules:
     %pip install -q "vae_circuits[notebooks] @ git+https://github.com/{REPO}"'''
 
 
-def notebooks(names=()):
-    "The notebooks, in order, or those whose names begin with one of `names`."
-    found = [p for p in sorted(NBS.glob("*.ipynb")) if not names or p.stem.startswith(tuple(names))]
+def notebooks(names=(), root=ROOT):
+    "The notebooks of `root`, in order, or those whose names begin with one of `names`."
+    found = [
+        p
+        for folder in ("", "engine")
+        for p in sorted((root/"nbs"/folder).glob("*.ipynb"))
+        if p.stem.startswith(tuple(names) or "")
+    ]
     if not found:
         sys.exit(
             f"no notebook is called {' or '.join(names)}; there are"
@@ -47,7 +54,7 @@ def run(names):
     nbdev("export", ROOT)
     for path in notebooks(names):
         print(f"running {path.stem}", flush=True)
-        notebook = with_colab(nbformat.read(path, as_version=4), path.stem)
+        notebook = with_colab(nbformat.read(path, as_version=4), path)
         skipped = [
             c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)
         ]
@@ -56,7 +63,7 @@ def run(names):
             notebook,
             timeout=1200,
             store_widget_state=False,
-            resources={"metadata": {"path": str(NBS)}},
+            resources={"metadata": {"path": str(path.parent)}},
         ).execute()
         for cell in skipped: del cell.metadata["tags"]
         for cell in notebook.cells:
@@ -73,15 +80,17 @@ def passing(output):
     ) == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
 
 
-def with_colab(notebook, name):
-    """The notebook with a badge for Colab and an install cell right under its title: put in, or put
-    right."""
+def with_colab(notebook, path):
+    """The notebook, which lies at `path`, with a badge for Colab and an install cell right under
+    its title: put in, or put right."""
     # not in the first cell, where nbdev keeps only title and subtitle
-    prefix = name.split("_")[0]
-    link = f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{name}.ipynb"
+    prefix = path.stem.split("_")[0]
+    place = path.name if path.parent.name == "nbs" else f"{path.parent.name}/{path.name}"
+    up = "../" * place.count("/")
+    link = f"https://colab.research.google.com/github/{REPO}/blob/main/nbs/{place}"
     made = [
         nbformat.v4.new_markdown_cell(
-            f"[![Open in Colab](colab.svg)]({link})", id=f"{prefix}-colab"
+            f"[![Open in Colab]({up}colab.svg)]({link})", id=f"{prefix}-colab"
         ),
         nbformat.v4.new_code_cell(INSTALL, id=f"{prefix}-install"),
     ]
@@ -92,9 +101,8 @@ def with_colab(notebook, name):
 
 def colab(root, names=()):
     "Badge and install cell in every notebook of `root`, or in those named."
-    for path in sorted((root/"nbs").glob("*.ipynb")):
-        if not names or path.stem.startswith(tuple(names)):
-            nbformat.write(with_colab(nbformat.read(path, as_version=4), path.stem), path)
+    for path in notebooks(names, root):
+        nbformat.write(with_colab(nbformat.read(path, as_version=4), path), path)
 
 
 def nbdev(command, root):
@@ -130,7 +138,7 @@ def check():
         readme(copy)
         made = [
             p.relative_to(copy)
-            for pattern in ("nbs/*.ipynb", "nbs/images/*", "vae_circuits/*.py", "README.md")
+            for pattern in ("nbs/**/*.ipynb", "nbs/images/*", "vae_circuits/*.py", "README.md")
             for p in copy.glob(pattern)
         ]
         there = [
@@ -178,7 +186,7 @@ def readme(root):
         images.mkdir(exist_ok=True)
         (images/name).write_bytes(data)
         text = text.replace(f"({name})", f"(nbs/images/{name})")
-    text = re.sub(r"\]\((\w+)\.(ipynb|png)", r"](nbs/\1.\2", text)
+    text = re.sub(r"\]\(((?:engine/)?\w+)\.(ipynb|png)", r"](nbs/\1.\2", text)
     text = re.sub(r"```python\s*```\n", "", text)
     (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
 
@@ -193,7 +201,7 @@ def process():
     _build_modidx()
     nbdev_sidebar.__wrapped__()
     proc_nbs(n_workers=0)
-    made = {p.stem for p in (ROOT/"_proc").glob("*.ipynb")}
+    made = {p.stem for p in (ROOT/"_proc").rglob("*.ipynb")}
     if missing := {p.stem for p in notebooks()} - made:
         sys.exit(f"not processed: {', '.join(sorted(missing))}")
     print(f"{len(made)} notebooks are ready for Quarto in _proc/")

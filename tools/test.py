@@ -88,7 +88,7 @@ def notebooks(folder):
         built(folder),
     )
     where.mkdir()
-    for path in (ROOT/"conftest.py", *(ROOT/"nbs").glob("*.ipynb")):
+    for path in (ROOT/"conftest.py", *(ROOT/"nbs").rglob("*.ipynb")):
         shutil.copy(path, where)
     env = {**os.environ, "PYTHONPATH": str(package)}
     # real frames lie beside the repository, if anywhere; from the new place the notebook would not

@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['LISTED', 'OURS', 'MANIFEST', 'InputError', 'one_of', 'listed', 'count', 'number', 'seeded', 'table', 'fits',
            'json_object', 'write_atomic', 'new_file', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine',
-           'mark', 'keep', 'whole_folder', 'environment', 'callable_module']
+           'mark', 'keep', 'whole_folder', 'asset', 'environment', 'callable_module']
 
 # %% ../nbs/00_core.ipynb #00-003
-import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys, time, types
+import difflib, hashlib, json, math, numbers, os, platform, re, secrets, shutil, socket, sys
+import time, types
 from collections.abc import Mapping
 from contextlib import contextmanager, suppress
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -407,6 +408,12 @@ def whole_folder(path, marker: str, overwrite: bool = False, wait: bool = False)
             shutil.rmtree(scratch, ignore_errors=True)
             raise
         _publish(scratch, path, marker)
+
+# %% ../nbs/00_core.ipynb #00-027q
+def asset(name: str) -> str:
+    "The text of a file in `vae_circuits/assets`; `InputError` if there is none of that name."
+    folder = resources.files("vae_circuits")/"assets"
+    return (folder/one_of(name, sorted(f.name for f in folder.iterdir()), "asset")).read_text()
 
 # %% ../nbs/00_core.ipynb #00-029
 def environment() -> dict:

@@ -52,9 +52,11 @@ class Objective(nn.Module):
                 or len(parts) < least
                 or not all(isinstance(part, torch.Tensor) for part in parts)
             ):
+                several = isinstance(parts, (list, tuple))
+                kinds = [type(part).__name__ for part in parts] if several else ""
                 raise InputError(
-                    f"expected a list of at least {least} {name}; got {type(parts).__name__}"
-                    f" {[type(part).__name__ for part in parts] if isinstance(parts, (list, tuple)) else ''}"
+                    f"expected a list of at least {least} {name}; got"
+                    f" {type(parts).__name__} {kinds}"
                 )
         done, terms = number(done, "done", 0, 1), self.terms(model, images, noise)
         return {"loss": self.loss(terms, done), **terms}
@@ -114,10 +116,9 @@ def _matrices(**parts):
             or not part.numel()
             or part.is_complex()
         ):
-            raise InputError(
-                f"expected a tensor of numbers [n, d] as {name}; got"
-                f" {f'shape {list(part.shape)}' if isinstance(part, torch.Tensor) else f'a {type(part).__name__}'}"
-            )
+            tensor = isinstance(part, torch.Tensor)
+            got = f"shape {list(part.shape)}" if tensor else f"a {type(part).__name__}"
+            raise InputError(f"expected a tensor of numbers [n, d] as {name}; got {got}")
     if len(widths := {part.shape[1] for part in parts.values()}) > 1:
         raise InputError(
             f"expected {' and '.join(parts)} of one width; got"

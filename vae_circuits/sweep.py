@@ -854,13 +854,11 @@ def _intro(table, failed, missing) -> str:
         " training of the same model; a dash where there is one seed. The table behind them is"
         " table.parquet."
     )
-    lost = (
-        f"<p>{len(failed)} runs"
-        f" failed:</p><pre>{html.escape(chr(10).join(f'{n}: {e}' for n, e in failed.items()))}</pre>"
-        if failed
-        else ""
-    )
+    lost = ""
+    if failed:
+        reasons = html.escape("\n".join(f"{name}: {error}" for name, error in failed.items()))
+        lost = f"<p>{len(failed)} runs failed:</p><pre>{reasons}</pre>"
     lost += "".join(f"<p>Left out: {html.escape(text)}</p>" for text in missing.values())
-    return (
-        f"<p>{words}</p>{lost}{pd.concat([runs, seen], axis=1).reset_index().to_html(index=False, border=0, float_format='{:,.0f}'.format)}"
-    )
+    counts = pd.concat([runs, seen], axis=1).reset_index()
+    counted = counts.to_html(index=False, border=0, float_format="{:,.0f}".format)
+    return f"<p>{words}</p>{lost}{counted}"

@@ -695,10 +695,8 @@ CHECKPOINTS = files("vae_circuits")/"checkpoints"
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
     """A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites
     or synthetic."""
-    return load_checkpoint(
-        CHECKPOINTS
-        / f"{one_of(model, PAPER_MODELS, 'model')}_{one_of(dataset, PAPER_DATASETS, 'dataset')}.safetensors"
-    )
+    one_of(model, PAPER_MODELS, "model"), one_of(dataset, PAPER_DATASETS, "dataset")
+    return load_checkpoint(CHECKPOINTS/f"{model}_{dataset}.safetensors")
 
 # %% ../nbs/05_training.ipynb #05-082
 # recon, KL on dSprites
@@ -721,9 +719,10 @@ def write_card(path) -> Path:
 def _card(card: dict, config: dict, result: dict, stem: str) -> str:
     middle, latents = _middle(result)
     epochs, made = card["images"] / WORLDS[config["dataset"]].size, card["environment"]
+    where = f"torch {made['torch']} on {card['device']}, threads: {made['threads']}"
     return f"""# {config["model"]} on {config["dataset"]}
 
-Made by `{card["command"]}` with torch {made["torch"]} on {card["device"]}, threads: {made["threads"]}.{_origin(card)}
+Made by `{card["command"]}` with {where}.{_origin(card)}
 
 | | |
 |---|---|
