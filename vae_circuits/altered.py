@@ -20,6 +20,7 @@ from .albums import Album, album
 from .core import InputError, callable_module, count, number, one_of, seeded
 from .data import (Drawable, Factor, Sample, check_factors, check_images, check_sample,
                                check_world)
+from .glance import html_strip, html_text
 from .pairs import Pairs, pairs_of
 
 # %% ../nbs/01f_altered.ipynb #01f-022
@@ -295,6 +296,16 @@ class altered(Drawable):
         factors = pd.DataFrame({f.name: f.draw(n, rng) for f in self.world.factors})
         return Sample(self.world.draw(factors), factors, None)
 
+    def __repr__(self):
+        shown = f"{len(self.pictures)} pictures" if self.world is None else repr(self.world)
+        lines = (f"  {a.name:<16} altered: {a.values[0]:g} to {a.values[-1]:g}, as it is at "
+                 f"{a.neutral:g}" for a in self.alterations)
+        return "\n".join([shown, *lines])
+
+    def _repr_html_(self):
+        there = self.pictures if self.world is None else range(getattr(self.world, "size", 8))
+        return html_strip(self.sample(min(8, len(there)), 0).images) + html_text(repr(self))
+
     def _beside(self, sample) -> Sample:
         "The sample with the alterations beside its factors, all neutral."
         neutral = {a.name: a.neutral for a in self.alterations}
@@ -325,6 +336,9 @@ class AlteredSeen(altered):
     """`altered` of a world that is only observed: own factors are asked about in its pairs, of
     pictures as they are, and alterations in pictures that were altered."""
     drawn, dependent = False, True
+
+    @property
+    def image_shape(self) -> tuple: return tuple(self.world.image_shape)
 
     @property
     def size(self) -> int: return self.world.size

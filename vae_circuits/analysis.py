@@ -43,7 +43,11 @@ def load_model(address: str):
     path = path.resolve()
     with _explained(path):
         names = _imported(path)
-        found = names[one_of(name, _offered(names, name), f"name in {path.name}")]
+        offered = _offered(names, name)
+        if not offered:
+            raise InputError(f"there is no {name} in {path.name}; expected a function of that name "
+                             "that gives a torch module")
+        found = names[one_of(name, offered, f"name in {path.name}")]
         if callable(found) and not isinstance(found, (nn.Module, SCM)): found = found()
     if isinstance(found, (nn.Module, SCM)): return found
     raise InputError(f"{name} in {path.name} gives {found!r:.40}; expected a torch module")

@@ -56,7 +56,7 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
     vae: whatever `adapt` takes. data: a world, drawn or observed. sites: names, by default one a
     layer, see `layers`. where: see `pairs_of`. options: those of `bootstrap`. `InputError` for what
     is not there."""
-    vae, seed = adapt(vae), seeded(seed)
+    vae, seed = _adapted(vae, data), seeded(seed)
     name = check_world(data).factor(factor).name
     n = count(pairs, "pairs", 2, 10**6)
     sample = data.sample(at_hand(data, n), seed)
@@ -80,6 +80,13 @@ def _reader_of(vae, data, name, reader, seed):
     if _settable(data) or len(vae.sites["mu"].shape) != 1: return None
     return Reader(vae, data, seed=int(np.atleast_1d(seed)[0]), factors=[name])
 
+def _adapted(vae, data):
+    "`adapt`, with the shape of the world's pictures where the model does not say its own."
+    try: return adapt(vae)
+    except InputError:
+        if not hasattr(data, "image_shape"): raise
+        return adapt(vae, image_shape=tuple(data.image_shape))
+
 def _settable(data) -> bool: return getattr(data, "drawn", True)
 
 def _parts(vae, sites) -> dict:
@@ -101,7 +108,8 @@ def _rows(vae, part, names, readout, found, same, reader, options) -> pd.DataFra
     else:
         still, whole = _along(vae, same, names, readout)
         size = float(square.mean()) or np.nan
-        table["placebo"], table["idle"] = (still.mean("pair") / size).values, float(whole.mean()) / size
+        table["placebo"] = (still.mean("pair") / size).values
+        table["idle"] = float(whole.mean()) / size
         moved, idle = (_moved(p, q) for p, q in ((product, square), (still, whole)))
         table["adjusted"] = mannwhitneyu(moved, idle, alternative="greater").pvalue
     if reader: table = table.join(_as_read(vae, names, readout, found, reader, options))
@@ -234,7 +242,7 @@ def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked =
     is written, for what cannot be asked; a factor of which too few pairs can be made is named in
     the report, if there is another one that can be asked.
     """
-    vae = adapt(vae)
+    vae = _adapted(vae, data)
     names = check_world(data).factor_names if factors is None else (
         listed(factors, data.factor_names, "factor"))
     questions = names or [f"z[{i}]" for i in range(vae.sites["z"].units)]

@@ -13,7 +13,7 @@ import torch
 from .albums import Album, album
 from .core import InputError, seeded
 from .data import Factor, Sample, check_sample
-from .glance import strip, told
+from .glance import html_strip, html_text
 from .observed import FEWEST, Seen, read_table
 from .pairs import Pairs
 
@@ -61,14 +61,15 @@ class Brought(Seen):
         half = min(n, len(rows)) // 2
         changed = {f: [i for i in rows[half:2 * half] if self.names[i] == f]
                    for f in self.factor_names}
-        parts = [self._of(rows[:half]), *(self._of(np.array(r), f) for f, r in changed.items() if r)]
+        after = (self._of(np.array(rows), f) for f, rows in changed.items() if rows)
+        parts = [self._of(rows[:half]), *after]
         factors, noise = (pd.concat([getattr(p, k) for p in parts], ignore_index=True)
                           for k in ("factors", "noise"))
         return Sample(torch.cat([p.images for p in parts]), factors, noise)
 
     def _repr_html_(self):
-        both = (strip(pictures[self.rows[:8]]) for pictures in (self.before, self.after))
-        return "<br>".join(both) + told(repr(self))
+        both = (html_strip(pictures[self.rows[:8]]) for pictures in (self.before, self.after))
+        return "<br>".join(both) + html_text(repr(self))
 
     def __repr__(self):
         counts = pd.Series(self.names[self.rows]).value_counts(sort=False)

@@ -24,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 from .distance import Known
-from .glance import small, strip
+from .glance import html_table, html_strip
 from .core import InputError, count, listed, new_file, one_of, seeded, table
 
 # %% ../nbs/01_data.ipynb #01-007
@@ -247,7 +247,7 @@ class Sample:
         return len(self.factors)
 
     def _repr_html_(self):
-        return strip(self.images) + small(self.factors, 5)
+        return html_strip(self.images) + html_table(self.factors, 5)
 
     def __getitem__(self, rows) -> "Sample":
         "The part with these rows: a number, a slice, an array, a mask."

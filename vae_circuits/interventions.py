@@ -19,7 +19,7 @@ import xarray as xr
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
-from .glance import small, told
+from .glance import html_table, html_text
 from .pairs import pairs_for
 from .scm import Run, Site, Sites
 
@@ -84,7 +84,8 @@ class Effects:
         table = {d: mean.get_index(d)[i] for d, i in zip(mean.dims, places)}
         name = self.array.name or "value"
         kind = " (mean over pairs)" * ("pair" in self.array.dims)
-        return told(repr(self)) + small(pd.DataFrame({**table, f"{name}{kind}": mean.values[places]}))
+        table[f"{name}{kind}"] = mean.values[places]
+        return html_text(repr(self)) + html_table(pd.DataFrame(table))
 
     def __repr__(self):
         return f"Effects {self.array.name}: " + ", ".join(

@@ -17,7 +17,7 @@ from .adapt import adapt
 from .core import InputError, count
 from .data import Factor, Sample
 from .edges import path_patch
-from .glance import small, told
+from .glance import html_table, html_text
 from .interventions import Effects
 from .pairs import pairs_of
 from .patching import out, patch_sweep
@@ -116,7 +116,7 @@ class Mediation:
         shares = self.unit_shares().to_frame().sort_values("proportion", ascending=False)
         nie = self.nie.array.sizes
         said = f"{nie['pair']} pairs, {nie['unit']} units; the proportion of the effect that runs "
-        return told(said + "through each alone") + small(shares)
+        return html_text(said + "through each alone") + html_table(shares)
 
     def to_frame(self) -> pd.DataFrame:
         "TE, NIE and NDE in one tidy table, a row a pair, unit and readout."

@@ -20,7 +20,7 @@ from .albums import Files, Items, album, left_out, opened, sifted
 from .core import InputError, count, listed, number, one_of, seeded
 from .data import Drawable, Factor, Sample, check_sample
 from .distance import Known
-from .glance import strip, told
+from .glance import html_strip, html_text
 from .matching import CALIPER, LEAST, match
 from .pairs import Pairs
 
@@ -125,7 +125,8 @@ class Seen(Drawable):
 
     def __len__(self): return len(self.rows)
 
-    def _repr_html_(self): return strip(self._of(self.rows[:8]).images) + told(repr(self))
+    def _repr_html_(self):
+        return html_strip(self._of(self.rows[:8]).images) + html_text(repr(self))
 
 # %% ../nbs/01g_observed.ipynb #01g-012
 class Observed(Seen):

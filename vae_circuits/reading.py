@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.base import is_classifier
-from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.metrics import r2_score, recall_score
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
@@ -44,8 +44,9 @@ def _accuracy(probe, factor) -> dict:
     if (checked := probe.held[factor.name]) is None: return {"n": 0}
     true, said = checked
     if factor.kind == "categorical" and is_classifier(probe.models[factor.name][0]):
-        name, chance = "balanced accuracy", 1 / len(np.unique(true))
-        value = balanced_accuracy_score(true[:, 0], said[:, 0])
+        name, known = "balanced accuracy", np.unique(true)
+        chance = 1 / len(known)
+        value = recall_score(true[:, 0], said[:, 0], labels=known, average="macro")
     else:
         name, chance = "R²", 0.0
         value = r2_score(true, said) if len(true) > 1 else np.nan
