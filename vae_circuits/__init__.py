@@ -11,15 +11,16 @@ from importlib import import_module as _module
 
 _NAMES = {
     "A network": {"adapt": "adapt", "load_pretrained": "shipped", "load_checkpoint": "checkpoints",
-                  "layers": "layers"},
+                  "layers": "layers", "planted_vae": "planted"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",
-        "altered": "altered", "dataset": "data", "world": "archives", "Factor": "data",
+        "altered": "altered", "Alteration": "altered", "ALTERATIONS": "altered",
+        "covering": "altered", "dataset": "data", "world": "archives", "Factor": "data",
         "Drawable": "data", "CausalDataset": "data", "pairs_of": "pairs"},
     "Who carries a factor, and how sure is it?": {
         "carriers": "answers", "draw_carriers": "answers", "find_circuit": "circuits",
         "score_circuit": "proof", "mediate": "mediation", "mediate_factor": "mediation",
-        "bootstrap": "uncertainty"},
+        "Reader": "reading", "bootstrap": "uncertainty"},
     "Change one thing and see what follows": {
         "patch_sweep": "patching", "activation_changes": "interventions",
         "responses": "interventions", "traverse": "interventions", "mean_over": "interventions",

@@ -13,13 +13,13 @@ import torch
 from .adapt import adapt
 from .addresses import Address
 from .causal_graph import PALETTE
-from .trials import Trial
 from .core import InputError, count, listed, one_of, table
 from .data import Drawable, at_hand
 from .interventions import own_range
 from .metrics import distance, specificity
-from .pages import chosen, shown, shown_circuits
+from .pages import shown, shown_circuits
 from .pixels import Chooser, Explorer, Picture, Units, column, dots, png, png_difference
+from .trials import Trial
 
 # %% ../nbs/20_explorers.ipynb #20-003z
 from .pixels import BUTTONS, DOTS, HIDDEN, PARTS, SIDE, STYLE  # noqa: F401

@@ -148,7 +148,7 @@ def _control(factor, start: dict):
         first = start.get(factor.name, factor.values[0])
         return widgets.Dropdown(options=options, value=first, description=factor.name)
     low, high = factor.values[0], factor.values[-1]
-    first = start.get(factor.name, (low + high) / 2)
+    first = start.get(factor.name, factor.middle)
     return widgets.FloatSlider(first, min=low, max=high, step=(high - low) / 100,
                                description=factor.name)
 

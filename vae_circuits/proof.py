@@ -154,7 +154,7 @@ def against_placebo(trial: Trial, data, seed=0) -> Placebo:
     no placebo, and gives a share and a p of 0. seed: of the pairs, `MANY` of each kind, or as many
     as there are. p is by Mann and Whitney's test. `InputError` where there are too few pairs that
     agree in all labels."""
-    if trial.pairs is None or not hasattr(data, "placebo"): return Placebo()
+    if trial.pairs is None or trial.pairs.how != "matched": return Placebo()
     seed, n = (*np.atleast_1d(seeded(seed)), MANY), min(MANY, data.size)
     changed = pairs_of(data, trial.pairs.factor, data.sample(n, seed), seed)
     squares = [_squares(trial, pairs) for pairs in (changed, _same(data, n, seed))]
