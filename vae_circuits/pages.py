@@ -20,13 +20,14 @@ import pandas as pd
 import torch
 from scipy import special
 
-from .adapt import adapt, batch, traced
+from .adapt import adapt, traced
 from .causal_graph import PALETTE
 from .circuits import check_origin, encoder_circuits, weights_of
 from .core import InputError, count, listed, one_of, table, write_atomic
 from .data import Drawable, at_hand, check_images, shown_range
 from .deltas import arguments
 from .interventions import latent_names, own_range
+from .tracing import batch
 
 # %% ../nbs/20b_pages.ipynb #20b-006
 KINDS = ("float32", "int32", "int8", "uint8")  # the kinds of numbers that a page can read

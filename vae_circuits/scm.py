@@ -44,10 +44,16 @@ class Site:
 
 # %% ../nbs/02_scm.ipynb #02-008
 class Sites(Mapping):
-    "The sites of a VAE in execution order: a mapping name -> `Site` that prints as a table."
-    def __init__(self, sites): self._sites = {s.name: s for s in sites}
-    def __getitem__(self, name) -> Site: return self._sites[one_of(name, self._sites, "site")]
-    def __contains__(self, name): return name in self._sites
+    """The sites of a VAE in execution order: a mapping name -> `Site` that prints as a table.
+    `aliases`: other name -> name, for values that go by several."""
+    def __init__(self, sites, aliases=None):
+        self._sites, self.aliases = {s.name: s for s in sites}, aliases or {}
+
+    def __getitem__(self, name) -> Site:
+        name = self.aliases.get(name, name) if isinstance(name, str) else name
+        return self._sites[one_of(name, self._sites, "site")]
+
+    def __contains__(self, name): return name in self._sites or name in self.aliases
     def __iter__(self): return iter(self._sites)
     def __len__(self): return len(self._sites)
 
@@ -63,13 +69,16 @@ class Sites(Mapping):
 
     def named(self, names, least: int = 1) -> list:
         "The names in the list `names`, at least `least`, checked, each once; all sites for None."
-        found = list(self) if names is None else listed(names, self, "site")
+        known = {**self._sites, **self.aliases}
+        found = list(self) if names is None else listed(names, known, "site")
+        found = list(dict.fromkeys(self[name].name for name in found))
         if len(found) < least: raise InputError("expected at least one site; got an empty list")
         return found
 
     def coded(self, codes: int) -> "Sites":
         "These sites, with the number of codes at those that hold codes."
-        return Sites(replace(s, codes=codes) if s.discrete else s for s in self.values())
+        sites = (replace(s, codes=codes) if s.discrete else s for s in self.values())
+        return Sites(sites, self.aliases)
 
 # %% ../nbs/02_scm.ipynb #02-010
 def descendants(sites: Sites, names) -> set:
@@ -364,7 +373,9 @@ def as_value(new, address: Address, site: Site, like, shape):
     if isinstance(new, np.ma.MaskedArray):
         raise InputError(f"the value for {address} is a masked array; fill what is masked")
     try:
-        value = torch.as_tensor(new).to(like)
+        # a plain number has the precision of Python until it is given that of the activation
+        plain = isinstance(new, (bool, int, float, list, tuple)) and like.is_floating_point()
+        value = torch.as_tensor(new, dtype=torch.float64 if plain else None).to(like)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(
             f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a"
@@ -425,6 +436,11 @@ class SCM:
     sites: Sites
     image_shape: tuple  # of one input image
     image_limits: tuple = (0.0, 1.0)  # the range of its pixels
+
+    @property
+    def noise_shape(self) -> tuple:
+        "The shape of the noise of one image."
+        return self.sites["z"].shape
 
     def equation(self, site: str, parents: list, eps=None):
         """The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior
@@ -492,12 +508,12 @@ class SCM:
         activations; otherwise `InputError`."""
         if eps is None:
             return None
-        wanted = f"expected {[n or 'n', *self.sites['z'].shape]}, with images"
+        wanted = f"expected {[n or 'n', *self.noise_shape]}, with images"
         try:
             found = torch.as_tensor(eps).to(self.like)
         except (TypeError, ValueError, RuntimeError):
             raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
-        if n is None or tuple(found.shape) != (n, *self.sites["z"].shape):
+        if n is None or tuple(found.shape) != (n, *self.noise_shape):
             raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
         return found
 
