@@ -336,7 +336,7 @@ def rounded(m, x):
     return m.decode(book[at].movedim(-1, 1))
 
 
-@case("VQ: `quantize` is a book", latents=(4, 4, 4), natural=rounded, sites={"codes": 1})
+@case("VQ: `quantize` is a book", latents=(4, 4, 4), natural=rounded, sites={"codes": 1, "z": 4})
 class Book(nn.Module):
     def __init__(self):
         super().__init__()
@@ -361,7 +361,7 @@ class Quantizer(nn.Module):
 
 
 @case("two books of codes", latents=(4, 2, 2), natural=lambda m, x: m(x)[0],
-      sites={"codes1": 1, "codes2": 1})
+      sites={"codes1": 1, "codes2": 1, "z1": 4, "z2": 4})
 class TwoBooks(nn.Module):
     def __init__(self):
         super().__init__()

@@ -348,7 +348,7 @@ class Adapted(SCM):
         if self.trace is None: return False
         latents = self.network.latents
         behind = descendants(self.sites, latents)
-        free = behind - ancestors(self.sites, latents)
+        free = behind & ancestors(self.sites, ["recon"]) - ancestors(self.sites, latents)
         known = behind | {*self.network.inputs}
         return any(p not in known for s in free for p in self.sites[s].parents)
 

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from .core import InputError, one_of
-from .draws import own_draw
+from .draws import OwnDraw, own_draw
 from .networks import Gaussian, Network, Points, Quantized, Whole, called, half, has
-from .reading import SPREADS, Reading, close, halves, reading, same
+from .reading import SPREADS, Reading, close, halves, image, reading, same
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -108,7 +108,8 @@ def _fits_flat(model, x, inputs) -> bool:
 
 def _read(model, x, net, once, twice, posterior) -> Reading | None:
     "The reading of the encoder; None if it draws its latents itself."
-    own, given = _own(model, x, net)
+    draw = _own(model, x, net)
+    own = None if draw is None or draw.mean is None else (draw.mean, draw.deviation)
     def decode(z):
         with evaluation(model), torch.no_grad():
             return called(half(model, "decode"), z, net.given(len(z), _keep))
@@ -121,7 +122,7 @@ def _read(model, x, net, once, twice, posterior) -> Reading | None:
         encode, more = half(model, "encode"), _other_images(model, x, net)
         found = reading(once, twice, posterior, function=getattr(encode, "forward", encode),
                         own=own, more=more)
-    if own is not None and given is not None and found(once)[1] is not None: _no_flow(own, given)
+    if draw is not None and not callable(posterior): _no_flow(found(once), draw, decode)
     return found
 
 def _ordered(found, once, own, posterior):
@@ -132,14 +133,18 @@ def _ordered(found, once, own, posterior):
     if matched is None or matched.why != "so the model itself draws": return found
     return replace(matched, axis=found.axis)
 
-def _no_flow(own, given):
-    "The decoder must be given what is drawn, not something that is made of it."
-    mu, std = own
-    if given.shape == mu.shape and not close(given, mu + std):
+def _no_flow(posterior, draw, decode):
+    "What is decoded must be what is drawn, not something that is made of it."
+    drawn = posterior[0] if draw.mean is None else draw.mean + draw.deviation
+    given = draw.decoded
+    if given is None or given.shape != drawn.shape or close(given, drawn): return
+    try: ours, theirs = image(decode(drawn)), image(draw.out)
+    except Exception: return  # nothing to compare
+    if ours.shape == theirs.shape and not close(theirs, ours):
         raise InputError(
-            "the model does not decode mean + deviation * noise, but what a flow, or another step,"
-            " makes of it; its latents are not those of encode(). Pass the steps as one model with"
-            " only forward(), and latents= the name of the last of them")
+            "the model does not decode what its encoder's mean and deviation give, but what a flow,"
+            " or another step, makes of it; its latents are not those of encode(). Pass it as a"
+            " model with only forward(), and latents= the name of the module that gives them")
 
 def _other_images(model, x, net):
     "What the encoder returns for images of all kinds, to see which numbers are never below 0."
@@ -150,19 +155,22 @@ def _other_images(model, x, net):
     return found if isinstance(found, (tuple, list)) else None
 
 # %% ../nbs/06e_choice.ipynb #06e-010
-def _own(model, x, net) -> tuple:
-    """`(mean, deviation)` by which the model itself draws, and what it then decodes; None each if
-    unknown. A copy is asked, so that whatever a pass changes, the model is left as it was."""
+def _own(model, x, net) -> OwnDraw | None:
+    """How the model itself draws; None if that is not known. A copy is asked, so that whatever a
+    pass changes, the model is left as it was."""
     try: model = copy.deepcopy(model, {id(p): p for p in model.parameters()})
-    except Exception: return None, None
+    except Exception: return None  # it is tied to something that cannot be copied
     decoders = [(model, n) for n in ("decode", "decoder") if callable(getattr(model, n, None))]
     images, more = net.shown(x), net.given(len(x), _keep)
     calls = [lambda: called(model, images, more), lambda: model({"data": images})]
+    found = None
     for training in (False, True):  # many draw in training only; what lies inside stays as it was
-        with evaluation(model), torch.no_grad():
-            model.training = training
-            if found := own_draw(model, calls, decoders): return found[:2], found[2]
-    return None, None
+        for grad in (False, True):  # some move along gradients before they decode
+            with evaluation(model), torch.set_grad_enabled(grad):
+                model.training = training
+                found = own_draw(model, calls, decoders) or found
+            if found and found.mean is not None: return found
+    return found
 
 def _check(x, mu, logvar):
     if mu.ndim < 2 or len(mu) != len(x) or not mu.is_floating_point():

@@ -52,9 +52,11 @@ class Network(nn.Module):
 
     def shown(self, x): return x if self.shape is None else x.flatten(1)
 
-    def drawn(self, out, rows):
-        "The image from what a decoder returned, in the shape of images where they are shown flat."
+    def drawn(self, out, rows, z=None):
+        """The image from what a decoder returned, in the shape of images where they are shown flat;
+        a value of its own, even if the decoder gives `z` back."""
         found = image(out)
+        if found is z: found = found * 1
         return found if self.shape is None else found.reshape(rows, *self.shape)
 
 # %% ../nbs/06c_networks.ipynb #06c-008
@@ -87,7 +89,7 @@ class Gaussian(Network):
         z = visit("z", None) if x is None else None
         more = self.given((z if x is None else x).shape[0], visit)
         if x is not None: z = visit("z", self.encoded(x, more, eps, visit))
-        visit("recon", self.drawn(called(half(self.model, "decode"), z, more), z.shape[0]))
+        visit("recon", self.drawn(called(half(self.model, "decode"), z, more), z.shape[0], z))
 
     def encoded(self, x, more, eps, visit):
         mu, logvar = self.read(called(half(self.model, "encode"), self.shown(x), more))
@@ -120,7 +122,7 @@ class Quantized(Network):
             out = called(half(self.model, "encode"), self.shown(x), more)
             latents = visit("latents", _vectors(out))
             z = visit("z", coded(latents, self.codebook.weight, "codes", visit))
-        visit("recon", self.drawn(called(_decoding(self.model), z, more), z.shape[0]))
+        visit("recon", self.drawn(called(_decoding(self.model), z, more), z.shape[0], z))
 
 def _vectors(out):
     "The vectors before quantization, from what the encoder of a VQ-VAE returned."

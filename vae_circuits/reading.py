@@ -16,7 +16,7 @@ import torch
 from .core import InputError, one_of
 
 # %% ../nbs/06a_reading.ipynb #06a-006
-MEANS = ("mean", "mu", "loc", "z_mean", "z_mu", "z_loc", "embedding")
+MEANS = ("mean", "mu", "loc", "z_mean", "z_mu", "z_loc", "embedding", "latents", "latent", "z")
 SPREADS = {
     "logvar": ("logvar", "log_var", "z_log_var", "z_logvar", "log_variance", "log_sigma2",
                "log_covariance"),

@@ -175,6 +175,7 @@ def _axis(trace, node, known) -> int | None:
     if name == "getitem" and isinstance(value, torch.Tensor): return axis % value.ndim
     if not isinstance(first, torch.Tensor) or not isinstance(value, torch.Tensor): return axis
     if name == "permute": return [d % first.ndim for d in node.args[1]].index(axis)
+    if name in ("movedim", "moveaxis"): return _carried(node, axis, first.ndim)
     if name in ("transpose", "t", "swapaxes"): return _turned(node, axis, first.ndim)
     if name in _FORMED: return _formed(_sizes(trace, first), _sizes(trace, value), axis)
     return _kept(node, axis, value, before, known)
@@ -186,6 +187,14 @@ def _name(node) -> str:
 def _turned(node, axis, ndim) -> int:
     a, b = (d % ndim for d in (node.args[1:3] if len(node.args) > 2 else (0, 1)))
     return {a: b, b: a}.get(axis, axis)
+
+def _carried(node, axis, ndim) -> int:
+    order = list(range(ndim))
+    source, place = ([d] if isinstance(d, int) else d for d in node.args[1:3])
+    for a in sorted((d % ndim for d in source), reverse=True): order.pop(a)
+    for at, a in sorted(zip((d % ndim for d in place), (d % ndim for d in source))):
+        order.insert(at, a)
+    return order.index(axis)
 
 def _kept(node, axis, value, before, known):
     "Pointwise operations, norms, pooling and joins leave axes; a sum takes some away."

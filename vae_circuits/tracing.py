@@ -274,6 +274,7 @@ def _tidy(program, names) -> Trace:
         if t in program.constants
     }
     named = {*[n for n in graph.nodes if n.op == "output"][0].args[0]}
+    graph.eliminate_dead_code(lambda node: node.op != "call_function")
     for node in list(graph.nodes):
         if does_nothing(node): left_out(node, node in named)
         # a view needs a memory layout that may not be ours
