@@ -30,11 +30,12 @@ from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from .adapt import adapt, evaluation
+from .adapt import adapt
 from .core import InputError, count, number, one_of, seeded, table
 from .data import check_images
 from .metrics import check_responses, varies
 from .scm import SCM
+from .tracing import evaluation
 
 # %% ../nbs/14_scores.ipynb #14-008
 def check_codes(codes, *factors, least: int = 2, like=None, whole: bool = True):
