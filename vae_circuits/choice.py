@@ -16,7 +16,7 @@ from torch import nn
 
 from .core import InputError, one_of
 from .draws import OwnDraw, own_draw
-from .networks import Gaussian, Network, Points, Quantized, Whole, called, half, has
+from .networks import Gaussian, Network, Points, Quantized, Whole, called, half_of, has
 from .reading import SPREADS, Reading, close, halves, image, reading, same
 from .tracing import evaluation
 
@@ -90,7 +90,7 @@ def _keep(name, value): return value
 def _encoded(model, x, net, grad=False):
     with evaluation(model), torch.set_grad_enabled(grad):
         images = net.shown(x.clone().requires_grad_(grad))
-        return called(half(model, "encode"), images, net.given(len(x), _keep))
+        return called(half_of(model, "encode"), images, net.given(len(x), _keep))
 
 def _twice(model, x, net) -> list:
     "What the encoder returns, two times over; gradients tell how the numbers came about."
@@ -112,14 +112,14 @@ def _read(model, x, net, once, twice, posterior) -> Reading | None:
     own = None if draw is None or draw.mean is None else (draw.mean, draw.deviation)
     def decode(z):
         with evaluation(model), torch.no_grad():
-            return called(half(model, "decode"), z, net.given(len(z), _keep))
+            return called(half_of(model, "decode"), z, net.given(len(z), _keep))
     if torch.is_tensor(once) and not callable(posterior):
         if not same(once, twice): return None
         found = halves(once, decode)
         if found is None: decode(once)  # which says why not
         if found.axis is not None: found = _ordered(found, once, own, posterior)
     else:
-        encode, more = half(model, "encode"), _other_images(model, x, net)
+        encode, more = half_of(model, "encode"), _other_images(model, x, net)
         found = reading(once, twice, posterior, function=getattr(encode, "forward", encode),
                         own=own, more=more)
     if draw is not None and not callable(posterior): _no_flow(found(once), draw, decode)

@@ -60,7 +60,7 @@ class Network(nn.Module):
         return found if self.shape is None else found.reshape(rows, *self.shape)
 
 # %% ../nbs/06c_networks.ipynb #06c-008
-def half(model, name):
+def half_of(model, name):
     "`model.encode` where there is one, otherwise the module `model.encoder`; decode alike."
     found = getattr(model, name, None)
     found = found if callable(found) else getattr(model, name + "r")
@@ -89,10 +89,10 @@ class Gaussian(Network):
         z = visit("z", None) if x is None else None
         more = self.given((z if x is None else x).shape[0], visit)
         if x is not None: z = visit("z", self.encoded(x, more, eps, visit))
-        visit("recon", self.drawn(called(half(self.model, "decode"), z, more), z.shape[0], z))
+        visit("recon", self.drawn(called(half_of(self.model, "decode"), z, more), z.shape[0], z))
 
     def encoded(self, x, more, eps, visit):
-        mu, logvar = self.read(called(half(self.model, "encode"), self.shown(x), more))
+        mu, logvar = self.read(called(half_of(self.model, "encode"), self.shown(x), more))
         same = logvar.ndim == mu.ndim and logvar.shape == mu.shape
         mu, logvar = visit("mu", mu), visit("logvar", logvar if same else logvar.expand_as(mu))
         return mu if eps is None else mu + (0.5 * logvar).exp() * eps
@@ -102,7 +102,7 @@ class Points(Gaussian):
     own = "mu", "z", "recon"
 
     def encoded(self, x, more, eps, visit):
-        mu = self.read(called(half(self.model, "encode"), self.shown(x), more))[0]
+        mu = self.read(called(half_of(self.model, "encode"), self.shown(x), more))[0]
         return visit("mu", mu) * 1  # a value of its own, which can be set while mu stays
 
 # %% ../nbs/06c_networks.ipynb #06c-012
@@ -119,7 +119,7 @@ class Quantized(Network):
         z = visit("z", None) if x is None else None
         more = self.given((z if x is None else x).shape[0], visit)
         if x is not None:
-            out = called(half(self.model, "encode"), self.shown(x), more)
+            out = called(half_of(self.model, "encode"), self.shown(x), more)
             latents = visit("latents", _vectors(out))
             z = visit("z", coded(latents, self.codebook.weight, "codes", visit))
         visit("recon", self.drawn(called(_decoding(self.model), z, more), z.shape[0], z))
@@ -148,7 +148,7 @@ def coded(latents, book, name, visit):
 
 def _decoding(model):
     "The decoder after quantization. diffusers' would quantize again, and has a switch against it."
-    decode = half(model, "decode")
+    decode = half_of(model, "decode")
     if "force_not_quantize" not in inspect.signature(getattr(decode, "forward", decode)).parameters:
         return decode
     return lambda z, **more: decode(z, force_not_quantize=True, **more)
@@ -240,7 +240,7 @@ class Whole(Network):
         with _hooked(self.model, hooks), Draws(level, category) as draws:
             out, more = self.shown(x), self.given(x.shape[0], visit)
             for step in self.steps:
-                function = self.model if step == "forward" else half(self.model, step)
+                function = self.model if step == "forward" else half_of(self.model, step)
                 out = called(function, out if step == self.steps[0] else image(out), more)
         visit("recon", self.drawn(out, x.shape[0]))
         return draws
