@@ -7,7 +7,7 @@ OUT := results/quick
 
 help:
 	@echo "make demo         analyze the shipped models and write $(OUT)/report.html"
-	@echo "make test         everything CI runs; test-sync, test-notebooks, test-engines, test-front, test-fuzz, test-site, test-browser, test-wheel: one step of it; test-nbdev: nbdev_test"
+	@echo "make test         everything CI runs; test-sync, test-notebooks, test-engines, test-front, test-zoo, test-fuzz, test-site, test-browser, test-wheel: one step of it; test-nbdev: nbdev_test"
 	@echo "make export       export the package from the notebooks and clean them"
 	@echo "make notebooks    run all notebooks in place (NAMES='05 06' for some), clean, export, write the README"
 	@echo "make readme       write README.md from nbs/index.ipynb"

@@ -224,6 +224,18 @@ def steps(folder):
                 ROOT / "tests" / "test_front.py",
             ),
         ),
+        "zoo": (
+            "small models of every kind that people build are taken apart, or refused in one line",
+            lambda: call(
+                python,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                ROOT / "tests" / "test_zoo.py",
+            ),
+        ),
         "fuzz": (
             "odd input gives a right result or one clear line",
             lambda: call(
@@ -270,7 +282,7 @@ def steps(folder):
 BESIDE = (
     ("sync",),
     ("notebooks", "engines"),
-    ("front", "fuzz", "site", "browser", "wheel"),
+    ("front", "zoo", "fuzz", "site", "browser", "wheel"),
     ("nbdev",),
 )
 

@@ -41,10 +41,16 @@ class Site:
 
 # %% ../nbs/engine/02a_addresses.ipynb #02a-008
 class Sites(Mapping):
-    "The sites of a VAE in execution order: a mapping name -> `Site` that prints as a table."
-    def __init__(self, sites): self._sites = {s.name: s for s in sites}
-    def __getitem__(self, name) -> Site: return self._sites[one_of(name, self._sites, "site")]
-    def __contains__(self, name): return name in self._sites
+    """The sites of a VAE in execution order: a mapping name -> `Site` that prints as a table.
+    `aliases`: other name -> name, for values that go by several."""
+    def __init__(self, sites, aliases=None):
+        self._sites, self.aliases = {s.name: s for s in sites}, aliases or {}
+
+    def __getitem__(self, name) -> Site:
+        name = self.aliases.get(name, name) if isinstance(name, str) else name
+        return self._sites[one_of(name, self._sites, "site")]
+
+    def __contains__(self, name): return name in self._sites or name in self.aliases
     def __iter__(self): return iter(self._sites)
     def __len__(self): return len(self._sites)
 
@@ -60,13 +66,16 @@ class Sites(Mapping):
 
     def named(self, names, least: int = 1) -> list:
         "The names in the list `names`, at least `least`, checked, each once; all sites for None."
-        found = list(self) if names is None else listed(names, self, "site")
+        known = {**self._sites, **self.aliases}
+        found = list(self) if names is None else listed(names, known, "site")
+        found = list(dict.fromkeys(self[name].name for name in found))
         if len(found) < least: raise InputError("expected at least one site; got an empty list")
         return found
 
     def coded(self, codes: int) -> "Sites":
         "These sites, with the number of codes at those that hold codes."
-        return Sites(replace(s, codes=codes) if s.discrete else s for s in self.values())
+        sites = (replace(s, codes=codes) if s.discrete else s for s in self.values())
+        return Sites(sites, self.aliases)
 
 # %% ../nbs/engine/02a_addresses.ipynb #02a-010
 def descendants(sites: Sites, names) -> set:

@@ -19,7 +19,8 @@ from torch import nn
 import xarray as xr
 from sklearn.metrics import roc_auc_score
 
-from .adapt import Adapted, adapt
+from .adapt import adapt
+from .adapted import Adapted
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import (MOST_IMAGES, CausalDataset, Factor, Sample, check_factors,
                                check_world)

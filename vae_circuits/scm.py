@@ -90,7 +90,9 @@ def as_value(new, address: Address, site: Site, like, shape):
     if isinstance(new, np.ma.MaskedArray):
         raise InputError(f"the value for {address} is a masked array; fill what is masked")
     try:
-        value = torch.as_tensor(new).to(like)
+        # a plain number has the precision of Python until it is given that of the activation
+        plain = isinstance(new, (bool, int, float, list, tuple)) and like.is_floating_point()
+        value = torch.as_tensor(new, dtype=torch.float64 if plain else None).to(like)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(
             f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a"
@@ -151,6 +153,11 @@ class SCM:
     sites: Sites
     image_shape: tuple  # of one input image
     image_limits: tuple = (0.0, 1.0)  # the range of its pixels
+
+    @property
+    def noise_shape(self) -> tuple:
+        "The shape of the noise of one image."
+        return self.sites["z"].shape
 
     def equation(self, site: str, parents: list, eps=None):
         """The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior
@@ -218,12 +225,12 @@ class SCM:
         activations; otherwise `InputError`."""
         if eps is None:
             return None
-        wanted = f"expected {[n or 'n', *self.sites['z'].shape]}, with images"
+        wanted = f"expected {[n or 'n', *self.noise_shape]}, with images"
         try:
             found = torch.as_tensor(eps).to(self.like)
         except (TypeError, ValueError, RuntimeError):
             raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
-        if n is None or tuple(found.shape) != (n, *self.sites["z"].shape):
+        if n is None or tuple(found.shape) != (n, *self.noise_shape):
             raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
         return found
 

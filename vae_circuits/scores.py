@@ -31,11 +31,11 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from .adapt import adapt
-from .tracing import evaluation
 from .core import InputError, count, number, one_of, seeded, table
 from .data import check_images
 from .metrics import check_responses, varies
 from .scm import SCM
+from .tracing import evaluation
 
 # %% ../nbs/14_scores.ipynb #14-008
 def check_codes(codes, *factors, least: int = 2, like=None, whole: bool = True):

@@ -1,0 +1,210 @@
+"""What `adapt` makes of the zoo's models: `make test-zoo`.
+
+Each is adapted with at most one hint. Its sites are the expected ones, it answers as the model
+does, a patch at any site equals a forward hook on the original, by the trace and live, a traversal
+and measures of its latents come out; or it is refused in one clear line. `python tests/test_zoo.py`
+writes the table of all this into nbs/06_adapt.ipynb.
+"""
+import functools
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from zoo import ZOO
+
+from vae_circuits.adapt import adapt
+from vae_circuits.circuits import find_circuit
+from vae_circuits.core import InputError
+from vae_circuits.interventions import traverse
+from vae_circuits.metrics import latent_metrics
+from vae_circuits.observed import from_images
+from vae_circuits.patching import patch_sweep
+from vae_circuits.addresses import Address, ancestors
+
+NOTEBOOK = Path(__file__).parent.parent / "nbs" / "06_adapt.ipynb"
+warnings.filterwarnings("ignore")
+torch.set_num_threads(1)
+
+
+def made(case):
+    "The model of a case, as it comes, and images for it."
+    torch.manual_seed(0)
+    model = case.make()
+    model = model if case.after is None else case.after(model)
+    like = next(model.parameters())
+    return model, torch.rand(4, *case.shape, generator=torch.Generator().manual_seed(1)).to(like)
+
+
+def close(a, b): torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@functools.cache
+def taken(title):
+    "A case, its model, what `adapt` makes of it, and images."
+    case = ZOO[title]
+    model, x = made(case)
+    return case, model, adapt(model, image_shape=case.shape, **case.hint), x
+
+
+@pytest.fixture(params=[t for t, c in ZOO.items() if not c.refused])
+def adapted(request): return taken(request.param)
+
+
+@pytest.mark.parametrize("title", [t for t, c in ZOO.items() if c.refused])
+def test_refused_in_one_line(title):
+    case = ZOO[title]
+    model, _ = made(case)
+    with pytest.raises(InputError, match=case.refused) as told:
+        adapt(model, image_shape=case.shape, **case.hint)
+    assert "\n" not in str(told.value)
+
+
+def test_sites(adapted):
+    case, model, vae, x = adapted
+    assert vae.sites["z" if "z" in vae.sites else "z1"].shape == case.latents
+    assert {name: vae.sites[name].units for name in case.sites} == case.sites
+    assert re.search(case.says, repr(vae)), repr(vae)
+    assert (vae.untraced() is None) != case.slow, vae.untraced()
+
+
+def test_answers_as_the_model_does(adapted):
+    case, model, vae, x = adapted
+    with torch.no_grad():
+        was = [m.training for m in model.modules()]
+        run = vae.run(x)
+        assert was == [m.training for m in model.modules()]
+        model.eval()
+        close(run.recon, case.natural(model, x))
+        if case.logvar: close(run.logvar, case.logvar(model, x))
+
+
+def by_hook(vae, case, model, x, site, value):
+    "The reconstruction with the output of one module replaced by a hook on the original."
+    inner = getattr(model, "module", getattr(model, "_orig_mod", model))
+    path = next((n for n in vae.names[site] if n in dict(inner.named_modules())), None)
+    if path is None: return None
+    def hook(module, args, out): return value.reshape(out.shape)
+    handle = inner.get_submodule(path).register_forward_hook(hook)
+    try:
+        with torch.compiler.set_stance("force_eager"): return case.natural(model, x)
+    finally: handle.remove()
+
+
+@torch.no_grad()
+def test_patches_equal_hooks(adapted):
+    case, model, vae, x = adapted
+    model.eval()
+    donor, compared = vae.run(x.flip(0)), 0
+    for site in vae.sites:
+        ours = vae.run(x, {site: donor})
+        live = vae.run(x, {site: donor}, live=True)
+        for s in vae.sites: close(ours[s], live[s])
+        if (hooked := by_hook(vae, case, model, x, site, donor[site])) is not None:
+            close(ours.recon, hooked)
+            compared += 1
+    assert compared or case.slow
+    z = [s for s in vae.network.latents]
+    close(vae.run(x, {s: donor for s in z}).recon, donor.recon)
+    if not vae.keeps: close(vae.run(do={s: donor for s in z}).recon, donor.recon)
+
+
+def test_traversal_and_measures(adapted):
+    case, model, vae, x = adapted
+    if len(case.latents) > 1 or "mu" not in vae.sites: pytest.skip("latents are not flat")
+    z = vae.run(x).z
+    moved = traverse(vae, z, [0], [0.0, 1.0])
+    assert moved.shape == (4, 1, 2, *vae.sites["recon"].shape)
+    close(moved[:, 0, 1], vae.run(do={"z": z.index_fill(1, torch.tensor(0), 1.0)}).recon)
+    assert latent_metrics(vae, z).notna().all().all()
+
+
+PLANS = "delta", "resume", "hooks"
+
+
+@torch.no_grad()
+def test_every_plan_sweeps_alike(adapted):
+    case, model, vae, x = adapted
+    plans = [p for p in PLANS if p == "hooks" or not case.slow]
+    donor, sites = vae.run(x.flip(0)), [s for s in vae.sites if not vae.sites[s].discrete]
+    sites = [s for s in sites if s != "recon"][:6]
+    found = {p: patch_sweep(vae, x[:2], x.flip(0)[:2], sites, readout="recon", plan=p).array
+             for p in plans}
+    slow = torch.as_tensor(found["hooks"].values)
+    for effects in found.values(): close(torch.as_tensor(effects.values), slow)
+    last = sites[-1]
+    changed = vae.run(x, {f"{last}[0]": donor}, live=True).recon - vae.run(x).recon
+    effect = found["hooks"].sel(unit=f"{last}[0]").values
+    close(torch.as_tensor(effect), changed[:2].flatten(1).to(torch.as_tensor(effect)))
+
+
+CIRCUITS = "mu, logvar", "only forward, with noise", "conditional: encode(x, y), decode(z, y)"
+
+
+@pytest.mark.parametrize("title", CIRCUITS)
+def test_a_circuit(title):
+    case = ZOO[title]
+    model, x = made(case)
+    world = from_images(torch.rand(16, *case.shape, generator=torch.Generator().manual_seed(2)))
+    vae = taken(title)[2]
+    circuit = find_circuit(vae, world, of="z[0]")
+    sites = [Address.parse(member, vae.sites).site for member in circuit.members]
+    assert sites and {*sites} <= ancestors(vae.sites, ["z"])
+
+
+def test_numbers_keep_the_precision_of_the_model():
+    _, model, vae, x = taken("float64")
+    assert vae.run(x, {"z[0]": 0.7}).z[0, 0].item() == 0.7
+
+
+# The table of the zoo
+
+def works(title) -> str:
+    "What works with a model, tried."
+    case, model, vae, x = taken(title)
+    found = [f"{len(vae.sites)} sites", *(["trace"] if vae.reason is None else ["hooks"])]
+    latents = vae.network.latents
+    if not vae.keeps: found.append("decodes")
+    if len(latents) == 1 and "mu" in vae.sites:
+        try: traverse(vae, vae.run(x).z, [0], [0.0])
+        except (InputError, RuntimeError, IndexError): pass
+        else: found.append("traversal")
+    if any(name.startswith("logvar") for name in vae.sites): found.append("noise")
+    return ", ".join(found)
+
+
+def row(title) -> str:
+    case = ZOO[title]
+    hint = ", ".join(f"`{k}=…`" for k in case.hint)
+    if case.refused:
+        try: adapt(made(case)[0], image_shape=case.shape)
+        except InputError as e: return f"| {title} | {hint} | refused: {str(e).split(';')[0]} | |"
+    said = [s for s in taken(title)[2]._told()[1:] if not s.startswith(("no trace", "in training"))]
+    return f"| {title} | {hint} | {'; '.join(said)} | {works(title)} |"
+
+
+def table() -> str:
+    head = ["| model | hint | what was taken for what | what works |", "|---|---|---|---|"]
+    return "\n".join([*head, *map(row, ZOO)])
+
+
+def stored():
+    "The notebook that shows the table, and its cell."
+    notebook = nbformat.read(NOTEBOOK, 4)
+    return notebook, next(c for c in notebook.cells if c.id == "06-zoo")
+
+
+@torch.no_grad()
+def test_the_table_is_what_comes_out():
+    assert stored()[1].source == table(), "run: python tests/test_zoo.py"
+
+
+if __name__ == "__main__":
+    notebook, cell = stored()
+    cell.source = table()
+    nbformat.write(notebook, NOTEBOOK)

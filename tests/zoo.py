@@ -1,0 +1,582 @@
+"""Small models, each built the way that people build theirs: what `adapt` meets at the door.
+
+`ZOO` lists them with the hint that each needs, the latents that it should get, and its own answer
+to images by way of the means, `natural(model, x)`.
+"""
+from collections import namedtuple
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations, spectral_norm, weight_norm
+
+ZOO = {}
+
+
+@dataclass
+class Case:
+    "One model: how to make it, and what is expected of it."
+    make: type
+    shape: tuple = (1, 8, 8)
+    hint: dict = field(default_factory=dict)
+    latents: tuple = (3,)  # the shape of z, or of z1 where there are several levels
+    says: str = ""  # what the adapted model says of its posterior: a pattern
+    sites: dict = field(default_factory=dict)  # name -> number of units
+    refused: str = ""  # a pattern of the one line, where it is refused
+    natural: object = None
+    logvar: object = None  # the log variance, by the model's own words
+    slow: bool = False  # there is no trace of it: every pass is a pass of the model
+    after: object = None  # what is done to the model before it is adapted
+
+
+def case(title, **facts):
+    "The class below is a case of the zoo; `natural` is decode of the first thing encoded."
+    def add(kind):
+        facts.setdefault("natural", lambda m, x: m.decode(m.encode(x)[0]))
+        ZOO[title] = Case(kind, **facts)
+        return kind
+    return add
+
+
+class Dense(nn.Module):
+    "An encoder with two heads and a decoder, for flat numbers or little pictures."
+    def __init__(self, size=64, latents=3):
+        super().__init__()
+        self.e, self.fc21 = nn.Linear(size, 12), nn.Linear(12, latents)
+        self.fc22, self.d = nn.Linear(12, latents), nn.Linear(latents, 12)
+        self.o = nn.Linear(12, size)
+
+    def heads(self, x):
+        h = torch.tanh(self.e(x.flatten(1)))
+        return self.fc21(h), self.fc22(h)
+
+    def encode(self, x): return self.heads(x)
+
+    def decode(self, z): return torch.sigmoid(self.o(torch.tanh(self.d(z)))).view(-1, 1, 8, 8)
+
+
+def halved(axis): return lambda m, x: m.decode(m.encode(x).chunk(2, axis)[0])
+
+
+# What an encoder may return
+
+@case("mu, logvar", says="fc21 → mu, fc22 → logvar", logvar=lambda m, x: m.heads(x)[1])
+class Pair(Dense):
+    def encode(self, x):
+        mu, log_var = self.heads(x)
+        return mu, log_var
+
+
+@case("both halves, by channel", latents=(2, 4, 4), natural=halved(1), says="halves",
+      sites={"down": 4})
+class Halves(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Conv2d(1, 4, 4, 2, 1), nn.ConvTranspose2d(2, 1, 4, 2, 1)
+
+    def encode(self, x): return self.down(x)
+
+    def decode(self, z): return self.up(z)
+
+
+@case("both halves, by last axis", latents=(4, 3), shape=(4, 5), natural=halved(-1), says="halves")
+class LastAxis(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.out = nn.Linear(5, 6), nn.Linear(3, 5)
+
+    def encode(self, x): return self.into(x)
+
+    def decode(self, z): return self.out(z)
+
+
+@case("logvar before mu", natural=lambda m, x: m.decode(m.encode(x)[1]),
+      logvar=lambda m, x: m.heads(x)[1], says="fc21 → mu, fc22 → logvar")
+class Swapped(Dense):
+    def encode(self, x):
+        mu, logvar = self.heads(x)
+        return logvar, mu
+
+
+@case("mu, std", says="std", logvar=lambda m, x: 2 * m.encode(x)[1].log())
+class Deviations(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return mu, F.softplus(s)
+
+    def forward(self, x):
+        mu, std = self.encode(x)
+        return self.decode(mu + std * torch.randn_like(std)), mu, std
+
+
+@case("loc, scale by name only", says="scale|std", logvar=lambda m, x: 2 * m.encode(x)[1].log())
+class Located(Dense):
+    def encode(self, x):
+        z_loc, s = self.heads(x)
+        z_scale = torch.exp(s)
+        return z_loc, z_scale
+
+
+@case("alpha, beta of another posterior", refused="posterior=")
+class Betas(Dense):
+    def encode(self, x): return tuple(F.softplus(h) for h in self.heads(x))
+
+
+@case("a dictionary", natural=lambda m, x: m.decode(m.encode(x)["z_mean"]),
+      logvar=lambda m, x: m.heads(x)[1], says="z_mean → mu, z_log_var → logvar")
+class Names(Dense):
+    def encode(self, x): return dict(zip(("z_mean", "z_log_var"), self.heads(x)))
+
+
+Codes = namedtuple("Codes", "sample mean std")
+
+
+@case("a named tuple", natural=lambda m, x: m.decode(m.encode(x).mean),
+      logvar=lambda m, x: 2 * m.encode(x).std.log(), says="mean → mu, std → logvar")
+class Tupled(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Codes(mu, mu, s.exp())
+
+
+@dataclass
+class Latent:
+    loc: torch.Tensor
+    sigma: torch.Tensor
+
+
+@case("a dataclass", natural=lambda m, x: m.decode(m.encode(x).loc),
+      logvar=lambda m, x: 2 * m.encode(x).sigma.log(), says="loc → mu, sigma → logvar")
+class Classed(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Latent(mu, s.exp())
+
+
+@case("Normal", natural=lambda m, x: m.decode(m.encode(x).mean), says="Normal",
+      logvar=lambda m, x: 2 * m.encode(x).scale.log())
+class OneNormal(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Normal(mu, s.exp())
+
+
+@case("Independent", natural=lambda m, x: m.decode(m.encode(x).mean), says="Independent",
+      logvar=lambda m, x: 2 * m.encode(x).base_dist.scale.log())
+class Independents(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Independent(Normal(mu, s.exp()), 1)
+
+
+@case("MultivariateNormal", natural=lambda m, x: m.decode(m.encode(x).mean), says="Multivariate",
+      logvar=lambda m, x: m.encode(x).variance.log())
+class Multivariate(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return MultivariateNormal(mu, scale_tril=torch.diag_embed(s.exp()))
+
+
+@case("a Laplace posterior", refused="Laplace")
+class Laplacian(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Laplace(mu, s.exp())
+
+
+@case("z, mu, logvar", natural=lambda m, x: m.decode(m.encode(x)[1]),
+      logvar=lambda m, x: m.encode(x)[2], says="second → mu, third → logvar|fc21 → mu")
+class DrawFirst(Dense):
+    def encode(self, x):
+        mu, logvar = self.heads(x)
+        return mu + (0.5 * logvar).exp() * torch.randn_like(mu), mu, logvar
+
+
+@case("mean with a fixed noise before the pair", natural=lambda m, x: m.decode(m.encode(x)[1]),
+      logvar=lambda m, x: m.encode(x)[2])
+class FixedNoise(Dense):
+    def encode(self, x):
+        mu, logvar = self.heads(x)
+        noise = torch.linspace(-1, 1, mu.shape[1])
+        return mu + (0.5 * logvar).exp() * noise, mu, logvar
+
+    def forward(self, x):
+        _, mu, logvar = self.encode(x)
+        return self.decode(mu + (0.5 * logvar).exp() * torch.randn_like(mu)), mu, logvar
+
+
+# No variance
+
+@case("a deterministic autoencoder", natural=lambda m, x: m.decode(m.encode(x)), says="points")
+class Plain(Dense):
+    def encode(self, x): return self.heads(x)[0]
+
+
+@case("encoder and decoder in Sequentials, regularized", natural=lambda m, x: m(x), says="points",
+      sites={"encoder.0": 4, "encoder.1": 4})
+class Regularized(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.Softplus(), nn.Flatten(),
+                                     nn.Linear(64, 3))
+        self.decoder = nn.Sequential(nn.Linear(3, 64), nn.Unflatten(1, (4, 4, 4)), nn.ReLU(),
+                                     nn.ConvTranspose2d(4, 1, 4, 2, 1))
+
+    def forward(self, x): return self.decoder(self.encoder(x))
+
+
+# Only forward
+
+@case("only forward, with noise", natural=lambda m, x: m.decoder(m.mean(m.body(x))).view_as(x),
+      logvar=lambda m, x: m.spread(m.body(x)), says="noise")
+class ForwardOnly(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU())
+        self.mean, self.spread = nn.Linear(12, 3), nn.Linear(12, 3)
+        self.decoder = nn.Sequential(nn.Linear(3, 12), nn.ReLU(), nn.Linear(12, 64))
+
+    def forward(self, x):
+        h = self.body(x)
+        mu, logvar = self.mean(h), self.spread(h)
+        z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)
+        return self.decoder(z).view_as(x), mu, logvar
+
+
+@case("only forward, rsample", says="noise", logvar=lambda m, x: 2 * m.pair(x)[1].log(),
+      natural=lambda m, x: m.out(m.pair(x)[0]).view_as(x))
+class ForwardRsample(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.out = nn.Linear(64, 6), nn.Linear(3, 64)
+
+    def pair(self, x):
+        loc, s = self.into(x.flatten(1)).chunk(2, 1)
+        return loc, F.softplus(s) + 0.1
+
+    def forward(self, x): return self.out(Normal(*self.pair(x)).rsample()).view_as(x)
+
+
+@case("only forward, latents named", hint={"latents": "bottleneck.code"}, says="bottleneck.code",
+      natural=lambda m, x: m(x))
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU())
+        self.bottleneck = nn.ModuleDict({"code": nn.Linear(12, 3)})
+        self.up = nn.Linear(3, 64)
+
+    def forward(self, x): return self.up(self.bottleneck["code"](self.down(x))).view_as(x)
+
+
+@case("only forward, the narrowest place", says="narrowest", natural=lambda m, x: m(x))
+class Narrow(Named):
+    pass
+
+
+# Labels
+
+@case("conditional: encode(x, y), decode(z, y)", hint={"inputs": {"y": torch.eye(4)[1:2]}},
+      natural=lambda m, x: m.decode(m.encode(x, m.label(x))[0], m.label(x)),
+      logvar=lambda m, x: m.encode(x, m.label(x))[1], sites={"y": 4})
+class Conditional(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.out = nn.Linear(68, 6), nn.Linear(7, 64)
+
+    def label(self, x): return torch.eye(4)[1:2].expand(len(x), -1)
+
+    def encode(self, x, y): return self.into(torch.cat([x.flatten(1), y], 1)).chunk(2, 1)
+
+    def decode(self, z, y): return self.out(torch.cat([z, y], 1)).view(-1, 1, 8, 8)
+
+
+# Several levels
+
+@case("a ladder of two levels", latents=(2,), says="2 levels",
+      natural=lambda m, x: m.answer(x, lambda mu, std: mu), sites={"z1": 2, "z2": 3})
+class Ladder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.low, self.high = nn.Linear(64, 8), nn.Linear(8, 4)
+        self.down, self.join, self.out = nn.Linear(2, 8), nn.Linear(16, 6), nn.Linear(5, 64)
+
+    def answer(self, x, draw):
+        low = torch.relu(self.low(x.flatten(1)))
+        mu, s = self.high(low).chunk(2, 1)
+        top = draw(mu, s.exp())
+        mu, s = self.join(torch.cat([low, torch.relu(self.down(top))], 1)).chunk(2, 1)
+        return self.out(torch.cat([top, draw(mu, s.exp())], 1)).view_as(x)
+
+    def forward(self, x): return self.answer(x, lambda mu, std: Normal(mu, std).rsample())
+
+
+@case("a normalizing flow behind the posterior", refused="flow")
+class Flowing(Dense):
+    def __init__(self):
+        super().__init__()
+        self.turn = nn.Linear(3, 3)
+
+    def forward(self, x):
+        mu, logvar = self.encode(x)
+        z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
+        z = z + torch.tanh(self.turn(z))
+        return self.decode(z), mu, logvar
+
+
+# Discrete
+
+def rounded(m, x):
+    "The answer of a model with one book of codes, by hand."
+    h = m.encode(x)
+    book = m.quantize.weight
+    at = (h.movedim(1, -1)[..., None, :] - book).square().sum(-1).argmin(-1)
+    return m.decode(book[at].movedim(-1, 1))
+
+
+@case("VQ: `quantize` is a book", latents=(4, 4, 4), natural=rounded, sites={"codes": 1, "z": 4})
+class Book(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.quantize = nn.Conv2d(1, 4, 4, 2, 1), nn.Embedding(8, 4)
+        self.up = nn.ConvTranspose2d(4, 1, 4, 2, 1)
+
+    def encode(self, x): return self.down(x)
+
+    def decode(self, z): return self.up(z)
+
+
+class Quantizer(nn.Module):
+    def __init__(self, entries, size):
+        super().__init__()
+        self.embedding = nn.Embedding(entries, size)
+
+    def forward(self, h):
+        flat = h.movedim(1, -1)
+        at = torch.cdist(flat.reshape(-1, flat.shape[-1]), self.embedding.weight).argmin(1)
+        q = self.embedding(at).view(flat.shape).movedim(-1, 1)
+        return h + (q - h).detach(), (q - h).square().mean(), at.view(flat.shape[:-1])
+
+
+@case("two books of codes", latents=(4, 2, 2), natural=lambda m, x: m(x)[0],
+      sites={"codes1": 1, "codes2": 1, "z1": 4, "z2": 4})
+class TwoBooks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.low, self.high = nn.Conv2d(1, 4, 4, 2, 1), nn.Conv2d(4, 4, 4, 2, 1)
+        self.quantize_b, self.quantize_t = Quantizer(8, 4), Quantizer(6, 4)
+        self.grow, self.up = nn.ConvTranspose2d(4, 4, 4, 2, 1), nn.ConvTranspose2d(8, 1, 4, 2, 1)
+
+    def forward(self, x):
+        low = self.low(x)
+        top, one, _ = self.quantize_t(self.high(low))
+        grown = self.grow(top)
+        bottom, two, _ = self.quantize_b(low + grown)
+        return self.up(torch.cat([grown, bottom], 1)), one + two
+
+
+@case("finite scalar quantization", says="points", natural=lambda m, x: m.decode(m.encode(x)))
+class Scalars(Dense):
+    def encode(self, x): return (torch.tanh(self.heads(x)[0]) * 2).round() / 2
+
+
+@case("categorical latents", latents=(2, 5), sites={"codes": 2},
+      natural=lambda m, x: m.out(F.one_hot(m.into(x.flatten(1)).view(-1, 2, 5).argmax(-1), 5)
+                                 .float().flatten(1)).view_as(x))
+class Categories(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.out = nn.Linear(64, 10), nn.Linear(10, 64)
+
+    def forward(self, x):
+        logits = self.into(x.flatten(1)).view(-1, 2, 5)
+        return self.out(F.gumbel_softmax(logits, hard=True).flatten(1)).view_as(x)
+
+
+# Input that is no picture, and other types
+
+@case("flat pictures, view(-1, 64)", says="flat",
+      natural=lambda m, x: m.decode(m.encode(x.flatten(1))[0]).view_as(x))
+class Flat(Dense):
+    def encode(self, x): return self.heads(torch.relu(x @ torch.eye(64)))
+
+    def decode(self, z): return super().decode(z).view(-1, 64)
+
+
+@case("signals", shape=(2, 16), latents=(4, 4), sites={"e.0": 4, "e.1": 4, "d.0": 4},
+      natural=lambda m, x: m.decode(m.encode(x)[0]))
+class Signals(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e = nn.Sequential(nn.Conv1d(2, 4, 4, 2, 1), nn.ReLU())
+        self.heads = nn.Conv1d(4, 8, 4, 2, 1)
+        self.d = nn.Sequential(nn.ConvTranspose1d(4, 4, 4, 2, 1), nn.ReLU())
+        self.o = nn.ConvTranspose1d(4, 2, 4, 2, 1)
+
+    def encode(self, x): return self.heads(self.e(x)).chunk(2, 1)
+
+    def decode(self, z): return self.o(self.d(z))
+
+
+@case("sequences, GRU", shape=(6, 4), sites={"rnn.0": 8})
+class Sequences(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.heads = nn.GRU(4, 8, batch_first=True), nn.Linear(8, 6)
+        self.out = nn.Linear(3, 24)
+
+    def encode(self, x): return self.heads(self.rnn(x)[0][:, -1]).chunk(2, 1)
+
+    def decode(self, z): return self.out(z).view(-1, 6, 4)
+
+
+@case("video", shape=(1, 4, 4, 4), latents=(2, 2, 2, 2))
+class Video(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e, self.o = nn.Conv3d(1, 4, 4, 2, 1), nn.ConvTranspose3d(2, 1, 4, 2, 1)
+
+    def encode(self, x): return self.e(x).chunk(2, 1)
+
+    def decode(self, z): return self.o(z)
+
+
+@case("float64", after=lambda m: m.double())
+class Double(Pair):
+    pass
+
+
+@case("training mode, batch norm and dropout", natural=lambda m, x: m.eval() and m.decode(
+      m.encode(x)[0]), after=lambda m: m.train(), says="evaluation mode")
+class Training(Dense):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.drop = nn.BatchNorm1d(64), nn.Dropout(0.5)
+
+    def encode(self, x): return self.heads(self.drop(self.norm(x.flatten(1))))
+
+
+@case("DataParallel", after=nn.DataParallel, natural=lambda m, x: m.module.decode(
+      m.module.encode(x)[0]), sites={"e": 12})
+class Parallel(Dense):
+    def forward(self, x): return self.decode(self.encode(x)[0])
+
+
+def compiled_halves(m):
+    m.e = torch.compile(m.e, backend="eager")
+    m.encode = torch.compile(m.encode, backend="eager")
+    return torch.compile(m, backend="eager")
+
+
+@case("torch.compile", after=compiled_halves, sites={"e": 12, "fc21": 3}, natural=lambda m, x:
+      m._orig_mod.decode(m._orig_mod.encode(x)[0]))
+class Compiled(Pair):
+    pass
+
+
+@case("a ScriptModule", after=torch.jit.script, refused="ScriptModule")
+class Scripted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(64, 6), nn.Linear(3, 64)
+
+    def forward(self, x): return self.decoder(self.encoder(x.flatten(1)))
+
+
+def normed(m):
+    weight_norm(m.e), spectral_norm(m.d), parametrizations.weight_norm(m.o)
+    return m.eval()
+
+
+@case("weight norm and spectral norm", after=normed)
+class Normed(Pair):
+    pass
+
+
+@case("batch norm and ReLU in place", latents=(2, 4, 4), sites={"e.0": 4, "e.0.2": 4})
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        block = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.e = nn.Sequential(block, nn.Conv2d(4, 4, 3, padding=1))
+        self.d = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.LeakyReLU(0.1, inplace=True))
+        self.o = nn.ConvTranspose2d(4, 1, 4, 2, 1)
+
+    def encode(self, x): return self.e(x).chunk(2, 1)
+
+    def decode(self, z):
+        h = self.d(z)
+        h += 0.5 * h.abs()
+        return self.o(h)
+
+
+@case("remembers a shape")
+class Remembers(Pair):
+    def encode(self, x):
+        self.seen = tuple(x.shape)
+        return super().encode(x)
+
+
+@case("channels last", shape=(4, 4, 2), latents=(4, 4, 3), sites={"e": 6, "act": 6, "d": 5})
+class ChannelsLast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e, self.act, self.heads = nn.Linear(2, 6), nn.GELU(), nn.Linear(6, 6)
+        self.d, self.o = nn.Linear(3, 5), nn.Linear(5, 2)
+
+    def encode(self, x): return self.heads(self.act(self.e(x))).chunk(2, -1)
+
+    def decode(self, z): return self.o(self.d(z))
+
+
+@case("a block like ConvNeXt's", latents=(2, 4, 4), sites={"deep": 4, "wide": 8, "norm": 4})
+class Next(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down, self.deep = nn.Conv2d(1, 4, 2, 2), nn.Conv2d(4, 4, 3, padding=1, groups=4)
+        self.norm, self.wide, self.narrow = nn.LayerNorm(4), nn.Linear(4, 8), nn.Linear(8, 4)
+        self.o = nn.ConvTranspose2d(2, 1, 2, 2)
+
+    def encode(self, x):
+        h = self.down(x)
+        t = self.narrow(F.gelu(self.wide(self.norm(self.deep(h).permute(0, 2, 3, 1)))))
+        return (h + t.permute(0, 3, 1, 2)).chunk(2, 1)
+
+    def decode(self, z): return self.o(z)
+
+
+class Skips(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.a = nn.Linear(size, size)
+
+    def forward(self, h): return torch.relu(self.a(h)), h
+
+
+@case("blocks that return tuples", sites={"block.0": 12})
+class TupleBlocks(Dense):
+    def __init__(self):
+        super().__init__()
+        self.block = Skips(12)
+
+    def encode(self, x):
+        h, skip = self.block(torch.tanh(self.e(x.flatten(1))))
+        return self.fc21(h + skip), self.fc22(h)
+
+
+@case("a branch that looks at the numbers", slow=True)
+class Moody(Dense):
+    def encode(self, x):
+        mu, logvar = self.heads(x)
+        if mu.sum() > 1e9: mu = -mu
+        return mu, logvar
+
+
+@case("draws in its encoder, and keeps to itself", says="noise",
+      natural=lambda m, x: m.decode(m.heads(x)[0]), logvar=lambda m, x: m.heads(x)[1])
+class KeepsDraw(Dense):
+    def encode(self, x):
+        mu, logvar = self.heads(x)
+        return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
