@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from vae_circuits.data import DSPRITES_FACTORS, draw_sprites, unpack
+from vae_circuits.sprites import DSPRITES_FACTORS, draw_sprites, unpack
 
 MEASURE = """
 import ctypes, gc, sys, threading, time

@@ -24,7 +24,8 @@ from vae_circuits.proof import areas, faithfulness_curve, random_members, score_
 from vae_circuits.trials import Trial, factor_trial
 from vae_circuits.worth import unit_scores
 from vae_circuits.core import InputError
-from vae_circuits.data import Factor, SyntheticCausal
+from vae_circuits.data import SyntheticCausal
+from vae_circuits.factors import Factor
 from vae_circuits.attribution import attribute, attribute_edges
 from vae_circuits.edges import edge_sweep, interactions, path_patch
 from vae_circuits.interventions import (

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from vae_circuits.data import DSprites
+from vae_circuits.sprites import DSprites
 from vae_circuits.shipped import load_pretrained
 
 INK, PAPER, WARM, COOL = "#1f3a5f", "#ffffff", "#ffb454", "#8ab4f8"

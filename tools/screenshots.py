@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from vae_circuits.circuits import find_circuit
-from vae_circuits.data import DSprites
+from vae_circuits.sprites import DSprites
 from vae_circuits.pages import circuits_page, latents_page, patching_page
 from vae_circuits.shipped import load_pretrained
 

@@ -19,7 +19,8 @@ from .adapt import adapt
 from .addresses import Address, Subspace
 from .core import (
     InputError, count, listed, moved, number, one_of, seeded, table)
-from .data import MOST_IMAGES, Factor, Sample, check_images, check_sample, check_world
+from .drawable import MOST_IMAGES, check_images, check_sample, check_world
+from .factors import Factor, Sample
 from .interventions import image_pairs, responses
 from .scores import Probe, represent
 from .uncertainty import Estimate, proportion

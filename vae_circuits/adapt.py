@@ -15,7 +15,7 @@ from torch import nn
 from .adapted import Adapted, explained, own_draws, probe
 from .choice import network_of
 from .core import InputError, callable_module, count
-from .data import check_images
+from .drawable import check_images
 from .networks import Whole
 from .scm import SCM
 from .sites import shadow, traced_sites, verified

@@ -18,8 +18,8 @@ import torch
 
 from .albums import Album, album
 from .core import InputError, callable_module, count, number, one_of, seeded
-from .data import (Drawable, Factor, Sample, check_factors, check_images, check_sample,
-                               check_world)
+from .drawable import Drawable, check_factors, check_images, check_sample, check_world
+from .factors import Factor, Sample
 from .glance import html_strip, html_text
 from .pairs import Pairs, pairs_of
 

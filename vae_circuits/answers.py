@@ -25,7 +25,7 @@ from .proof import score_circuit
 from .trials import Trial
 from .core import InputError, count, environment, listed, number, one_of, seeded
 from .folders import whole_folder
-from .data import at_hand, check_world
+from .drawable import at_hand, check_world
 from .interventions import own_range, traverse
 from .layers import layers
 from .mediation import FLOOR, _share

@@ -24,9 +24,10 @@ from tqdm import tqdm
 
 from .albums import Arrays
 from .core import InputError, count, number, one_of
-from vae_circuits.data import (
-    CACHE, DATASETS, CausalDataset, Factor, SyntheticCausal, check_factors, draw_shapes, fetch,
-    rows_of, stamp)
+from .data import DATASETS, SyntheticCausal, draw_shapes
+from .sprites import CACHE, fetch, rows_of, stamp
+from .drawable import CausalDataset, check_factors
+from .factors import Factor
 from .folders import whole_folder
 from .matching import CALIPER, LEAST
 from .observed import Observed

@@ -12,7 +12,8 @@ import torch
 
 from .albums import Album, album
 from .core import InputError, seeded
-from .data import Factor, Sample, check_sample
+from .drawable import check_sample
+from .factors import Factor, Sample
 from .glance import html_strip, html_text
 from .observed import FEWEST, Seen, read_table
 from .pairs import Pairs

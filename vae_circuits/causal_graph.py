@@ -27,7 +27,8 @@ from scipy.stats.contingency import association
 from .adapt import adapt
 from .core import InputError, callable_module, count, listed, number, one_of, seeded
 from .folders import write_atomic
-from .data import MOST_IMAGES, Sample, check_images, check_sample, check_world
+from .drawable import MOST_IMAGES, check_images, check_sample, check_world
+from .factors import Sample
 from .interventions import latent_names
 from .mediation import FLOOR
 from .pairs import pairs_for

@@ -18,7 +18,7 @@ import torch
 
 from .adapt import adapt
 from .core import InputError, count, number, one_of, seeded
-from .data import MOST_IMAGES, check_world
+from .drawable import MOST_IMAGES, check_world
 from .interventions import Effects
 from .pairs import WHERE, Pairs
 from .proof import (CONTROLS, LEAST, MOST, PLACEBO, SCORES, Placebo, Scores,

@@ -14,7 +14,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count, table
-from .data import check_images
+from .drawable import check_images
 from .interventions import RANGE, Effects, unit_coords, unit_names
 from .patching import patch_sweep
 from .quantized import nearest

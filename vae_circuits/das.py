@@ -18,7 +18,7 @@ from .abstraction import (
 from .adapt import adapt
 from .addresses import Subspace
 from .core import InputError, count, number, one_of
-from .data import check_images, check_world
+from .drawable import check_images, check_world
 from .planted import untrained
 from .scores import represent
 

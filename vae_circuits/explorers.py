@@ -14,7 +14,7 @@ from .adapt import adapt
 from .addresses import Address
 from .causal_graph import PALETTE
 from .core import InputError, count, listed, one_of, table
-from .data import Drawable, at_hand
+from .drawable import Drawable, at_hand
 from .interventions import own_range
 from .metrics import distance, specificity
 from .pages import shown, shown_circuits

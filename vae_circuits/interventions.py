@@ -18,7 +18,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import check_images, check_sample, check_world
+from .drawable import check_images, check_sample, check_world
 from .glance import html_table, html_text
 from .pairs import pairs_for
 from .addresses import Site, Sites

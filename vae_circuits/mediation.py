@@ -15,7 +15,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count
-from .data import Factor, Sample
+from .factors import Factor, Sample
 from .edges import path_patch
 from .glance import html_table, html_text
 from .interventions import Effects

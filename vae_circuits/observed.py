@@ -18,7 +18,8 @@ import torch
 
 from .albums import Files, Items, album, left_out, opened, sifted
 from .core import InputError, count, listed, number, one_of, seeded
-from .data import Drawable, Factor, Sample, check_sample
+from .drawable import Drawable, check_sample
+from .factors import Factor, Sample
 from .distance import Known
 from .glance import html_strip, html_text
 from .matching import CALIPER, LEAST, match

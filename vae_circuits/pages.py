@@ -21,7 +21,7 @@ from .adapt import adapt
 from .causal_graph import PALETTE
 from .circuits import encoder_circuits
 from .core import InputError, asset, count, listed, one_of, table
-from .data import Drawable, at_hand, check_images, shown_range
+from .drawable import Drawable, at_hand, check_images, shown_range
 from .folders import write_atomic
 from .interventions import latent_names, own_range
 from .listing import Freight, Listing, follow

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from .core import InputError, one_of, seeded
-from .data import Sample, check_factors, check_sample, check_world
+from .drawable import check_factors, check_sample, check_world
+from .factors import Sample
 
 # %% ../nbs/01c_pairs.ipynb #01c-011
 WHERE = "inside", "anywhere"

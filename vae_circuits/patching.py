@@ -15,7 +15,7 @@ import xarray as xr
 
 from .adapt import adapt, traced
 from .core import InputError, count, number, one_of
-from .data import check_images
+from .drawable import check_images
 from .deltas import Engine, chunks
 from vae_circuits.interventions import (
     UNITS,

@@ -18,7 +18,7 @@ import torch
 
 from .causal_graph import PALETTE
 from .core import InputError, asset, count, number, one_of, table
-from .data import Drawable
+from .drawable import Drawable
 from .pages import chosen
 
 # %% ../nbs/engine/20c_pixels.ipynb #20c-006

@@ -22,8 +22,8 @@ from sklearn.metrics import roc_auc_score
 from .adapt import adapt
 from .adapted import Adapted
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import (MOST_IMAGES, CausalDataset, Factor, Sample, check_factors,
-                               check_world)
+from .drawable import MOST_IMAGES, CausalDataset, check_factors, check_world
+from .factors import Factor, Sample
 from .attribution import attribute, attribute_edges
 from .edges import edge_sweep
 from .interventions import image_pairs, responses

@@ -16,8 +16,8 @@ from sklearn.metrics import r2_score, recall_score
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
-from .data import (MOST_IMAGES, Drawable, Sample, at_hand, check_sample,
-                               check_world)
+from .drawable import MOST_IMAGES, Drawable, at_hand, check_sample, check_world
+from .factors import Sample
 from .scores import Probe, represent
 
 # %% ../nbs/14b_reading.ipynb #14b-006

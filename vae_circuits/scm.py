@@ -13,7 +13,7 @@ import torch
 
 from .addresses import Address, Site, Sites, descendants
 from .core import InputError, one_of
-from .data import check_images
+from .drawable import check_images
 
 # %% ../nbs/02_scm.ipynb #02-003z
 from .addresses import Mask, Subspace, addresses, ancestors  # noqa: F401

@@ -32,7 +32,7 @@ from sklearn.svm import LinearSVC
 
 from .adapt import adapt
 from .core import InputError, count, number, one_of, seeded, table
-from .data import check_images
+from .drawable import check_images
 from .metrics import check_responses, varies
 from .scm import SCM
 from .tracing import evaluation

@@ -17,7 +17,7 @@ import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count, listed, one_of, seeded
-from .data import MOST_IMAGES, at_hand, check_images, check_world
+from .drawable import MOST_IMAGES, at_hand, check_images, check_world
 from .interventions import image_pairs, mean_over
 from .layers import layers
 from .mediation import _share
