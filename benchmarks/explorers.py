@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from vae_circuits.data import dataset
 from vae_circuits.explorers import explore_latents, explore_patching
 from vae_circuits.pages import latents_page, patching_page
-from vae_circuits.training import load_pretrained
+from vae_circuits.shipped import load_pretrained
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent/"tools"))
 from browser import chromium

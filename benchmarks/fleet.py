@@ -19,7 +19,7 @@ from vae_circuits.archives import world
 from vae_circuits.flight import BLOCK, Flight, Pool, _advance, _prepare
 from vae_circuits.fused import Fused, FusedVAE
 from vae_circuits.seeds import Pair
-from vae_circuits.training import TrainConfig, build
+from vae_circuits.recipes import TrainConfig, build
 
 CASES = (("vae", 3, 1), ("vae", 6, 1), ("vae", 6, 2), ("vae", 10, 1), ("vae", 10, 2),
          ("factor_vae", 3, 1), ("factor_vae", 3, 2), ("factor_vae", 10, 1), ("beta_tcvae", 8, 1))

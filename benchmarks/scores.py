@@ -14,7 +14,8 @@ import pandas as pd
 import vae_circuits
 from vae_circuits.data import dataset
 from vae_circuits.scores import SUITES, array_scores, represent, score_suite, score_table
-from vae_circuits.training import PAPER_MODELS, load_pretrained
+from vae_circuits.recipes import PAPER_MODELS
+from vae_circuits.shipped import load_pretrained
 
 TABLE = Path(vae_circuits.__file__).parent/"results"/"suites.csv"
 data = dataset("dsprites")

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import flop_registry
 from vae_circuits.data import dataset
 from vae_circuits.models import ConvVAE
 from vae_circuits.patching import patch_sweep, prepare
-from vae_circuits.training import load_pretrained
+from vae_circuits.shipped import load_pretrained
 
 ENCODER = ["encoder_conv_0", "encoder_conv_1", "encoder_conv_2"]
 DECODER = ["decoder_linear", "decoder_conv_0", "decoder_conv_1"]

@@ -24,7 +24,8 @@ from torch import nn
 from torch.nn import functional as F
 from vae_circuits.data import dataset
 from vae_circuits.seeds import SeedTrainer
-from vae_circuits.training import BLOCK, TrainConfig, Trainer, batches, best_device
+from vae_circuits.recipes import BLOCK, TrainConfig, batches, best_device
+from vae_circuits.training import Trainer
 
 STEPS, BATCH = BLOCK, 64  # of a round
 FLOOR, DRAWING = ("floor", ""), ("drawing", "")

@@ -27,8 +27,9 @@ from vae_circuits.adapt import adapt
 from vae_circuits.circuits import find_circuit
 from vae_circuits.data import dataset
 from vae_circuits.pages import Page, circuits_page, grid, latents_page, patching_page
-from vae_circuits.paper_results import Settings, write_analysis
-from vae_circuits.training import load_pretrained
+from vae_circuits.anatomy import Settings
+from vae_circuits.paper_results import write_analysis
+from vae_circuits.shipped import load_pretrained
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"

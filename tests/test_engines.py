@@ -26,13 +26,15 @@ import torch
 
 from vae_circuits import paper_results
 from vae_circuits.archives import world
-from vae_circuits.circuits import Trial
+from vae_circuits.trials import Trial
 from vae_circuits.cli import main
 from vae_circuits.data import SyntheticCausal
-from vae_circuits.paper_results import Settings
+from vae_circuits.anatomy import Settings
 from vae_circuits.patching import prepare
-from vae_circuits.sweep import STARTED, STUDIES, Grid, Study, write_sweep
-from vae_circuits.training import evaluate, finished, load_checkpoint
+from vae_circuits.studies import STUDIES, Grid, Study
+from vae_circuits.sweep import STARTED, write_sweep
+from vae_circuits.checkpoints import load_checkpoint
+from vae_circuits.training import evaluate, finished
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING = dict(

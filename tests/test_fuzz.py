@@ -18,23 +18,15 @@ import torch
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
 from vae_circuits.altered import altered, covering
-from vae_circuits.circuits import (
-    Trial,
-    areas,
-    factor_trial,
-    faithfulness_curve,
-    find_circuit,
-    match_units,
-    modules,
-    motifs,
-    random_members,
-    redundant_pairs,
-    score_circuit,
-    unit_scores,
-)
+from vae_circuits.circuits import find_circuit
+from vae_circuits.patterns import match_units, modules, motifs, redundant_pairs
+from vae_circuits.proof import areas, faithfulness_curve, random_members, score_circuit
+from vae_circuits.trials import Trial, factor_trial
+from vae_circuits.worth import unit_scores
 from vae_circuits.core import InputError
 from vae_circuits.data import Factor, SyntheticCausal
-from vae_circuits.edges import attribute, attribute_edges, edge_sweep, interactions, path_patch
+from vae_circuits.attribution import attribute, attribute_edges
+from vae_circuits.edges import edge_sweep, interactions, path_patch
 from vae_circuits.interventions import (
     activation_changes,
     latent_changes,
@@ -70,7 +62,7 @@ from vae_circuits.scores import (
     sap,
     unsupervised_scores,
 )
-from vae_circuits.training import TrainConfig
+from vae_circuits.recipes import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 
 SEED = int(os.environ.get("FUZZ_SEED", "0"))

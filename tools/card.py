@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vae_circuits.data import DSprites
-from vae_circuits.training import load_pretrained
+from vae_circuits.shipped import load_pretrained
 
 INK, PAPER, WARM, COOL = "#1f3a5f", "#ffffff", "#ffb454", "#8ab4f8"
 OUT = Path(__file__).resolve().parent.parent/"nbs"/"card.png"

@@ -15,18 +15,13 @@ from fleet import middle, nats
 from matplotlib.figure import Figure
 
 from vae_circuits.archives import world
-from vae_circuits.claims import load_study
+from vae_circuits.runs import load_study
 from vae_circuits.paper_results import NAMES
-from vae_circuits.sweep import STUDIES, TRAINED
-from vae_circuits.training import (
-    FORMAT,
-    _read_tensors,
-    _write_tensors,
-    load_checkpoint,
-    save_checkpoint,
-    trained,
-    write_card,
-)
+from vae_circuits.studies import STUDIES, TRAINED
+from vae_circuits.checkpoints import (
+    FORMAT, read_tensors, write_tensors, load_checkpoint, save_checkpoint)
+from vae_circuits.shipped import write_card
+from vae_circuits.training import trained
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKPOINTS = ROOT/"vae_circuits"/"checkpoints"
@@ -161,8 +156,8 @@ def picture(card: dict, study: pd.DataFrame) -> Figure:
 
 def renew():
     for path in sorted(CHECKPOINTS.glob("*.safetensors")):
-        before, tensors, header = weights(path), *_read_tensors(path, FORMAT)
-        _write_tensors(path, tensors, {"format": FORMAT, "card": header["card"]})
+        before, tensors, header = weights(path), *read_tensors(path, FORMAT)
+        write_tensors(path, tensors, {"format": FORMAT, "card": header["card"]})
         if weights(path) != before: sys.exit(f"{path.name} has other weights than before")
 
 

@@ -19,10 +19,12 @@ from pathlib import Path, PurePosixPath
 
 from safetensors.torch import load, save
 
-from vae_circuits.core import InputError, json_object, mark, one_of, place, write_atomic
+from vae_circuits.core import InputError, json_object, one_of
+from vae_circuits.folders import mark, place, write_atomic
 from vae_circuits.fleet import COMMAND, fleet
-from vae_circuits.sweep import STUDIES
-from vae_circuits.training import TrainConfig, build, load_checkpoint, save_checkpoint
+from vae_circuits.studies import STUDIES
+from vae_circuits.recipes import TrainConfig, build
+from vae_circuits.checkpoints import load_checkpoint, save_checkpoint
 
 FILES, SIZE = 8, 16 * 2**20
 SETTINGS, MODEL = "training/config.json", "training/model.safetensors"

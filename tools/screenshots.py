@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 from vae_circuits.circuits import find_circuit
 from vae_circuits.data import DSprites
 from vae_circuits.pages import circuits_page, latents_page, patching_page
-from vae_circuits.training import load_pretrained
+from vae_circuits.shipped import load_pretrained
 
 NBS = Path(__file__).resolve().parent.parent/"nbs"
 

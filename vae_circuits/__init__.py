@@ -10,16 +10,17 @@ __all__ = []
 from importlib import import_module as _module
 
 _NAMES = {
-    "A network": {"adapt": "adapt", "load_pretrained": "training", "load_checkpoint": "training",
-                  "layers": "layers"},
+    "A network": {"adapt": "adapt", "load_pretrained": "shipped", "load_checkpoint": "checkpoints",
+                  "layers": "layers", "planted_vae": "planted"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",
-        "altered": "altered", "dataset": "data", "world": "archives", "Factor": "data",
+        "altered": "altered", "Alteration": "altered", "ALTERATIONS": "altered",
+        "covering": "altered", "dataset": "data", "world": "archives", "Factor": "data",
         "Drawable": "data", "CausalDataset": "data", "pairs_of": "pairs"},
     "Who carries a factor, and how sure is it?": {
         "carriers": "answers", "draw_carriers": "answers", "find_circuit": "circuits",
-        "score_circuit": "circuits", "mediate": "mediation", "mediate_factor": "mediation",
-        "bootstrap": "uncertainty"},
+        "score_circuit": "proof", "mediate": "mediation", "mediate_factor": "mediation",
+        "Reader": "reading", "bootstrap": "uncertainty"},
     "Change one thing and see what follows": {
         "patch_sweep": "patching", "activation_changes": "interventions",
         "responses": "interventions", "traverse": "interventions", "mean_over": "interventions",
@@ -29,7 +30,7 @@ _NAMES = {
         "score_suite": "scores", "code_effects": "codes"},
     "Circuits, graphs and pictures of them": {
         "draw_circuit": "pictures", "circuit_html": "pictures", "causal_graph": "causal_graph",
-        "draw_graph": "causal_graph", "factor_graph": "causal_graph", "motifs": "circuits"},
+        "draw_graph": "causal_graph", "factor_graph": "causal_graph", "motifs": "patterns"},
     "Move it yourself": {
         "explore_latents": "explorers", "explore_patching": "explorers",
         "explore_circuits": "explorers", "latents_page": "pages", "patching_page": "pages",

@@ -21,7 +21,8 @@ from torch.nn import functional as F
 
 from .core import InputError, callable_module, count, one_of
 from .quantized import nearest
-from .scm import SCM, Run, Site, Sites, descendants, edited, memory
+from .addresses import Site, Sites, descendants
+from .scm import SCM, Run, edited, memory
 from .snapshot import TRACED, Snapshot
 from vae_circuits.tracing import (
     PASSES,

@@ -14,7 +14,8 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from .circuits import Circuit, Scores, find_circuit
+from .circuits import Circuit, find_circuit
+from .proof import Scores
 from .core import InputError, count, fits, number, one_of
 from .interventions import both_responses, latent_names, responses
 from .mediation import mediate, value_names

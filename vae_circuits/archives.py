@@ -22,20 +22,14 @@ from scipy.io.matlab import MatReadError
 from scipy.special import ndtr
 from tqdm import tqdm
 
-from .core import InputError, count, number, one_of, whole_folder
+from .albums import Arrays
+from .core import InputError, count, number, one_of
 from vae_circuits.data import (
-    CACHE,
-    DATASETS,
-    CausalDataset,
-    Factor,
-    Sample,
-    SyntheticCausal,
-    check_factors,
-    draw_shapes,
-    fetch,
-    rows_of,
-    stamp,
-)
+    CACHE, DATASETS, CausalDataset, Factor, SyntheticCausal, check_factors, draw_shapes, fetch,
+    rows_of, stamp)
+from .folders import whole_folder
+from .matching import CALIPER, LEAST
+from .observed import Observed
 
 # %% ../nbs/01b_archives.ipynb #01b-007
 class Listed(Factor):
@@ -585,49 +579,44 @@ def _face(data: bytes) -> np.ndarray:
     return np.asarray(picture)[35:183, 15:163]
 
 # %% ../nbs/01b_archives.ipynb #01b-101
-class CelebA(ImageFiles, CausalDataset):
-    """CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only. Cut to
-    the central 148 pixels, scaled to 64. The sums are TensorFlow Datasets'."""
+class CelebA(ImageFiles, Observed):
+    """CelebA (Liu et al. 2015): 202,599 photographs with 40 attributes, to be observed only, as any
+    other `Observed` world: pairs are matched. Cut to the central 148 pixels, scaled to 64. The sums
+    are TensorFlow Datasets'.
+
+    groups: who it is, if identity_CelebA.txt, with a line 'file number' a photograph, lies there as
+    well. caliper, least: of `match`; in all 40 attributes hardly anybody has a partner: see
+    `about`."""
     name, title = "celeba", "CelebA"
-    page = (
-        "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial"
-        " research)"
-    )
+    page = ("https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Google Drive; for non-commercial"
+            " research)")
     size = 202_599
-    drawn = False
     factors = tuple(_names(name, "no", "yes") for name in ATTRIBUTES)
     sources = {
-        "img_align_celeba.zip": (
-            None,
-            "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
-        ),
-        "list_attr_celeba.txt": (
-            None,
-            "sha256:f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0",
-        ),
-    }
+        "img_align_celeba.zip":
+            (None, "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74"),
+        "list_attr_celeba.txt":
+            (None, "sha256:f0e5da289d5ccf75ffe8811132694922b60f2af59256ed362afa03fefba324d0")}
+
+    def __init__(self, folder=CACHE, published: bool = True, caliper: float = CALIPER,
+                 least: float = LEAST):
+        ImageFiles.__init__(self, folder, published)
+        table = pd.DataFrame(np.asarray(self.labels, np.int8), columns=self.factor_names)
+        Observed.__init__(self, Arrays(self.images), table, type(self).factors,
+                          _identities(self.folder, len(table)), caliper, least, self.name)
 
     def read(self, images, attributes):
         names, classes = read_attributes(attributes)
         return classes, faces(images, names)
 
-    def draw_noise(self, n: int, rng) -> dict: return {"row": rng.integers(self.size, size=n)}
-
-    def _world(self, noise) -> Sample:
-        rows = noise["row"].to_numpy()
-        return Sample(
-            self._pixels(rows),
-            pd.DataFrame(self.labels[rows].astype(float), columns=self.factor_names),
-            noise,
-        )
-
-    def draw(self, factors):
-        raise InputError(
-            "CelebA has no image for each combination of factors: its photographs can be sampled,"
-            " not rendered or intervened on"
-        )
-
-    def _changed(self, **_): self.draw(None)
+# %% ../nbs/01b_archives.ipynb #01b-101a
+def _identities(folder: Path, n: int):
+    "Numbers of the persons in n photographs, from CelebA's list, or None if it is not there."
+    if not (path := folder/"identity_CelebA.txt").is_file(): return None
+    try: found = pd.read_csv(path, sep=r"\s+", header=None)[1].to_numpy(int)
+    except BROKEN as e: raise InputError(_broken(str(path), e)) from None
+    if len(found) == n: return found
+    raise InputError(f"{path} has {len(found)} lines; expected {n}, one a photograph")
 
 # %% ../nbs/01b_archives.ipynb #01b-110
 class Confounded(CausalDataset):

@@ -8,70 +8,68 @@ __all__ = ['Brought', 'from_pairs']
 # %% ../nbs/01h_brought.ipynb #01h-004
 import numpy as np
 import pandas as pd
+import torch
 
 from .albums import Album, album
-from .core import InputError, count, seeded
-from .data import Drawable, Factor, Sample, check_sample
-from .observed import FEWEST, read_table
+from .core import InputError, seeded
+from .data import Factor, Sample, check_sample
+from .glance import html_strip, html_text
+from .observed import FEWEST, Seen, read_table
 from .pairs import Pairs
 
 # %% ../nbs/01h_brought.ipynb #01h-008
-class Brought(Drawable):
+class Brought(Seen):
     """A world of pairs of pictures, before and after a change; nothing else is known of it.
 
     before, after: an `Album` each, of one length. names: of the factor that differs in each pair,
     `[n]`. groups: labels `[n]` of what belongs together, or None. Made by `from_pairs`.
     """
-    drawn, dependent = False, True
+    what, why = "pairs", "holds pairs that were brought: no other picture can be made"
 
     def __init__(self, before: Album, after: Album, names, groups=None, name: str = "pairs"):
         self.before, self.after, self.name = before, after, name
         self.names, self.groups = np.asarray(names), groups
-        self.rows = np.arange(len(before))
+        self._use(np.arange(len(before)))
         self.factors = tuple(Factor(f, "categorical", (0, 1), ("before", "after"))
                              for f in dict.fromkeys(self.names.tolist()))
 
     @property
     def image_shape(self): return self.before.shape
 
-    @property
-    def size(self) -> int: return len(self.rows)
-
-    def _of(self, pictures, rows, name=None) -> Sample:
-        "A sample of some rows; the factor `name` is after its change."
+    def _of(self, rows, name=None) -> Sample:
+        "A sample of some rows: before, or with the factor `name` after its change."
+        pictures = self.before if name is None else self.after
         factors = pd.DataFrame({f: np.full(len(rows), float(f == name)) for f in self.factor_names})
         return Sample(pictures[rows], factors, pd.DataFrame({"row": rows}))
 
-    def sample(self, n: int, seed) -> Sample:
-        "n of the pictures before, none twice. `InputError` if there are fewer."
-        if (n := count(n, "n")) > len(self.rows):
-            raise InputError(f"{self.name} has {len(self.rows)} pairs; asked for {n}")
-        rows = np.random.default_rng(seeded(seed)).permutation(self.rows)[:n]
-        return self._of(self.before, np.sort(rows))
-
-    def pairs(self, sample, factor: str, seed=0, where: str = "inside") -> Pairs:
-        "The pairs of a factor, at most as many as `sample` has pictures, whatever `where` says."
+    def pairs(self, sample, factor: str, seed=0, where: str = "inside", value=None) -> Pairs:
+        """The pairs of a factor, at most as many as `sample` has pictures, whatever `where` says.
+        `InputError` for a `value`, since none can be set, and for fewer than `FEWEST`."""
         name, n = self.factor(factor).name, len(check_sample(sample))
+        self._free(name, value)
         there = self.rows[self.names[self.rows] == name]
         if len(there) < FEWEST:
             raise InputError(f"there are {len(there)} pairs of {name}; expected at least {FEWEST}")
         rows = np.sort(np.random.default_rng(seeded(seed)).permutation(there)[:n])
         groups = None if self.groups is None else np.asarray(self.groups)[rows]
-        return Pairs(self._of(self.before, rows), self._of(self.after, rows, name), name, "given",
-                     1.0, "inside", groups)
+        return Pairs(self._of(rows), self._of(rows, name), name, "given", 1.0, "inside", groups)
 
-    def without(self, rows) -> "Brought":
-        "This world without some pairs, such as those that a circuit was found in."
-        other = type(self)(self.before, self.after, self.names, self.groups, self.name)
-        other.rows = np.setdiff1d(self.rows, rows)
-        return other
+    def randomized(self, n: int, seed=0) -> Sample:
+        """At most n pictures, to tell before from after: half of them before and the other half,
+        of other pairs, after their change."""
+        rows = np.random.default_rng(seeded(seed)).permutation(self.rows)
+        half = min(n, len(rows)) // 2
+        changed = {f: [i for i in rows[half:2 * half] if self.names[i] == f]
+                   for f in self.factor_names}
+        after = (self._of(np.array(rows), f) for f, rows in changed.items() if rows)
+        parts = [self._of(rows[:half]), *after]
+        factors, noise = (pd.concat([getattr(p, k) for p in parts], ignore_index=True)
+                          for k in ("factors", "noise"))
+        return Sample(torch.cat([p.images for p in parts]), factors, noise)
 
-    def draw(self, factors):
-        raise InputError(f"{self.name} holds pairs that were brought: no other picture can be made")
-
-    def interventions(self, sample, factor, seed=0): return self.draw(None)
-
-    def __len__(self): return len(self.rows)
+    def _repr_html_(self):
+        both = (html_strip(pictures[self.rows[:8]]) for pictures in (self.before, self.after))
+        return "<br>".join(both) + html_text(repr(self))
 
     def __repr__(self):
         counts = pd.Series(self.names[self.rows]).value_counts(sort=False)

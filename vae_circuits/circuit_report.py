@@ -14,8 +14,10 @@ from tqdm.auto import tqdm
 
 from .anatomy import check_analysis, circuit_of, fresh_pairs, proof_of
 from .causal_graph import causal_graph, draw_graph, write_graph
-from .circuits import areas, faithfulness_curve, motifs, redundant_pairs
-from .core import InputError, contents, listed, place, whole_folder
+from .patterns import motifs, redundant_pairs
+from .proof import areas, faithfulness_curve
+from .core import InputError, listed
+from .folders import contents, place, whole_folder
 from .pictures import circuit_html, draw_circuit
 from .reports import file_stem
 

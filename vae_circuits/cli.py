@@ -139,7 +139,8 @@ def train_command(
 ):
     "Train a model; the defaults are the paper's. Killed at any moment, --resume goes on."
     given = locals()
-    from vae_circuits.training import TrainConfig, train, wandb_log
+    from vae_circuits.recipes import TrainConfig
+    from vae_circuits.training import train, wandb_log
     config = TrainConfig(**{k: v for k, v in given.items() if k not in ("out", "resume", "wandb")})
     train(config, out, resume, [wandb_log(config, dir=str(out.parent))] if wandb else ())
     print(f"The model is at {out/'model.safetensors'}")
@@ -220,7 +221,8 @@ def _ask(given: dict, out, overwrite) -> Path:
 
 def _analyze_ours(given: dict, out, overwrite) -> Path:
     "The analysis of a checkpoint of `train`."
-    from vae_circuits.paper_results import Settings, write_analysis
+    from vae_circuits.anatomy import Settings
+    from vae_circuits.paper_results import write_analysis
     _only(given, "with --model", "settings", "model", "labels", "transforms", "kinds", "factors",
           "groups", "size", "skip_unreadable", "caliper", "image_limits", "asked")
     path, counts = given.pop("checkpoint"), {k: _count(k, given) for k in ("images", "pairs")}
@@ -266,7 +268,7 @@ def sweep_command(
 ):
     "Train and analyze a grid of models: table.parquet and report.html, with the paper's claims."
     from vae_circuits import sweep
-    from vae_circuits.claims import claims_report
+    from vae_circuits.questions import claims_report
     changes = [sweep.setting(s) for s in setting or ()]
     some = sweep.seed_list(seeds) if seeds is not None else None
     what = sweep.study(preset, _list(models), _list(datasets), some, changes)

@@ -18,7 +18,8 @@ from .data import check_images
 from .interventions import RANGE, Effects, unit_coords, unit_names
 from .patching import patch_sweep
 from .quantized import nearest
-from .scm import Address, Mask, Run
+from .addresses import Address, Mask
+from .scm import Run
 from .uncertainty import bootstrap
 
 # %% ../nbs/13b_codes.ipynb #13b-010

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from .recipes import PAPER_MODELS
 from .reports import NAMES
-from .runs import ENOUGH, TRAINED, at, twins
-from .training import PAPER_MODELS
+from .runs import ENOUGH, at, twins
 from .uncertainty import interval_text
 
 # %% ../nbs/engine/22a1_comparisons.ipynb #22a1-006

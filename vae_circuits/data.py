@@ -24,7 +24,9 @@ import torch
 from tqdm import tqdm
 
 from .distance import Known
-from .core import InputError, count, listed, new_file, one_of, seeded, table
+from .glance import html_table, html_strip
+from .core import InputError, count, listed, one_of, seeded, table
+from .folders import new_file
 
 # %% ../nbs/01_data.ipynb #01-007
 @dataclass(frozen=True)
@@ -244,6 +246,9 @@ class Sample:
 
     def __len__(self):
         return len(self.factors)
+
+    def _repr_html_(self):
+        return html_strip(self.images) + html_table(self.factors, 5)
 
     def __getitem__(self, rows) -> "Sample":
         "The part with these rows: a number, a slice, an array, a mask."

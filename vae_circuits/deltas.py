@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional as F
 
 from .interventions import unit_names
-from .scm import Address, Run, Sites, read
+from .addresses import Address, Sites
+from .scm import Run, read
 from .tracing import Trace, batch
 
 # %% ../nbs/engine/08_deltas.ipynb #08-008
@@ -371,9 +372,10 @@ class Engine:
         )
         return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"
 
-    def propagate(self, start, delta: Delta, base: dict, first: int) -> Chunk:
+    def propagate(self, start, delta: Delta, base: dict, first: int, gates: dict = {}) -> Chunk:
         """The chunk in which `start` is changed by `delta`, and everything after it. `first` is the
-        chunk's first pair in `base`."""
+        chunk's first pair in `base`. gates: node -> function of chunk and node, called after the
+        node is computed, which may change or take back its change."""
         chunk = Chunk(self, base, first, delta.pairs, delta.units)
         chunk.state[start] = delta
         for node, done in self.steps(start):
@@ -391,6 +393,7 @@ class Engine:
             chunk.state[node] = (
                 Rows(self.trace.call(node, chunk.full, chunk.rows)) if result is None else result
             )
+            if node in gates: gates[node](chunk, node)
             for i in done: chunk.state.pop(i, None)
         return chunk
 

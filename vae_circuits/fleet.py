@@ -14,9 +14,12 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from .archives import world
-from .core import InputError, count, held, mark, number, place
+from .core import InputError, count, number
+from .folders import held, mark, place
 from .flight import BLOCK, Flight, Pool, _advance, _end, _prepare, _save
-from .training import STATE, TrainConfig, _read_tensors, best_device, finished
+from .recipes import TrainConfig, best_device
+from .checkpoints import read_tensors
+from .training import STATE, finished
 
 # %% ../nbs/engine/05f_fleet.ipynb #05f-007
 def _groups(runs: dict, home, most: int) -> list:
@@ -24,7 +27,7 @@ def _groups(runs: dict, home, most: int) -> list:
     groups = {}
     for name, config in runs.items():
         state = home/name/"training"/"state.safetensors"
-        done = _read_tensors(state, STATE)[1]["step"] if state.is_file() else 0
+        done = read_tensors(state, STATE)[1]["step"] if state.is_file() else 0
         groups.setdefault((replace(config, seed=0), done), []).append((name, config))
     parts = lambda group: [dict(group[i:i + most]) for i in range(0, len(group), most)]
     return [part for group in groups.values() for part in parts(group)]

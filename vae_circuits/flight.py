@@ -19,14 +19,14 @@ from .archives import WORLDS
 from .core import InputError, fits
 from .fused import FusedTrainer
 from .seeds import UNRECORDED, SeedTrainer
-from .training import (
-    TrainConfig, Trainer, _finish, _resume, _row, _save_state, _start, cosine)
+from .recipes import TrainConfig
+from .training import Trainer, _finish, _resume, _row, _save_state, _start, cosine
 
 # %% ../nbs/engine/05f0_flight.ipynb #05f0-006
 def everything(data) -> "pd.DataFrame | None":
     "All combinations of the factors of `data`, if they are its images, none likelier; else None."
     values = [f.values for f in data.factors]
-    if data.parents or any(f.kind == "continuous" for f in data.factors): return None
+    if getattr(data, "parents", {}) or any(f.kind == "continuous" for f in data.factors): return None
     if math.prod(map(len, values)) != data.size: return None
     columns = np.stack([v.ravel() for v in np.meshgrid(*values, indexing="ij")], 1)
     return pd.DataFrame(columns, columns=data.factor_names)

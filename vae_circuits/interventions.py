@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import pandas as pd
 import torch
 import xarray as xr
 
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
+from .glance import html_table, html_text
 from .pairs import pairs_for
-from .scm import Run, Site, Sites
+from .addresses import Site, Sites
+from .scm import Run
 
 # %% ../nbs/07_interventions.ipynb #07-006
 @dataclass(frozen=True)
@@ -73,6 +76,17 @@ class Effects:
                 "these numbers do not come straight from a sweep; ask the sweep's own result"
             )
         return self.array.attrs["plan"]
+
+    def _repr_html_(self):
+        "The largest of them, each a mean over pairs."
+        mean = self.array.mean("pair") if "pair" in self.array.dims else self.array
+        size = np.nan_to_num(np.abs(mean.values)).ravel()
+        places = np.unravel_index(np.argsort(-size, kind="stable")[:10], mean.shape)
+        table = {d: mean.get_index(d)[i] for d, i in zip(mean.dims, places)}
+        name = self.array.name or "value"
+        kind = " (mean over pairs)" * ("pair" in self.array.dims)
+        table[f"{name}{kind}"] = mean.values[places]
+        return html_text(repr(self)) + html_table(pd.DataFrame(table))
 
     def __repr__(self):
         return f"Effects {self.array.name}: " + ", ".join(

@@ -17,7 +17,7 @@ from .comparisons import (Finding, all_of, between_models, counts_of, gap_of, go
 from .reports import NAMES
 from .runs import at
 from .statements import STATEMENTS
-from .training import PAPER_MODELS, TrainConfig
+from .recipes import PAPER_MODELS, TrainConfig
 from .verdicts import Claim
 
 # %% ../nbs/engine/22d_later.ipynb #22d-005

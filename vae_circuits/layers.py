@@ -13,7 +13,7 @@ import torch
 from .adapt import adapt, traced
 from .core import callable_module, listed
 from .deltas import RULES, batch_norm, pick, pointwise, reshape
-from .scm import ancestors, descendants
+from .addresses import ancestors, descendants
 from .tracing import batch
 
 # %% ../nbs/engine/08b_layers.ipynb #08b-009

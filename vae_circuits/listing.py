@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from scipy import special
 
-from .adapt import adapt, batch, traced
+from .adapt import adapt, traced
+from .tracing import batch
 from .core import InputError, one_of, table
 from .deltas import arguments
 

@@ -17,10 +17,12 @@ from .adapt import adapt
 from .core import InputError, count
 from .data import Factor, Sample
 from .edges import path_patch
+from .glance import html_table, html_text
 from .interventions import Effects
 from .pairs import pairs_of
-from .patching import out, patch_sweep
-from .scm import addresses
+from .interventions import out
+from .patching import patch_sweep
+from .addresses import addresses
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
@@ -109,6 +111,13 @@ class Mediation:
         )
         adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
         return ranks.rename(columns={"value": "share"}).join(shares[["low", "high"]]).join(adjusted)
+
+    def _repr_html_(self):
+        "The units with the largest shares."
+        shares = self.unit_shares().to_frame().sort_values("proportion", ascending=False)
+        nie = self.nie.array.sizes
+        said = f"{nie['pair']} pairs, {nie['unit']} units; the proportion of the effect that runs "
+        return html_text(said + "through each alone") + html_table(shares)
 
     def to_frame(self) -> pd.DataFrame:
         "TE, NIE and NDE in one tidy table, a row a pair, unit and readout."

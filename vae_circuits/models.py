@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .scm import SCM, Run, Site, Sites
+from .addresses import Site, Sites
+from .scm import SCM, Run
 
 # %% ../nbs/03_models.ipynb #03-006
 class VAE(SCM, nn.Module):

@@ -19,11 +19,13 @@ import torch
 
 from .adapt import adapt
 from .causal_graph import PALETTE
-from .circuits import check_origin, encoder_circuits, weights_of
-from .core import InputError, asset, count, listed, one_of, table, write_atomic
+from .circuits import encoder_circuits
+from .core import InputError, asset, count, listed, one_of, table
 from .data import Drawable, at_hand, check_images, shown_range
+from .folders import write_atomic
 from .interventions import latent_names, own_range
-from .listing import Freight, Listing, follow, steps
+from .listing import Freight, Listing, follow
+from .trials import check_origin, weights_of
 
 # %% ../nbs/20b_pages.ipynb #20b-046
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def grid(data: Drawable, most: int = IMAGES) -> tuple:
 
 # %% ../nbs/20b_pages.ipynb #20b-052
 def _values(factor, k):
-    if factor.kind == "continuous": return factor.grid(k) if k > 1 else [sum(factor.values) / 2]
+    if factor.kind == "continuous": return factor.grid(k) if k > 1 else [factor.middle]
     return [
         factor.values[i]
         for i in np.unique(
@@ -167,17 +169,18 @@ def _single(factor, value) -> float:
     return factor.values[int(factor.classes(found[None])[0])]
 
 # %% ../nbs/20b_pages.ipynb #20b-055b
-def _row(plan, images, values, start, part: float) -> int:
+def _row(plan, images, values, start, part: float = None) -> int:
     """The row of the image to `start` with, which may be said itself; factors that are not named
-    stand at that `part` of their values."""
+    stand at that `part` of their values, or at their middle."""
     sizes = [len(f["labels"]) for f in plan["factors"]]
     if start is not None and not isinstance(start, (Mapping, str)) and np.ndim(start) == 0:
         return count(start, "the row of an image", 0, int(np.prod(sizes)) - 1)
     start = chosen(range(sizes[0]) if values is None else images, start)
-    if values is None: return start.get("image", round(part * (sizes[0] - 1)))
-    at = [_nearest(f, some, start[f.name]) if f.name in start else round(part * (len(some) - 1))
-          for f, some in values]
-    return int(np.ravel_multi_index(at, sizes))
+    if values is None: return start.get("image", round((part or 0.5) * (sizes[0] - 1)))
+    def at(f, some):
+        if f.name in start or part is None: return _nearest(f, some, start.get(f.name, f.middle))
+        return round(part * (len(some) - 1))
+    return int(np.ravel_multi_index([at(*v) for v in values], sizes))
 
 def _nearest(factor, some, value) -> int:
     off = np.abs(np.asarray(some, float) - value)
@@ -279,7 +282,7 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     vae, freight = adapt(vae), Freight()
     names = _latent_sizes(vae)
     plan, batch, values = _stock(vae, images, freight)
-    row = _row(plan, images, values, start, 0.5)
+    row = _row(plan, images, values, start)
     work, means = Listing(vae, "z", freight), _means(vae, batch)
     plan |= {"steps": work.entries, "latents": names, "means": freight.add(means), "start": row}
     z = torch.from_numpy(means[[row, -1]])

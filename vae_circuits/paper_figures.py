@@ -18,7 +18,7 @@ from .interventions import Effects
 from .metrics import polysemanticity
 from .pictures import draw_circuit, layout
 from .reports import NAMES
-from .training import PAPER_DATASETS, PAPER_MODELS
+from .recipes import PAPER_DATASETS, PAPER_MODELS
 from .uncertainty import interval_text
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-087

@@ -10,20 +10,22 @@ import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
 from .anatomy import SITES, Settings, analyze, check_analysis
 from .archives import world
+from .checkpoints import load_checkpoint
 from .circuit_report import apart, circuit_row
-from .core import environment, one_of, place, whole_folder
+from .core import environment, one_of
+from .folders import place, whole_folder
 from .interventions import latent_names
 from .paper_figures import figures
 from .paper_tables import more_tables, tables
+from .recipes import PAPER_DATASETS, PAPER_MODELS, TrainConfig
 from .reports import NAMES, explorers, html_table, write_folder
-from .training import (PAPER_DATASETS, PAPER_MODELS, TrainConfig, card_config, finished,
-                                   load_checkpoint, load_pretrained, trained)
+from .shipped import load_pretrained
+from .training import card_config, finished, trained
 from .uncertainty import interval_text
 
 # %% ../nbs/21_paper_results.ipynb #21-003b

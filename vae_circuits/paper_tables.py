@@ -11,7 +11,7 @@ import pandas as pd
 
 from .anatomy import ENCODER, SITES, Settings
 from .pairs import WHERE
-from .training import PAPER_MODELS
+from .recipes import PAPER_MODELS
 
 # %% ../nbs/engine/21b_paper_tables.ipynb #21b-043
 PAPER = {  # standard VAE, beta-VAE, FactorVAE

@@ -27,17 +27,8 @@ from vae_circuits.interventions import (
     unit_coords,
     unit_names,
 )
-from vae_circuits.scm import (
-    Address,
-    Run,
-    Sites,
-    addresses,
-    ancestors,
-    as_value,
-    check_readout,
-    edited,
-    read,
-)
+from .addresses import Address, Sites, addresses, ancestors
+from .scm import Run, as_value, check_readout, edited, read
 
 # %% ../nbs/09_patching.ipynb #09-009
 class _Watched(Run):

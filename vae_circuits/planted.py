@@ -23,11 +23,12 @@ from .adapt import Adapted, adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import (MOST_IMAGES, CausalDataset, Factor, Sample, check_factors,
                                check_world)
-from .edges import attribute, attribute_edges, edge_sweep
+from .attribution import attribute, attribute_edges
+from .edges import edge_sweep
 from .interventions import image_pairs, responses
 from .mediation import mediate, proportion
 from .models import ConvVAE
-from .patching import out
+from .interventions import out
 from .pairs import pairs_of
 from .scm import read
 

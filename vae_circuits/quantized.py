@@ -11,7 +11,8 @@ from torch import nn
 
 from .core import InputError
 from .models import ConvVAE, _block
-from .scm import Run, Site, Sites
+from .addresses import Site, Sites
+from .scm import Run
 
 # %% ../nbs/03b_quantized.ipynb #03b-006
 def nearest(latents, codebook) -> torch.Tensor:

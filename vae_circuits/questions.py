@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from .causal_graph import PALETTE
-from .circuits import match_units, shared_share
+from .patterns import match_units, shared_share
 from .comparisons import clouds, gap_of, seeds_part, settings_part
 from .judgement import by_length, claims_table, lengths_figure
 from .later import DCI, OWN
@@ -24,8 +24,8 @@ from .reports import NAMES
 from .runs import answers, at, below, gate_table, over_latents, runs_of, twins
 from .statements import (FOCUS, MODULAR, MONO, POLY, PREDICTORS, SCORE, STRENGTH, TOP,
                                      V)
-from .sweep import interval
-from .training import PAPER_MODELS
+from .headlines import interval
+from .recipes import PAPER_MODELS
 
 # %% ../nbs/22f_questions.ipynb #22f-007
 def predictors(table: pd.DataFrame) -> pd.DataFrame:

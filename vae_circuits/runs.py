@@ -13,8 +13,9 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from .recipes import PAPER_MODELS, TrainConfig, batches, build
 from .reports import NAMES
-from .training import PAPER_MODELS, YARDSTICK, TrainConfig, build
+from .shipped import YARDSTICK
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-006
 STUDY = files("vae_circuits")/"results"/"study.parquet"

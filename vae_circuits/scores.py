@@ -30,7 +30,8 @@ from sklearn.metrics import mutual_info_score, r2_score, roc_auc_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
-from .adapt import adapt, evaluation
+from .adapt import adapt
+from .tracing import evaluation
 from .core import InputError, count, number, one_of, seeded, table
 from .data import check_images
 from .metrics import check_responses, varies
@@ -673,8 +674,8 @@ class Probe:
     regression (of sine and cosine for a circular factor).
 
     quality: factor -> accuracy, or R², on the `held` part of the codes, which it was not trained
-    on; NaN for a factor with one value, which is then read as NaN. Factors are numbers or
-    labels."""
+    on; NaN for a factor with one value, which is then read as NaN. held: factor -> what
+    is true of these codes and what was said, `[n, m]` each. Factors are numbers or labels."""
     def __init__(self, data, codes, factors: pd.DataFrame, held: float = 0.25, seed: int = 0):
         if not hasattr(data, "classes"):
             raise InputError(f"expected a dataset, such as dataset('dsprites'); got {data!r:.60}")
@@ -696,10 +697,10 @@ class Probe:
             )
             for f in self.factors
         }
-        self.quality = pd.Series(
-            {f.name: self._quality(f, codes[~train], values[f.name][~train]) for f in self.factors},
-            name="quality",
-        )
+        self.held = {f.name: self._said(f, codes[~train], values[f.name][~train])
+                     for f in self.factors}
+        self.quality = pd.Series({f.name: self._quality(f) for f in self.factors}, name="quality",
+                                 dtype=float)
 
     def _fit(self, factor, codes, values, seed):
         kind = HistGradientBoostingClassifier if _few(factor) else HistGradientBoostingRegressor
@@ -711,9 +712,13 @@ class Probe:
     def _predict(self, factor, codes):
         return np.column_stack([m.predict(codes) for m in self.models[factor.name]])
 
-    def _quality(self, factor, codes, values) -> float:
+    def _said(self, factor, codes, values):
+        if self.models[factor.name] is None: return None
+        return _targets(factor, values), self._predict(factor, codes)
+
+    def _quality(self, factor) -> float:
         if self.models[factor.name] is None: return np.nan
-        said, true = self._predict(factor, codes), _targets(factor, values)
+        true, said = self.held[factor.name]
         return float((said == true).mean() if _few(factor) else r2_score(true, said))
 
     def read(self, codes) -> pd.DataFrame:

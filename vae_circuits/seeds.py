@@ -19,20 +19,12 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from tqdm.auto import tqdm
 
-from .core import InputError, held, place
+from .core import InputError
+from .folders import held, place
 from .archives import world
-from vae_circuits.training import (
-    TrainConfig,
-    Trainer,
-    _check_unused,
-    _finish,
-    _resume,
-    _row,
-    _save_state,
-    _start,
-    batches,
-    cosine,
-)
+from .recipes import TrainConfig, batches
+from .training import (
+    Trainer, _check_unused, _finish, _resume, _row, _save_state, _start, cosine)
 
 # %% ../nbs/05b_seeds.ipynb #05b-007
 class Pair(nn.Module):

@@ -21,7 +21,7 @@ from .anatomy import ENCODER
 from .paper_tables import PAPER
 from .reports import NAMES
 from .runs import above, at, below, of_answers, over_latents, split_latents
-from .training import PAPER_MODELS
+from .recipes import PAPER_MODELS
 from .verdicts import Claim
 
 # %% ../nbs/engine/22c_statements.ipynb #22c-006
