@@ -47,7 +47,7 @@ NAMES = {
 def file_stem(name: str, taken=()) -> str:
     """A file's name, without its ending, for a factor or a table: one that stays in its folder, is
     short enough, and, capitals aside, none of those `taken`."""
-    stem = quote(name, safe=" ")
+    stem = quote(name, safe=" ,")
     if len(stem) <= 200 and stem.lower() not in taken: return stem
     return f"{stem[:150]} {hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
