@@ -29,10 +29,9 @@ from .drawable import at_hand, check_world
 from .interventions import own_range, traverse
 from .layers import layers
 from .mediation import FLOOR, _share
-from .pages import latents_page, patching_page
 from .pairs import WHERE, pairs_of
 from .circuit_report import circuit_figures, write_circuits
-from .reports import explorer, write_folder
+from .reports import explorers, write_folder
 from .patching import patch_sweep
 from .reading import LEAST as LEAST_READ, Reader
 from .addresses import ancestors, descendants
@@ -257,14 +256,13 @@ def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked =
         example = vae.run(data.sample(1, asked.seed).images)
         (folder/"circuits").mkdir()
         write_circuits(folder/"circuits", found.circuits, None, example)
-        pages = {name: explorer(make, vae, data)
-                 for name, make in (("latents", latents_page), ("patching", patching_page))}
+        pages = explorers(vae, data, found.circuits.values())
         record = {"asked": asdict(asked), "world": repr(data), "environment": environment()}
         if settings is not None: (folder/"settings.toml").write_text(settings, "utf-8")
-        title = f"What carries what: {getattr(data, 'name', 'pictures')}"
+        title = f"What carries {', '.join(questions)}: {getattr(data, 'name', 'pictures')}"
         figures = found.figures | circuit_figures(found.circuits)
-        write_folder(folder, title, _findings(found.sentences, data), found.tables, figures, record,
-                     {"findings": found.sentences}, pages)
+        write_folder(folder, title, _about(data), found.tables, figures, record,
+                     {"findings": found.sentences}, pages, _in_order(found.sentences))
     return Report.of(Path(out)/"report.html", found)
 
 # %% ../nbs/25_answers.ipynb #25-024
@@ -374,12 +372,11 @@ def _in_order(sentences) -> list:
     "What is shown, what is not, and what could not be asked."
     return sorted(sentences.values(), key=lambda s: ("not shown" in s) + 2 * ("not asked" in s))
 
-def _findings(sentences, data) -> str:
-    "The sentences as a list, those that are shown first, and what matching cannot rule out."
-    lines = "".join(f"<li>{html.escape(s)}</li>" for s in _in_order(sentences))
+def _about(data) -> str:
+    "What the pictures are, and what matching cannot rule out."
     note = "" if _settable(data) else (
         "<p>Nothing was set in this world: pairs of pictures were found that differ in one factor "
         "and agree in the other labels. What nobody labelled may differ too. Pairs that agree in "
         "all labels show how much such differences do; that they go along with a factor, they "
         "cannot show.</p>")
-    return f"<h2>Findings</h2><ul>{lines}</ul>{note}<pre>{html.escape(repr(data))}</pre>"
+    return f"{note}<pre>{html.escape(repr(data))}</pre>"

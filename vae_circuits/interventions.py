@@ -380,9 +380,8 @@ def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) ->
     z, chunk = check_latents(vae, z), count(chunk, "chunk")
     (latents, values) = _grid(vae, None, values)
     base = vae.decode(z)
-    rows = torch.cartesian_prod(
-        torch.arange(len(z)), torch.tensor(latents), torch.arange(values.shape[1])
-    )
+    rows = torch.cartesian_prod(torch.arange(len(z)), torch.tensor(latents),
+                                torch.arange(values.shape[1]))
     parts = []
     for image, latent, value in (r.unbind(1) for r in rows.split(chunk)):
         changed = z[image].clone()
@@ -396,11 +395,5 @@ def latent_differences(vae, z, measures: dict, values=RANGE, chunk: int = 64) ->
         "set_to": (("latent", "value"), values.numpy()),
     }
     if (values == values[0]).all(): coords["value"] = values[0].numpy()
-    return Effects(
-        xr.DataArray(
-            found.numpy(),
-            dims=("measure", "image", "latent", "value"),
-            name="latent effect",
-            coords=coords,
-        )
-    )
+    dims = ("measure", "image", "latent", "value")
+    return Effects(xr.DataArray(found.numpy(), coords, dims, name="latent effect"))
