@@ -14,7 +14,6 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from torch import nn
 
 import vae_circuits as vc
 from vae_circuits.altered import ALTERATIONS

@@ -186,94 +186,53 @@ def call(*command, **kwargs):
     done.check_returncode()
 
 
+def tested(*names):
+    "A step that runs tests/test_NAME.py for each of `names`."
+    files = [ROOT/"tests"/f"test_{name}.py" for name in names]
+    options = "-q", "-p", "no:cacheprovider", "-p", "no:logging"
+    return lambda: call(sys.executable, "-m", "pytest", *options, *files)
+
+
+def sync():
+    "All that can be said without running anything."
+    call(sys.executable, ROOT/"tools"/"notebooks.py", "check")
+    call(sys.executable, ROOT/"tools"/"lint.py")
+
+
+def nbdev(): call(BIN/"nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing")
+
+
 def steps(folder):
     "Name of the make target, heading, what to do."
-    python, tool = sys.executable, ROOT/"tools"/"notebooks.py"
     return {
-        "sync": (
-            "notebooks clean, package and README in step",
-            lambda: call(python, tool, "check"),
-        ),
+        "sync": ("notebooks clean, package and README in step, code sound", sync),
         "notebooks": (
             "notebooks run from the wheel, and stored numbers come out again",
             lambda: notebooks(folder),
         ),
-        "engines": (
-            "a sweep survives kills and ends the same on every engine",
-            lambda: call(
-                python,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                ROOT / "tests" / "test_engines.py",
-            ),
-        ),
+        "engines": ("a sweep survives kills and ends the same on every engine", tested("engines")),
         "front": (
             "from somebody's model and pictures to a report, in Python and by the command",
-            lambda: call(
-                python,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:logging",
-                ROOT / "tests" / "test_front.py",
-            ),
+            tested("front"),
         ),
         "zoo": (
             "small models of every kind that people build are taken apart, or refused in one line",
-            lambda: call(
-                python,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                ROOT / "tests" / "test_zoo.py",
-            ),
+            tested("zoo"),
         ),
         "fuzz": (
-            "odd input gives a right result or one clear line",
-            lambda: call(
-                python,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                ROOT / "tests" / "test_fuzz.py",
-            ),
+            "odd input gives a right result or one clear line; answers cost what they did",
+            tested("fuzz", "answers"),
         ),
         "site": (
-            (
-                "notebooks ready for the site, every link leads somewhere, nothing is loaded from"
-                " elsewhere"
-            ),
+            "notebooks ready for the site, links lead somewhere, nothing is loaded from elsewhere",
             site,
         ),
         "browser": (
             "explorers answer in a real browser, and ask nothing of the network",
-            lambda: call(
-                python,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:logging",
-                ROOT / "tests" / "test_browser.py",
-            ),
+            tested("browser"),
         ),
         "wheel": ("wheel builds, installs elsewhere, and does the main job", lambda: wheel(folder)),
-        "nbdev": (
-            "nbdev_test, which runs the same cells as the step notebooks",
-            lambda: call(BIN / "nbdev_test", "--n_workers", min(os.cpu_count(), 4), "--timing"),
-        ),
+        "nbdev": ("nbdev_test, which runs the same cells as the step notebooks", nbdev),
     }
 
 

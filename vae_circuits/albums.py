@@ -6,7 +6,7 @@
 __all__ = ['ENDINGS', 'Album', 'Arrays', 'Mapped', 'Files', 'sifted', 'left_out', 'opened', 'Items', 'album']
 
 # %% ../nbs/01e_albums.ipynb #01e-004
-import copy
+import copy, os
 from pathlib import Path
 
 import numpy as np
@@ -213,8 +213,9 @@ def album(images, files=None, size=None, skip: bool = False) -> Album:
     if isinstance(images, (np.ndarray, torch.Tensor)): return Arrays(images)
     if not isinstance(images, (str, Path)): return Items(images, size)
     path = Path(images)
-    if path.suffix == ".npy" and path.is_file(): return Mapped(path)
-    if not path.is_dir(): raise InputError(f"there is no folder of pictures at {path}")
+    if path.suffix == ".npy" and os.path.isfile(path): return Mapped(path)
+    if not os.path.isdir(path):  # which a name too long is not, either
+        raise InputError(f"there is no folder of pictures at {str(path):.200}")
     if files is None: files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in ENDINGS)
     if not len(files): raise InputError(f"there are no pictures in {path} ({', '.join(ENDINGS)})")
     return Files([path/str(name) for name in files], size, skip)

@@ -381,7 +381,7 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     shows, or `anywhere`, see `pairs_of`. options: those of `bootstrap`.
 
     Nodes have `kind` (factor, channel, latent, reading), channels and latents also `site` and
-    `unit`, readings the `accuracy` of the probe on held-out images, with its `measure`, `chance`
+    `unit`, readings the `accuracy` of the probe on held-out images, with its `measure`, chance
     and `quality`, and `unread`, why there is no number. Edges have `strength`, `sign`, `low`, `high`, `n`,
     `adjusted` and the `unit` of strength: "sd" of z (`encoded`, with the share of changes anywhere
     that lie `inside`, and `how` pairs were made), "range" of the factor (`controls`, with the

@@ -7,7 +7,7 @@ __all__ = ['MANY', 'MOST', 'NAMES', 'TURNS', 'FEWEST', 'LOOKED', 'guess_factor',
            'from_images']
 
 # %% ../nbs/01g_observed.ipynb #01g-004
-import copy, math
+import copy, math, os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -251,7 +251,7 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
     `InputError`, a line, for what does not fit together.
     """
     table = _labels(images) if table is None else read_table(table)
-    folder = isinstance(images, (str, Path)) and Path(images).is_dir()
+    folder = isinstance(images, (str, Path)) and os.path.isdir(images)
     column = _file_column(table, Path(images)) if folder else None
     files, left = None if column is None else table[column], {}
     pictures = album(images, files, size, skip_unreadable)
@@ -318,7 +318,7 @@ def read_table(table) -> pd.DataFrame:
     return found.reset_index(drop=True).rename(columns=str)
 
 def _file(path) -> pd.DataFrame:
-    if not path.is_file(): raise InputError(f"there is no table at {path}")
+    if not os.path.isfile(path): raise InputError(f"there is no table at {str(path):.200}")
     try: return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (ValueError, OSError, ImportError) as e:
         raise InputError(f"cannot read the table {path} ({str(e).splitlines()[0]:.100})") from None

@@ -59,7 +59,7 @@ class Reader:
     `sample`, by default `n` of `randomized` factors.
 
     accuracy: a row a factor, of the `n` images that the probe has not learned from: the `measure`,
-    'R²' or, of categories, 'balanced accuracy', its `value`, that of `chance`, and the
+    'R²' or, of categories, 'balanced accuracy', its `value`, that of chance, and the
     `quality`, (value - chance) / (1 - chance). A factor whose quality is below `least`, or that has
     one value, is read as NaN; `unread`, factor -> reason. factors: names, by default all.
 
