@@ -408,7 +408,7 @@ def _add_channels(graph, site, vae, data, reader, sample, top, where, options):
 
 # %% ../nbs/17_causal_graph.ipynb #17-058
 def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None,
-                 seed: int = 0, where: str = "inside", **options) -> nx.DiGraph:
+                 seed: int = 0, where: str = "inside", unit="channel", **options) -> nx.DiGraph:
     """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and
     factor -> latent -> factor without the channels.
 

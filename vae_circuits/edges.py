@@ -17,6 +17,7 @@ import xarray as xr
 from .adapt import adapt, traced
 from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
+from .features import unit_sites
 from .interventions import UNITS, Effects, unit_names
 from vae_circuits.patching import (
     Target,
@@ -202,7 +203,7 @@ def fidelity(guess, exact, top: int = 10) -> dict:
 def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", *, steps: int = 0,
               between: str = None, eps=None, sample: int = 8, top: int = 10) -> Attribution:
     """Attribution patching of every unit of `sites`: `Attribution` with effects [pair, unit,
-    readout], as `patch_sweep` has them.
+    readout], as `patch_sweep` has them; unit as there, but for a list of addresses.
 
     donor: images, pair by pair, or a number, a run or a function, as for `patch_sweep`. steps: 0
     takes the gradient at the clean images; k averages it over k points on the way to the donor.
@@ -210,7 +211,8 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
     at a time. sample: the pairs whose exact effects it is compared with. top: units compared by
     rank.
     """
-    vae, unit = adapt(vae), one_of(unit, UNITS, "unit")
+    vae, sites, unit = unit_sites(vae, sites, unit)
+    one_of(unit, UNITS, "unit")
     sample, top = count(sample, "sample"), count(top, "top")
     steps = count(steps, "steps", 0, 10_000)
     clean, value = _pair(vae, clean, donor)

@@ -21,6 +21,7 @@ from .causal_graph import PALETTE
 from .circuits import Trial
 from .core import InputError, count, listed, number, one_of, table
 from .data import Drawable, at_hand
+from .features import unit_sites
 from .interventions import own_range
 from .metrics import distance, specificity
 from .pages import chosen, shown, shown_circuits
@@ -368,9 +369,10 @@ class explore_patching(Explorer):
     patched reconstruction.
 
     images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor
-    -> value, or {"image": number}. Raises `InputError` for images that there are not."""
-    def __init__(self, vae, images, clean: dict = None, donor: dict = None):
-        self.vae = adapt(vae)
+    -> value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
+    become sites. Raises `InputError` for images that there are not."""
+    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel"):
+        self.vae, *_ = unit_sites(vae, None, unit)
         images, self.limits = shown(self.vae, images)
         load, self.loaded = self.guarded(self.load), None
         self.clean = Chooser("clean", images, load, clean)

@@ -18,6 +18,7 @@ import xarray as xr
 from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .data import check_images, check_sample, check_world
+from .features import unit_sites
 from .pairs import pairs_for
 from .scm import Run, Site, Sites
 
@@ -119,11 +120,12 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
     (paper Eq. 10, before the mean).
 
     clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or
-    feature, or latent), 'neuron', 'position' or 'site'; the mean is over all that a unit holds.
+    feature, or latent), 'neuron', 'position', 'site', or a `Dictionary`, whose features and rest
+    are the units; the mean is over all that a unit holds.
     Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
     effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have
     none."""
-    vae, chunk, rows = adapt(vae), count(chunk, "chunk"), []
+    (vae, sites, unit), chunk, rows = unit_sites(vae, sites, unit), count(chunk, "chunk"), []
     clean, changed = image_pairs(vae, clean, changed)
     names = list(vae.sites) if sites is None else vae.sites.named(sites)
     coords = unit_coords(vae.sites, names, unit)
