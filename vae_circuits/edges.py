@@ -18,7 +18,7 @@ from .adapt import adapt, traced
 from .core import InputError, count, one_of
 from .deltas import Delta, Engine, chunks
 from .features import unit_sites
-from .interventions import UNITS, Effects, unit_names
+from .interventions import UNITS, Effects, by_unit, unit_names
 from vae_circuits.patching import (
     Target,
     _ask,
@@ -320,14 +320,7 @@ def _slopes(run, names, readout) -> dict:
 # %% ../nbs/10_edges.ipynb #10-030
 def _per_unit(values, site, unit):
     "`[n, m, *shape]` summed over each unit: `[n, m, units]`."
-    # [n, m, units, positions]
-    values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]
-    return {
-        "channel": lambda v: v.sum(3),
-        "neuron": lambda v: v.flatten(2),
-        "position": lambda v: v.sum(2),
-        "site": lambda v: v.sum((2, 3))[..., None],
-    }[unit](values)
+    return by_unit(values.flatten(0, 1), site, unit).sum(2).unflatten(0, values.shape[:2])
 
 # %% ../nbs/10_edges.ipynb #10-038
 HOPS = ("exact", "linear")

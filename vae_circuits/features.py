@@ -246,10 +246,12 @@ def in_features(vae, *dictionaries) -> SCM:
     "`vae` with features and rest as sites, at the site of each of the `dictionaries`."
     vae = adapt(vae)
     for d in dictionaries:
-        if not isinstance(d, Dictionary):
+        if not _features(d):
             raise InputError(f"expected a dictionary, such as dictionary gives; got {d!r:.60}")
         vae = Featured(vae, d)
     return vae
+
+def _features(unit) -> bool: return hasattr(unit, "directions") and hasattr(unit, "rebuild")
 
 def unit_sites(vae, sites, unit) -> tuple:
     """The model, sites and kind of units that a question about `unit` is about.
@@ -258,14 +260,14 @@ def unit_sites(vae, sites, unit) -> tuple:
     of them, for features: then the model is the one in features, and `sites` are by default those
     of features and rests."""
     some = list(unit) if isinstance(unit, (list, tuple)) else [unit]
-    if not some or not all(isinstance(u, Dictionary) for u in some): return adapt(vae), sites, unit
+    if not some or not all(map(_features, some)): return adapt(vae), sites, unit
     vae = in_features(vae, *some)
     own = [f"{d.site}.{end}" for d in some for end in ("features", "rest")]
     return vae, own if sites is None else sites, "channel"
 
 # %% ../nbs/09b_features.ipynb #09b-031
 METHODS = ("sparse", "ICA", "NMF", "PCA")
-ROWS = 10_000  # vectors that a dictionary learns from, at most
+ROWS = 5_000  # vectors that a dictionary learns from, at most
 
 @torch.no_grad()
 def dictionary(vae, images, site: str, k: int, method: str = "sparse", seed: int = 0,

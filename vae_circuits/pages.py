@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['KINDS', 'MAPS', 'PAIRS', 'SAME', 'MOVES', 'RULES', 'READERS', 'MATRIX_JS', 'NETWORK_JS', 'SHARED_JS', 'CSS', 'POLICY',
-           'IMAGES', 'PRECISE', 'ROUNDED', 'SORRY', 'SEEN', 'LATENTS_JS', 'PATCHING_JS', 'MOST_UNITS', 'CIRCUITS_JS',
-           'Freight', 'quantized', 'Listing', 'steps', 'follow', 'Page', 'grid', 'shown', 'chosen', 'latents_page',
-           'patching_page', 'circuits_page', 'shown_circuits']
+           'IMAGES', 'HANDLES', 'PRECISE', 'ROUNDED', 'SORRY', 'SEEN', 'LATENTS_JS', 'PATCHING_JS', 'MOST_UNITS',
+           'CIRCUITS_JS', 'Freight', 'quantized', 'Listing', 'steps', 'follow', 'Page', 'grid', 'shown', 'chosen',
+           'latents_page', 'patching_page', 'circuits_page', 'shown_circuits']
 
 # %% ../nbs/20b_pages.ipynb #20b-003
 import base64, html, json, math, os, zlib
@@ -799,12 +799,18 @@ def _nearest(factor, some, value) -> int:
 @torch.no_grad()
 def _means(vae, images, chunk: int = 64) -> np.ndarray:
     means = torch.cat([vae.run(x, record=["mu"]).mu for x in images.split(chunk)])
-    return table(means, "the means of the latents", 2)
+    return table(means.flatten(1), "the means of the latents", 2)
+
+HANDLES = 64  # numbers of the latents that a page shows, at most
 
 def _latent_sizes(vae) -> list:
-    if "mu" in vae.sites and len(vae.sites["mu"].shape) == 1: return latent_names(vae)
-    are = f"an image of shape {list(vae.sites['mu'].shape)}" if "mu" in vae.sites else "codes"
-    raise InputError(f"a page needs latents in a row, z0, z1, ...; this model's are {are}")
+    "The names of all numbers of the latents, those of a plane by their places."
+    if "mu" not in vae.sites:
+        raise InputError("a page needs latents, z0, z1, ...; this model's are codes")
+    if (n := int(np.prod(shape := vae.sites["mu"].shape))) > HANDLES:
+        raise InputError(f"a page shows at most {HANDLES} numbers of the latents; this model has"
+                         f" {n}, of shape {list(shape)}; {SORRY}")
+    return latent_names(vae, "neuron")
 
 # %% ../nbs/20b_pages.ipynb #20b-057b
 PRECISE, ROUNDED = 1e-3, {"recon": 0.01, "mu": 0.1}
@@ -919,7 +925,8 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     *image_shape]`. start: the image that is shown first, factor -> value (the nearest that the page
     has), {"image": number}, or its row.
 
-    Raises `InputError` where the model has no latents in a row, or where a page would not
+    Latents with a plane have a slider for each number, at most 64. Raises `InputError` for more of
+    them and for codes, and where a page would not
     compute what the model does."""
     vae, freight = adapt(vae), Freight()
     names = _latent_sizes(vae)
@@ -927,7 +934,7 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     row = _row(plan, images, values, start, 0.5)
     work, means = Listing(vae, "z", freight), _means(vae, batch)
     plan |= {"steps": work.entries, "latents": names, "means": freight.add(means), "start": row}
-    z = torch.from_numpy(means[[row, -1]])
+    z = torch.from_numpy(means[[row, -1]]).reshape(2, *vae.sites["z"].shape)
     plan |= {"reach": _reach(means), "own": own_range(means, 2).tolist()} | _tested(
         vae, work, plan, [z[:1], z[1:] + 1], [row, len(means) - 1]
     )

@@ -83,7 +83,7 @@ def _near(a, b, share: float, least: float = 0.0) -> bool:
 # %% ../nbs/09_patching.ipynb #09-013
 def readout_names(vae, readout, width: int) -> list:
     "Labels for the `width` numbers of a readout."
-    if readout in ("mu", "logvar", "z") and len(vae.sites[readout].shape) == 1:
+    if readout in ("mu", "logvar", "z") and vae.sites[readout].units == width:
         return latent_names(vae)
     return [
         f"{readout if isinstance(readout, str) else getattr(readout, '__name__', 'readout')}[{i}]"
@@ -146,9 +146,10 @@ def patch_sweep(
     sites: names; by default all that the readout can depend on. unit: 'channel' (or feature, or
     latent), 'neuron', 'position', 'site', a list of addresses, each patched as one, or a
     `Dictionary`, whose features and rest are the units. readout: a site's name, 'kl', or a function
-    of a run. eps: noise `[n, *latents]` shared by all runs; None takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a time.
-    max_memory: bytes, beside model, images, result and, for a function as donor, the activations
-    that it gets. Neither has an effect on the result."""
+    of a run. eps: noise `[n, *latents]` shared by all runs; None takes the mean. plan: 'auto',
+    'delta', 'resume' or 'hooks'. chunk: patched runs at a time. max_memory: bytes, beside model,
+    images, result and, for a function as donor, the activations that it gets. Neither has an effect
+    on the result."""
     vae, sites, unit = unit_sites(vae, sites, unit)
     x, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(x))
