@@ -18,7 +18,7 @@ _NAMES = {
         "Drawable": "data", "CausalDataset": "data", "pairs_of": "pairs"},
     "Who carries a factor, and how sure is it?": {
         "carriers": "answers", "draw_carriers": "answers", "find_circuit": "circuits",
-        "score_circuit": "circuits", "mediate": "mediation", "mediate_factor": "mediation",
+        "score_circuit": "proof", "mediate": "mediation", "mediate_factor": "mediation",
         "bootstrap": "uncertainty"},
     "Change one thing and see what follows": {
         "patch_sweep": "patching", "activation_changes": "interventions",
@@ -29,7 +29,7 @@ _NAMES = {
         "score_suite": "scores", "code_effects": "codes"},
     "Circuits, graphs and pictures of them": {
         "draw_circuit": "pictures", "circuit_html": "pictures", "causal_graph": "causal_graph",
-        "draw_graph": "causal_graph", "factor_graph": "causal_graph", "motifs": "circuits"},
+        "draw_graph": "causal_graph", "factor_graph": "causal_graph", "motifs": "patterns"},
     "Move it yourself": {
         "explore_latents": "explorers", "explore_patching": "explorers",
         "explore_circuits": "explorers", "latents_page": "pages", "patching_page": "pages",

@@ -371,9 +371,10 @@ class Engine:
         )
         return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"
 
-    def propagate(self, start, delta: Delta, base: dict, first: int) -> Chunk:
+    def propagate(self, start, delta: Delta, base: dict, first: int, gates: dict = {}) -> Chunk:
         """The chunk in which `start` is changed by `delta`, and everything after it. `first` is the
-        chunk's first pair in `base`."""
+        chunk's first pair in `base`. gates: node -> function of chunk and node, called after the
+        node is computed, which may change or take back its change."""
         chunk = Chunk(self, base, first, delta.pairs, delta.units)
         chunk.state[start] = delta
         for node, done in self.steps(start):
@@ -391,6 +392,7 @@ class Engine:
             chunk.state[node] = (
                 Rows(self.trace.call(node, chunk.full, chunk.rows)) if result is None else result
             )
+            if node in gates: gates[node](chunk, node)
             for i in done: chunk.state.pop(i, None)
         return chunk
 

@@ -6,7 +6,7 @@
 __all__ = ['CSS', 'Layout', 'layout', 'draw_circuit', 'CircuitPicture', 'circuit_html']
 
 # %% ../nbs/19_pictures.ipynb #19-003
-import base64, html, io, os, zlib
+import base64, html, io, os, textwrap, zlib
 from dataclasses import dataclass
 
 import matplotlib
@@ -143,7 +143,8 @@ def _placed(nodes, links, sites) -> pd.DataFrame:
 # %% ../nbs/19_pictures.ipynb #19-016
 def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
     """The layered drawing of one or more circuits of a network, see `layout`; a matplotlib
-    `Figure`, or on the axes given. Dashed edges work against the effect."""
+    `Figure`, or on the axes given. Dashed edges work against the effect. The title is what the
+    last score of the circuit said, if one was taken of one of them."""
     if not isinstance(ax, (Axes, type(None))):
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     plan = layout(circuits, units, edges)
@@ -198,6 +199,8 @@ def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
             frameon=False,
         )
     ax.set_xlim(-.4, len(plan.sites) - .6), ax.set_ylim(-1.02, .1), ax.axis("off")
+    said = [c.said for c in circuits_of(circuits) if c.said]
+    if len(said) == 1: ax.set_title(textwrap.fill(said[0], 100), fontsize=7)
     return figure
 
 def _short(site):

@@ -118,9 +118,9 @@ class Trace:
         )
         return node.target(*args, **kwargs)
 
-    def values(self, known: dict, wanted, rows: int) -> dict:
+    def values(self, known: dict, wanted, rows: int, edits: dict = {}) -> dict:
         """The values of all nodes that `wanted` ones depend on, computed from those that are
-        `known`."""
+        `known`. edits: node -> function of its value, whose result takes its place."""
         needed, stack = set(), list(wanted)
         while stack:
             node = stack.pop()
@@ -134,6 +134,7 @@ class Trace:
         last = {i: n for n in todo for i in n.all_input_nodes}
         for node in todo:
             found[node] = self.call(node, found.__getitem__, rows)
+            if node in edits: found[node] = edits[node](found[node])
             for i in node.all_input_nodes:
                 # nothing needs it any more
                 if last[i] is node and i not in kept: found.pop(i, None)
