@@ -11,7 +11,7 @@ from importlib import import_module as _module
 
 _NAMES = {
     "A network": {"adapt": "adapt", "load_pretrained": "training", "load_checkpoint": "training",
-                  "layers": "layers"},
+                  "layers": "layers", "dictionary": "features"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",
         "altered": "altered", "dataset": "data", "world": "archives", "Factor": "data",

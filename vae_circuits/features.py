@@ -284,10 +284,11 @@ def dictionary(vae, images, site: str, k: int, method: str = "sparse", seed: int
     seed = count(seed, "seed", 0, 2**32 - 9)
     _directed(at)
     k = count(k, f"k, of {at.units} units,", 1, at.units)
-    rows = _vectors(vae, images, at)
+    dice, rows = np.random.default_rng(seed), _vectors(vae, images, at)
+    dice.shuffle(rows)  # images may come in an order
     held = max(1, len(rows) // 4)
     learn = rows[:-held].reshape(-1, at.units)
-    if len(learn) > ROWS: learn = learn[np.random.default_rng(seed).permutation(len(learn))[:ROWS]]
+    if len(learn) > ROWS: learn = dice.permutation(learn)[:ROWS]
     found = [_directions(learn, k, method, seed + i) for i in range(seeds)]
     (directions, mean), others = found[0], [d for d, _ in found[1:]]
     if not len(directions): raise InputError(f"{at.name} is the same for all images: no directions")
