@@ -263,7 +263,8 @@ def _own_codes(vae, images) -> list:
     drawable = isinstance(images, Drawable)
     batch = images.sample(at_hand(images, 256), 0).images if drawable else images
     mu = vae.run(batch, record=["mu"]).mu
-    if mu[0].numel() > mu.shape[1] or len(mu) < FEW: return [(-np.inf, np.inf)] * vae.sites["z"].units
+    if mu[0].numel() > mu.shape[1] or len(mu) < FEW:
+        return [(-np.inf, np.inf)] * vae.sites["z"].units
     return own_range(mu.flatten(1).cpu().double().numpy(), 2).tolist()
 
 # %% ../nbs/20_explorers.ipynb #20-026

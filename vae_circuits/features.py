@@ -119,58 +119,75 @@ def _live(self, x, whole, parts, eps, record) -> Run:
 # %% ../nbs/09b_features.ipynb #09b-018
 aten = torch.ops.aten
 
+class _Splice:
+    "New nodes behind the node `a` of a graph, and the tensors that they take."
+    def __init__(self, a, site, like):
+        self.a, self.site, self.like, self.added, self.constants = a, site, like, [], {}
+
+    def put(self, target, args, shape):
+        "An operation with a result `[n, *shape]`."
+        with self.a.graph.inserting_after(self.added[-1] if self.added else self.a):
+            new = self.a.graph.call_function(target, args)
+        value = self.a.meta["val"]
+        new.meta["val"] = value.new_empty(value.shape[0], *shape)
+        self.added.append(new)
+        return new
+
+    def constant(self, tensor):
+        with self.a.graph.inserting_before(self.a):
+            new = self.a.graph.placeholder(f"dictionary_{len(self.constants)}")
+        self.constants[new] = tensor.to(self.like)
+        new.meta["val"] = self.a.meta["val"].new_empty(tensor.shape)
+        return new
+
+    def product(self, of, matrix, offset, shape):
+        "`matrix` times the units plus `offset`, at all places."
+        dims = 0 if _is_last(self.site) else len(self.site.plane)
+        kind = getattr(aten, f"conv{dims}d") if dims else aten.linear
+        ends = self.constant(matrix[(..., *[None] * dims)]), self.constant(offset)
+        return self.put(kind.default, (of, *ends), shape)
+
+def _is_last(site) -> bool: return site.axis == len(site.shape) - 1
+
+def _fits(site) -> bool:
+    "Whether one product serves all places of a site: units first or last, a plane of up to three."
+    return _is_last(site) or (site.axis == 0 and len(site.plane) <= 3)
+
+# %% ../nbs/09b_features.ipynb #09b-018b
+def _parted(splice, featured) -> tuple:
+    "The nodes of features and rest, and of their sum."
+    d, shape, a = featured.dictionary, featured.at.shape, splice.a
+    k = featured.sites[featured.features].shape
+    code = splice.product(a, d.weight, d.bias, k)
+    if d.rectified: code = splice.put(aten.relu.default, (code,), k)
+    features = splice.put(aten.mul.Tensor, (code, 1.0), k)  # a node of its own, which can be set
+    back = [splice.product(of, d.directions.T, d.mean, shape) for of in (code, features)]
+    rest = splice.put(aten.sub.Tensor, (a, back[0]), shape)
+    rest = splice.put(aten.unsqueeze.default, (rest, 1), (1, *shape))
+    flat = splice.put(aten.squeeze.dim, (rest, 1), shape)
+    return features, rest, splice.put(aten.add.Tensor, (back[1], flat), shape)
+
 def _spliced(trace, node, featured) -> tuple:
     "The `trace` with features and rest behind `node`: `(trace, old node -> new node, parts)`."
-    graph, same, d = torch.fx.Graph(), {}, featured.dictionary
+    graph, same = torch.fx.Graph(), {}
     graph.graph_copy(node.graph, same)
-    a, at, constants, added = same[node], featured.at, {}, []
-    def put(target, args, shape):
-        with graph.inserting_after(added[-1] if added else a):
-            new = graph.call_function(target, args)
-        new.meta["val"] = a.meta["val"].new_empty(a.meta["val"].shape[0], *shape)
-        added.append(new)
-        return new
-    def product(of, matrix, offset, shape):
-        "One product for all places."
-        token = at.axis == len(at.shape) - 1
-        kind = aten.linear if token else getattr(aten, f"conv{len(at.plane)}d")
-        ends = []
-        for tensor in (matrix if token else matrix[(..., *[None] * len(at.plane))], offset):
-            with graph.inserting_before(a): new = graph.placeholder(f"dictionary_{len(constants)}")
-            constants[new] = tensor.to(featured.like)
-            new.meta["val"] = a.meta["val"].new_empty(tensor.shape)
-            ends.append(new)
-        return put(kind.default, (of, *ends), shape)
-    shape = featured.sites[featured.features].shape
-    code = product(a, d.weight, d.bias, shape)
-    if d.rectified: code = put(aten.relu.default, (code,), shape)
-    rest = put(aten.sub.Tensor, (a, product(code, d.directions.T, d.mean, at.shape)), at.shape)
-    rest = put(aten.unsqueeze.default, (rest, 1), (1, *at.shape))
-    features = put(aten.mul.Tensor, (code, 1.0), shape)  # a node of its own, which can be set
-    back = put(aten.squeeze.dim, (rest, 1), at.shape)
-    whole = put(aten.add.Tensor, (product(features, d.directions.T, d.mean, at.shape), back),
-                at.shape)
-    a.replace_all_uses_with(whole, lambda user: user not in added)
-    nodes = [n for old in trace.nodes for n in (same[old], *(added if old is node else ()))]
+    splice = _Splice(same[node], featured.at, featured.like)
+    features, rest, whole = _parted(splice, featured)
+    splice.a.replace_all_uses_with(whole, lambda user: user not in splice.added)
+    nodes = [n for old in trace.nodes
+             for n in (same[old], *(splice.added if old is node else ()))]
     found = replace(trace, nodes=tuple(nodes), x=same[trace.x], eps=same.get(trace.eps),
                     names={s: same[n] for s, n in trace.names.items()},
                     weights={same[n]: w for n, w in trace.weights.items()},
-                    constants={same[n]: t for n, t in trace.constants.items()} | constants)
+                    constants={same[n]: t for n, t in trace.constants.items()} | splice.constants)
     return found, same, {featured.features: features, featured.rest: rest}
 
 def _directed(site):
     if site.discrete: raise InputError(f"{site.name} holds codes, which have no directions")
 
-def _fits(site) -> bool:
-    "Whether one product serves all places of a site: units first or last, a plane of up to three."
-    return site.axis == len(site.shape) - 1 or (site.axis == 0 and len(site.plane) <= 3)
-
 # %% ../nbs/09b_features.ipynb #09b-020
-class Featured(SCM):
-    """`vae` with two more sites behind that of `dictionary`: its features, `[k, *plane]`, and the
-    rest, `[1, *shape]`, one unit. What follows is computed from their sum.
-
-    `InputError` for a site of codes, and for a dictionary of other units."""
+class _Parts(SCM):
+    "The sites of a network in features, and how an activation falls into parts."
     def __init__(self, vae, dictionary: Dictionary):
         self.vae, self.dictionary = adapt(vae), dictionary
         self.image_shape, self.image_limits = self.vae.image_shape, self.vae.image_limits
@@ -215,6 +232,12 @@ class Featured(SCM):
         "The activations that features and rest make together."
         return self.dictionary.rebuild(parts[self.features], self.at.axis) + parts[self.rest][:, 0]
 
+# %% ../nbs/09b_features.ipynb #09b-020b
+class Featured(_Parts):
+    """`vae` with two more sites behind that of `dictionary`: its features, `[k, *plane]`, and the
+    rest, `[1, *shape]`, one unit. What follows is computed from their sum.
+
+    `InputError` for a site of codes, and for a dictionary of other units."""
     def equation(self, site, parents, eps=None):
         if site in (self.features, self.rest): return self.split(parents[0])[site]
         given = dict(zip(self.sites[site].parents, parents))
@@ -247,7 +270,7 @@ def in_features(vae, *dictionaries) -> SCM:
     vae = adapt(vae)
     for d in dictionaries:
         if not _features(d):
-            raise InputError(f"expected a dictionary, such as dictionary gives; got {d!r:.60}")
+            raise InputError(f"expected dictionaries alone, such as dictionary gives; got {d!r:.60}")
         vae = Featured(vae, d)
     return vae
 
@@ -260,7 +283,7 @@ def unit_sites(vae, sites, unit) -> tuple:
     of them, for features: then the model is the one in features, and `sites` are by default those
     of features and rests."""
     some = list(unit) if isinstance(unit, (list, tuple)) else [unit]
-    if not some or not all(map(_features, some)): return adapt(vae), sites, unit
+    if not any(map(_features, some)): return adapt(vae), sites, unit
     vae = in_features(vae, *some)
     own = [f"{d.site}.{end}" for d in some for end in ("features", "rest")]
     return vae, own if sites is None else sites, "channel"
@@ -289,16 +312,15 @@ def dictionary(vae, images, site: str, k: int, method: str = "sparse", seed: int
     held = max(1, len(rows) // 4)
     learn = rows[:-held].reshape(-1, at.units)
     if len(learn) > ROWS: learn = dice.permutation(learn)[:ROWS]
-    found = [_directions(learn, k, method, seed + i) for i in range(seeds)]
-    (directions, mean), others = found[0], [d for d, _ in found[1:]]
+    (directions, mean), *others = (_directions(learn, k, method, seed + i) for i in range(seeds))
     if not len(directions): raise InputError(f"{at.name} is the same for all images: no directions")
     own = Dictionary(at.name, directions, mean=mean, method=method)
-    numbers = _judged(own, rows[-held:], learn.mean(0)) | {
-        "dead": k - len(own) + _judged(own, rows[-held:], learn.mean(0))["dead"],
-        "stability": np.mean([_likeness(directions, d) for d in others]) if others else np.nan}
-    plain = _judged(Dictionary(at.name, np.eye(at.units)), rows[-held:], learn.mean(0))
-    columns = {"value": numbers, "channels": plain}
-    return replace(own, table=pd.DataFrame(columns).rename_axis("number").loc[list(numbers)])
+    judged, plain = (_judged(d, rows[-held:], learn.mean(0))
+                     for d in (own, Dictionary(at.name, np.eye(at.units))))
+    judged["dead"] += k - len(own)
+    stable = np.mean([_likeness(directions, d) for d, _ in others]) if others else np.nan
+    numbers = pd.DataFrame({"value": judged | {"stability": stable}, "channels": plain})
+    return replace(own, table=numbers.reindex([*judged, "stability"]).rename_axis("number"))
 
 # %% ../nbs/09b_features.ipynb #09b-032
 def _vectors(vae, images, site, chunk: int = 64) -> np.ndarray:

@@ -926,8 +926,7 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     has), {"image": number}, or its row.
 
     Latents with a plane have a slider for each number, at most 64. Raises `InputError` for more of
-    them and for codes, and where a page would not
-    compute what the model does."""
+    them, for codes, and where a page would not compute what the model does."""
     vae, freight = adapt(vae), Freight()
     names = _latent_sizes(vae)
     plan, batch, values = _stock(vae, images, freight)
