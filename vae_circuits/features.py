@@ -270,7 +270,7 @@ def in_features(vae, *dictionaries) -> SCM:
     vae = adapt(vae)
     for d in dictionaries:
         if not _features(d):
-            raise InputError(f"expected dictionaries alone, such as dictionary gives; got {d!r:.60}")
+            raise InputError(f"expected a dictionary, or several and no more; got {d!r:.60}")
         vae = Featured(vae, d)
     return vae
 
