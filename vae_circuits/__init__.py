@@ -11,7 +11,7 @@ from importlib import import_module as _module
 
 _NAMES = {
     "A network": {"adapt": "adapt", "load_pretrained": "shipped", "load_checkpoint": "checkpoints",
-                  "layers": "layers", "planted_vae": "planted"},
+                  "layers": "layers", "planted_vae": "planted", "dictionary": "features"},
     "Pictures, and what is known of them": {
         "from_table": "observed", "from_images": "observed", "from_pairs": "brought",
         "altered": "altered", "Alteration": "altered", "ALTERATIONS": "altered",

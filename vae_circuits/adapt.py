@@ -36,6 +36,7 @@ class _Own(nn.Module):
 # %% ../nbs/06_adapt.ipynb #06-057
 def traced(vae: SCM) -> tuple:
     "`(trace, network, site -> node, None)` of `vae`, or `(None, None, None, reason)`."
+    if isinstance(vae, SCM) and hasattr(vae, "traced"): return vae.traced()  # it knows itself
     if isinstance(vae, Adapted):
         if why := vae.untraced(): return None, None, None, why
         nodes = {s: vae.trace.names[path] for s, path in vae.paths.items()}

@@ -17,8 +17,8 @@ from .adapt import adapt
 from .addresses import ancestors, descendants
 from .core import InputError, count, one_of
 from .edges import _Edges, _put, edge_sweep
-from .interventions import UNITS, Effects
-from .interventions import out
+from .features import unit_sites
+from .interventions import UNITS, Effects, by_unit, out
 from .patching import _pair, _rows, differentiable, patch_sweep, readout_sites
 from .scm import Run, read
 
@@ -51,7 +51,7 @@ def fidelity(guess, exact, top: int = 10) -> dict:
 def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu", *, steps: int = 0,
               between: str = None, eps=None, sample: int = 8, top: int = 10) -> Attribution:
     """Attribution patching of every unit of `sites`: `Attribution` with effects [pair, unit,
-    readout], as `patch_sweep` has them.
+    readout], as `patch_sweep` has them; unit as there, but for a list of addresses.
 
     donor: images, pair by pair, or a number, a run or a function, as for `patch_sweep`. steps: 0
     takes the gradient at the clean images; k averages it over k points on the way to the donor.
@@ -59,7 +59,8 @@ def attribute(vae, clean, donor, sites=None, unit: str = "channel", readout="mu"
     at a time. sample: the pairs whose exact effects it is compared with. top: units compared by
     rank.
     """
-    vae, unit = adapt(vae), one_of(unit, UNITS, "unit")
+    vae, sites, unit = unit_sites(vae, sites, unit)
+    one_of(unit, UNITS, "unit")
     sample, top = count(sample, "sample"), count(top, "top")
     steps = count(steps, "steps", 0, 10_000)
     clean, value = _pair(vae, clean, donor)
@@ -167,14 +168,7 @@ def _slopes(run, names, readout) -> dict:
 # %% ../nbs/engine/10a_attribution.ipynb #10a-030
 def _per_unit(values, site, unit):
     "`[n, m, *shape]` summed over each unit: `[n, m, units]`."
-    # [n, m, units, positions]
-    values = values.movedim(2 + site.axis, 2).flatten(3) if site.plane else values[..., None]
-    return {
-        "channel": lambda v: v.sum(3),
-        "neuron": lambda v: v.flatten(2),
-        "position": lambda v: v.sum(2),
-        "site": lambda v: v.sum((2, 3))[..., None],
-    }[unit](values)
+    return by_unit(values.flatten(0, 1), site, unit).sum(2).unflatten(0, values.shape[:2])
 
 # %% ../nbs/engine/10a_attribution.ipynb #10a-038
 HOPS = ("exact", "linear")

@@ -25,18 +25,18 @@ from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
 from .adapt import adapt
+from .addresses import Address, ancestors, descendants
 from .core import InputError, callable_module, count, listed, number, one_of, seeded
-from .folders import write_atomic
 from .drawable import MOST_IMAGES, check_images, check_sample, check_world
 from .factors import Sample
-from .interventions import latent_names
+from .features import unit_sites
+from .folders import write_atomic
+from .interventions import by_unit, latent_addresses, latent_masks, latent_names, out
 from .mediation import FLOOR
 from .pairs import pairs_for
-from .interventions import out
 from .patching import patch_sweep
-from .addresses import Address, ancestors, descendants
-from .scm import Run
 from .reading import LEAST, Reader
+from .scm import Run
 from .scores import discretize, represent
 from .uncertainty import bootstrap, screen, sign_flips
 
@@ -66,20 +66,17 @@ def _ordered(data) -> np.ndarray:
     return np.array([float(f.kind in ("ordinal", "continuous")) for f in data.factors])
 
 # %% ../nbs/17_causal_graph.ipynb #17-016
-def _posterior(vae, images, chunk: int = 256):
-    """Means and standard deviations of z, each `[n, latents]`, and the spread of z over the images,
-    `[latents]`."""
-    if len(shape := vae.sites["mu"].shape) != 1:
-        raise InputError(
-            "expected latents that are a list of numbers; those of this model have shape"
-            f" {list(shape)}"
-        )
+def _posterior(vae, images, unit: str = "channel", chunk: int = 256) -> tuple:
+    """Means and standard deviations of z, each `[n, *latents]`, and the spread of each unit of z
+    over the images, `[latents]`."""
     images = check_images(images, vae.image_shape, vae.image_limits)
     with torch.no_grad():
-        mu, logvar = (
-            torch.cat(p).cpu().double().numpy() for p in zip(*map(vae.encode, images.split(chunk)))
-        )
-    return mu, np.exp(logvar / 2), np.sqrt(mu.var(0) + np.exp(logvar).mean(0))
+        halves = zip(*map(vae.encode, images.split(chunk)))
+        mu, logvar = (torch.cat(half).cpu().double() for half in halves)
+    means, own = (by_unit(v, vae.sites["mu"], unit) for v in (mu, logvar.exp()))
+    # the mean of what a unit holds, each with its own noise
+    spread = means.mean(2).var(0, correction=0) + own.mean((0, 2)) / own.shape[2]
+    return mu.numpy(), np.exp(logvar.numpy() / 2), np.sqrt(spread.numpy())
 
 # %% ../nbs/17_causal_graph.ipynb #17-018
 def _rows(value, low, high, sign, adjusted, n: int) -> pd.DataFrame:
@@ -115,7 +112,7 @@ def _above(excess, seed: int = 0) -> xr.DataArray:
 
 # %% ../nbs/17_causal_graph.ipynb #17-024
 def encoded(vae, data, sample: Sample, seed: int = 0, where: str = "inside",
-            **options) -> pd.DataFrame:
+            unit: str = "channel", **options) -> pd.DataFrame:
     """Factor -> latent: how far each latent moves when a factor of `sample`'s images is changed
     alone, `inside` what the world shows or `anywhere` (see `pairs_of`). A row an edge.
 
@@ -123,21 +120,25 @@ def encoded(vae, data, sample: Sample, seed: int = 0, where: str = "inside",
     `high` by bootstrap over `n` pairs. sign: of the covariance of both changes, 0 if unsure or the
     factor has no order. adjusted: p-value (Benjamini-Hochberg) of "no farther than a draw of the
     latent strays from its mean". inside: the share of changes anywhere that lie inside. how: pairs
-    were made, one of `WAYS`. options: those of `bootstrap`.
+    were made, one of `WAYS`. unit: what counts as a latent where latents have a plane. options:
+    those of `bootstrap`.
     """
     vae, sample = adapt(vae), check_sample(sample, check_world(data))
     rng, names = np.random.default_rng(seeded(seed)), data.factor_names
     pairs = pairs_for(data, names, sample, seed, where)
     sample = sample if len(pairs[0]) == len(sample) else sample[:len(pairs[0])]
-    mu, sd, spread = _posterior(vae, sample.images)
-    before = [mu if p.clean is sample else represent(vae, p.clean.images) for p in pairs]
-    step = np.stack([(represent(vae, p.changed.images) - b) / spread
-                     for p, b in zip(pairs, before)], 1)
+    mu, sd, spread = _posterior(vae, sample.images, unit)
+    def codes(images): return represent(vae, images, unit=unit)
+    before = codes(sample.images)
+    before = [before if p.clean is sample else codes(p.clean.images) for p in pairs]
+    step = np.stack([(codes(p.changed.images) - b) / spread for p, b in zip(pairs, before)], 1)
     step = xr.DataArray(step, dims=("pair", "from", "to"),
-                        coords={"from": names, "to": latent_names(vae)})
+                        coords={"from": names, "to": latent_names(vae, unit)})
     cause = np.stack([moved(data, p.clean.factors, p.changed.factors)[p.factor] for p in pairs], 1)
     cause = xr.DataArray(cause * _ordered(data), dims=("pair", "from"))
-    stray = xr.DataArray(np.abs(sd * rng.standard_normal(sd.shape)) / spread, dims=("pair", "to"))
+    stray = torch.from_numpy(sd * rng.standard_normal(sd.shape))
+    stray = by_unit(stray, vae.sites["mu"], unit).mean(2).abs().numpy() / spread
+    stray = xr.DataArray(stray, dims=("pair", "to"))
     found = _effects(abs(step), abs(step) - stray, step * cause, seed, **options)
     ways = {p.factor: p for p in pairs}
     return found.assign(inside=found["from"].map({f: p.inside for f, p in ways.items()}),
@@ -173,12 +174,11 @@ def _donors(vae, z, places, other) -> tuple:
     return donor, np.stack([mean(donor, p) - mean(own, p) for p in places], 1)
 
 # %% ../nbs/17_causal_graph.ipynb #17-034
-def _units(vae, units) -> dict:
+def _units(vae, units, unit) -> dict:
     """Name -> `Address` of the units to set: by default the latents, otherwise the addresses in the
     list `units`, each once, at least one."""
     if units is None:
-        return {name: Address.parse(f"z[{i}]", vae.sites) for i,
-                name in enumerate(latent_names(vae))}
+        return dict(zip(latent_names(vae, unit), latent_addresses(vae, unit)))
     given = [units] if isinstance(units, (str, Address)) else units
     try: places = [Address.parse(u, vae.sites) for u in given]
     except TypeError: raise InputError(f"expected a list of addresses; got {units!r:.60}") from None
@@ -197,13 +197,13 @@ def controls(reader: Reader, sample: Sample, units=None, seed: int = 0, **option
     and chance: how well the factor is read (see `Reader`); one that cannot be read is NaN."""
     if not isinstance(reader, Reader):
         raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
-    vae, data, units = reader.vae, reader.data, _units(reader.vae, units)
+    vae, data, units = reader.vae, reader.data, _units(reader.vae, units, reader.unit)
     sample, rng = check_sample(sample, data), np.random.default_rng(seeded(seed))
     (mu, sd, _), places = _posterior(vae, sample.images), list(units.values())
     z = torch.from_numpy(mu).to(vae.like)
     donor, cause = _donors(vae, z, places, _partners(len(z), seed))
     def again(z, do={}):
-        return reader(represent(vae, vae.run(do={"z": z, **do}, record=["recon"]).recon))
+        return reader(reader.codes(vae.run(do={"z": z, **do}, record=["recon"]).recon))
     before = again(z)
     stray = moved(
         data, before, again(z + torch.from_numpy(sd * rng.standard_normal(sd.shape)).to(z))
@@ -237,19 +237,21 @@ def _shares(product, square, seed: int = 0, **options) -> pd.DataFrame:
 
 # %% ../nbs/17_causal_graph.ipynb #17-041
 def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
-                    where: str = "inside", **options) -> tuple:
+                    where: str = "inside", unit: str = "channel", **options) -> tuple:
     """Factor -> channel and channel -> latent, for the channels of an encoder `site`: two tables of
     shares mediated (see `proportion`). `where` the factor is changed: see `pairs_of`.
 
     Of the factor's effect on all latents, in standard deviations of z; and of the effect of all
-    factors on the latent.
+    factors on the latent. unit: what counts as a latent where latents have a plane.
     """
     vae, sample, seed = adapt(vae), check_sample(sample, check_world(data)), seeded(seed)
     site = one_of(site, [s for s in vae.sites if s in ancestors(vae.sites, ["mu"])],
                   "site before the latents")
-    spread = _posterior(vae, sample.images)[2]
+    spread = _posterior(vae, sample.images, unit)[2]
+    def latents(run): return by_unit(run.mu, vae.sites["mu"], unit).mean(2)
     pairs = pairs_for(data, data.factor_names, sample, seed, where)
-    sweeps = [patch_sweep(vae, *p.images, [site]).array for p in pairs]
+    sweeps = [patch_sweep(vae, *p.images, [site], readout=latents).array for p in pairs]
+    sweeps = [s.assign_coords(readout=latent_names(vae, unit)) for s in sweeps]
     names = xr.Variable("factor", data.factor_names)
     nie = xr.concat([s.drop_vars(["clean", "donor"]) for s in sweeps], names) / spread
     te = (
@@ -265,25 +267,25 @@ def through_encoder(vae, data, sample: Sample, site: str, seed: int = 0,
 
 # %% ../nbs/17_causal_graph.ipynb #17-043
 @torch.no_grad()
-def through_decoder(vae, sample: Sample, site: str, seed: int = 0, **options) -> pd.DataFrame:
+def through_decoder(vae, sample: Sample, site: str, seed: int = 0, unit: str = "channel",
+                    **options) -> pd.DataFrame:
     """Latent -> channel: of what a latent, set to another image's value, does to the picture, the
-    share that runs through each channel of a decoder `site`."""
+    share that runs through each channel of a decoder `site`. unit: what counts as a latent where
+    latents have a plane."""
     vae, sample, seed = adapt(vae), check_sample(sample), seeded(seed)
     site = one_of(site, [s for s in vae.sites if s in descendants(vae.sites, ["z"])],
                   "site behind the latents")
     z = torch.from_numpy(_posterior(vae, sample.images)[0]).to(vae.like)
     picture, other, products, squares = vae.decode(z).flatten(1), _partners(len(z), seed), [], []
-    for i in range(z.shape[1]):
-        changed = z.clone()
-        changed[:, i] = z[other, i]
-        run = vae.run(do={"z": changed}, record=[site, "recon"])
+    for mask in latent_masks(vae, unit):
+        run = vae.run(do={"z": torch.where(mask, z[other], z)}, record=[site, "recon"])
         te = xr.DataArray(out(run.recon.flatten(1) - picture).numpy(), dims=("pair", "readout"))
         nie = patch_sweep(
             vae, sample.images, Run({site: run[site]}), [site], readout="recon"
         ).array.drop_vars(["clean", "donor", "readout"])
         products.append((nie * te).mean("readout")), squares.append((te**2).mean("readout"))
     product, square = (
-        xr.concat(a, xr.Variable("from", latent_names(vae))) for a in (products, squares)
+        xr.concat(a, xr.Variable("from", latent_names(vae, unit))) for a in (products, squares)
     )
     return _shares(product.rename(unit="to"), square, seed, **options)
 
@@ -322,15 +324,16 @@ def _add_channels(graph, site, vae, data, reader, sample, top, where, options):
     used = [
         u
         for u, *_ in graph.edges
-        if u in latent_names(vae) and any(e["adjusted"] <= 0.05 for e in graph[u].values())
+        if u in reader.names and any(e["adjusted"] <= 0.05 for e in graph[u].values())
     ]
     if site in ancestors(vae.sites, ["mu"]):
-        into, out_of = through_encoder(vae, data, sample, site, where=where, **options)
+        into, out_of = through_encoder(
+            vae, data, sample, site, where=where, unit=reader.unit, **options)
         into, unit = _strongest(into, "from", top), "share"
         # the share of next to nothing says nothing
         out_of = out_of[out_of["from"].isin(into["to"]) & out_of["to"].isin(used)]
     else:
-        into = through_decoder(vae, sample, site, **options)
+        into = through_decoder(vae, sample, site, unit=reader.unit, **options)
         into, unit = _strongest(into[into["from"].isin(used)], "from", top), "range"
         out_of = (
             controls(reader, sample, dict.fromkeys(into["to"]), **options) if len(into) else into
@@ -369,7 +372,7 @@ class Dependence(_Told, nx.Graph):
 
 # %% ../nbs/17_causal_graph.ipynb #17-058
 def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None,
-                 seed: int = 0, where: str = "inside", least: float = LEAST,
+                 seed: int = 0, where: str = "inside", least: float = LEAST, unit="channel",
                  **options) -> CausalGraph:
     """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and
     factor -> latent -> factor without the channels.
@@ -378,7 +381,9 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     channel. sites: where channels are looked for; by default the last convolution of each half; ()
     for none. reader: a `Reader` of the same model, made if not given, so that a factor is read if the
     quality of its reading is at `least` this. where: factors are changed `inside` what the world
-    shows, or `anywhere`, see `pairs_of`. options: those of `bootstrap`.
+    shows, or `anywhere`, see `pairs_of`. unit: a `Dictionary` or a list of them, for features in
+    place of channels; or what counts as a latent where latents have a plane, 'channel', 'neuron' or
+    'position'. options: those of `bootstrap`.
 
     Nodes have `kind` (factor, channel, latent, reading), channels and latents also `site` and
     `unit`, readings the `accuracy` of the probe on held-out images, with its `measure`, chance
@@ -388,24 +393,25 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     accuracy of the reading), or "share" mediated (`through_encoder`, `through_decoder`). Nothing is left out between factors and latents; channels come in with sure
     edges only, see `sure`.
     """
-    vae, data, top = adapt(vae), check_world(data), count(top, "top")
+    (vae, sites, unit), data = unit_sites(vae, sites, unit), check_world(data)
+    top = count(top, "top")
     n, seed = count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
     sites = _channel_sites(vae) if sites is None else listed(sites,
         [s for s in vae.sites if s in ancestors(vae.sites, ["mu"]) | descendants(vae.sites, ["z"])],
         "site of channels")
     if not isinstance(reader, (Reader, type(None))):
         raise InputError(f"expected a Reader of the model; got {reader!r:.60}")
-    reader = reader.of(vae) if reader else Reader(vae, data, least=least, seed=seed)
+    reader = reader.of(vae) if reader else Reader(vae, data, least=least, seed=seed, unit=unit)
     sample, options = data.sample(n, seed), {"seed": seed, **options}
     graph = CausalGraph(dataset=getattr(data, "name", ""), images=n, seed=seed, where=where)
     graph.add_nodes_from(data.factor_names, kind="factor")
-    for i, name in enumerate(latent_names(vae)):
+    for i, name in enumerate(reader.names):
         graph.add_node(name, kind="latent", site="z", unit=i)
     for f, row in zip(reader.accuracy.index, reader.to_frame().to_dict("records")):
         known = {k: row[k] for k in ("quality", "chance", "unread")}
         graph.add_node(f"{f} (read)", kind="reading", accuracy=row["value"],
                        measure=row["measure"], **known)
-    _add(graph, encoded(vae, data, sample, where=where, **options), "sd")
+    _add(graph, encoded(vae, data, sample, where=where, unit=reader.unit, **options), "sd")
     _add(graph, controls(reader, sample, **options), "range", True)
     for site in sites: _add_channels(graph, site, vae, data, reader, sample, top, where, options)
     return graph

@@ -19,6 +19,7 @@ import torch
 from .adapt import adapt
 from .core import InputError, count, number, one_of, seeded
 from .drawable import MOST_IMAGES, check_world
+from .features import unit_sites
 from .interventions import Effects
 from .pairs import WHERE, Pairs
 from .proof import (CONTROLS, LEAST, MOST, PLACEBO, SCORES, Placebo, Scores,
@@ -231,7 +232,7 @@ def encoder_circuits(circuits) -> list:
 def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: str = "pruning",
                  ablation: str = "resample", tolerance: float = 0.2, pairs: int = 32,
                  edge_pairs: int = 8, seed=0, where: str = "inside", of: str = None, sites=None,
-                 readout=None, reference=None) -> Circuit:
+                 readout=None, reference=None, unit="channel") -> Circuit:
     """The smallest `Circuit` of a factor whose error is within the tolerance. It is empty if the
     factor changes nothing, or no more than pictures differ that agree in all labels.
 
@@ -249,7 +250,9 @@ def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: s
     resampling. seed: of the pairs. where: the factor is changed 'inside' what the world shows, or
     'anywhere' in its range (see `pairs_of`). sites: names, by default one a layer (see `layers`),
     or 'all'. readout: a site, 'kl' or a function of a run, by default that of the part. reference:
-    pictures `[n, *image_shape]` for 'mean' and 'optimal', by default the clean ones.
+    pictures `[n, *image_shape]` for 'mean' and 'optimal', by default the clean ones. unit: a
+    `Dictionary`, or a list of them, for a circuit of features in place of channels; sites are then
+    by default those of features and rests, and the circuit is one of the network in features.
 
     `InputError` for names that are not there, numbers out of range, and a factor of which there are
     no pairs. What a circuit is: paper §3.2.3; how it is scored: `Circuit.score`."""
@@ -258,7 +261,8 @@ def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: s
         raise InputError("the tolerance is a share of the total effect, from 0 to below 1; "
                          f"got {tolerance}")
     one_of(method, METHODS, "method"), count(edge_pairs, "edge_pairs", 1, MOST_IMAGES)
-    vae = adapt(vae)
+    if isinstance(unit, str): one_of(unit, ("channel",), "unit of a circuit")
+    vae, sites, _ = unit_sites(vae, sites, unit)
     trial = factor_trial(vae, data, name, part, pairs, seed, ablation, where, sites=sites,
                          readout=readout, reference=reference)
     placebo = against_placebo(trial, data, seed)

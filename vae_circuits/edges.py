@@ -14,9 +14,9 @@ from .adapt import adapt, traced
 from .addresses import Address, Subspace, addresses, ancestors
 from .core import InputError, count, moved
 from .deltas import Delta, Engine, chunks
-from .interventions import Effects, unit_names
-from .interventions import out
-from .patching import Target, _ask, _pair, _rows, readout_names, readout_sites
+from .interventions import Effects, out, unit_names
+from .patching import (
+    Target, _ask, _pair, _rows, patch, patch_sweep, readout_names, readout_sites)
 from .scm import Run, as_value, read
 
 # %% ../nbs/10_edges.ipynb #10-003z

@@ -15,6 +15,7 @@ from .addresses import Address
 from .causal_graph import PALETTE
 from .core import InputError, count, listed, one_of, table
 from .drawable import Drawable, at_hand
+from .features import unit_sites
 from .interventions import own_range
 from .metrics import distance, specificity
 from .pages import shown, shown_circuits
@@ -84,7 +85,7 @@ class explore_latents(Explorer):
         values, x = self.choice.values, self.choice.image
         start = self.vae.run(x, record=["z"]).z
         self.start, self.before = start, self.vae.decode(start)
-        flat = self.start.ndim == 2
+        flat = self.start[0].numel() == self.start.shape[1]  # a plane of one place is none
         # a browser moves sliders to the nearest step, to within rounding
         self.home = [
             round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents
@@ -99,9 +100,9 @@ class explore_latents(Explorer):
         """Show the picture of the present sliders; a slider that was not moved keeps the encoder's
         exact value."""
         if self.choice.values != self.loaded: return self.load()  # an image whose loading failed
-        z = self.start.clone()
+        z, flat = self.start.clone(), self.start[0].numel() == self.start.shape[1]
         for i, s, home in zip(self.latents, self.sliders, self.home):
-            if abs(s.value - home) > 1e-6: z[:, i] = s.value if z.ndim == 2 else z[:, i] + s.value
+            if abs(s.value - home) > 1e-6: z[:, i] = s.value + (0 if flat else z[:, i])
         after = self.vae.decode(z)
         change = after - self.before
         self.pictures["changed"].png = png(after[0], *self.limits)
@@ -132,8 +133,9 @@ def _own_codes(vae, images) -> list:
     drawable = isinstance(images, Drawable)
     batch = images.sample(at_hand(images, 256), 0).images if drawable else images
     mu = vae.run(batch, record=["mu"]).mu
-    if mu.ndim > 2 or len(mu) < FEW: return [(-np.inf, np.inf)] * vae.sites["z"].units
-    return own_range(mu.cpu().double().numpy(), 2).tolist()
+    if mu[0].numel() > mu.shape[1] or len(mu) < FEW:
+        return [(-np.inf, np.inf)] * vae.sites["z"].units
+    return own_range(mu.flatten(1).cpu().double().numpy(), 2).tolist()
 
 # %% ../nbs/20_explorers.ipynb #20-036
 class explore_patching(Explorer):
@@ -141,9 +143,10 @@ class explore_patching(Explorer):
     patched reconstruction.
 
     images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor
-    -> value, or {"image": number}. Raises `InputError` for images that there are not."""
-    def __init__(self, vae, images, clean: dict = None, donor: dict = None):
-        self.vae = adapt(vae)
+    -> value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
+    become sites. Raises `InputError` for images that there are not."""
+    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel"):
+        self.vae, *_ = unit_sites(vae, None, unit)
         images, self.limits = shown(self.vae, images)
         load, self.loaded = self.guarded(self.load), None
         self.clean = Chooser("clean", images, load, clean)

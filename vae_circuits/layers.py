@@ -11,9 +11,9 @@ from itertools import groupby
 import torch
 
 from .adapt import adapt, traced
+from .addresses import descendants
 from .core import callable_module, listed
 from .deltas import RULES, batch_norm, pick, pointwise, reshape
-from .addresses import ancestors, descendants
 from .tracing import batch
 
 # %% ../nbs/engine/08b_layers.ipynb #08b-009

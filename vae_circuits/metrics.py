@@ -50,11 +50,13 @@ def specificity(difference, eps: float = 1e-8):
     return torch.where(total[:, 0] > 0, 1 / (entropy + eps), torch.nan)
 
 # %% ../nbs/13_metrics.ipynb #13-012
-def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> xr.DataArray:
+def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64,
+                   unit: str = "channel") -> xr.DataArray:
     """Effect strength and specificity of every latent in every image, means over the values it is
     set to: `[measure, image, latent]` (paper Eq. 7, 8).
 
-    z: latents `[n, d]` of the images. values: one list for all latents, or `[latents, values]`
+    z: latents `[n, *latents]` of the images. unit: what of a plane of latents is set, see
+    `traverse`. values: one list for all latents, or `[latents, values]`
     (`own_range`). The coordinate `undefined` `[latent]` counts the interventions that changed no
     pixel; they are left out of the specificity. z and values are taken in the precision of the
     model."""
@@ -65,7 +67,7 @@ def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64) -> 
             f"expected latents z [n, {', '.join(map(str, shape))}]; got shape {list(z.shape)}"
         )
     measures = {"effect_strength": distance, "specificity": lambda d: specificity(d, eps)}
-    found = latent_differences(vae, z, measures, values, chunk).array
+    found = latent_differences(vae, z, measures, values, chunk, unit).array
     undefined = found.sel(measure="specificity").isnull().sum(["image", "value"]).values
     return found.mean("value").assign_coords(undefined=("latent", undefined))
 
@@ -78,10 +80,11 @@ def latent_metrics(
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    unit: str = "channel",
 ) -> pd.DataFrame:
     """Means of `latent_effects` over images with their intervals, by `bootstrap`, and the undefined
-    cases: a row a latent."""
-    effects = latent_effects(vae, z, values, eps)
+    cases: a row a latent. unit: as there."""
+    effects = latent_effects(vae, z, values, eps, unit=unit)
     found = bootstrap(
         lambda mean: mean, effects, over="image", level=level, resamples=resamples, seed=seed
     )

@@ -17,6 +17,7 @@ from .adapt import adapt, traced
 from .core import InputError, count, number, one_of
 from .drawable import check_images
 from .deltas import Engine, chunks
+from .features import unit_sites
 from vae_circuits.interventions import (
     UNITS,
     Effects,
@@ -73,7 +74,7 @@ def _near(a, b, share: float, least: float = 0.0) -> bool:
 # %% ../nbs/09_patching.ipynb #09-013
 def readout_names(vae, readout, width: int) -> list:
     "Labels for the `width` numbers of a readout."
-    if readout in ("mu", "logvar", "z") and len(vae.sites[readout].shape) == 1:
+    if readout in ("mu", "logvar", "z") and vae.sites[readout].units == width:
         return latent_names(vae)
     return [
         f"{readout if isinstance(readout, str) else getattr(readout, '__name__', 'readout')}[{i}]"
@@ -134,12 +135,13 @@ def patch_sweep(
     clean: images `[n, *image_shape]`. donor: images, pair by pair, or a number, a run or a
     function, as on the right of a do-statement.
     sites: names; by default all that the readout can depend on. unit: 'channel' (or feature, or
-    latent), 'neuron', 'position', 'site', or a list of addresses, each patched as one. readout: a
-    site's name, 'kl', or a function of a run. eps: noise `[n, *latents]` shared by all runs; None
-    takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a time.
-    max_memory: bytes, beside model, images, result and, for a function as donor, the activations
-    that it gets. Neither has an effect on the result."""
-    vae = adapt(vae)
+    latent), 'neuron', 'position', 'site', a list of addresses, each patched as one, or a
+    `Dictionary`, whose features and rest are the units. readout: a site's name, 'kl', or a function
+    of a run. eps: noise `[n, *latents]` shared by all runs; None takes the mean. plan: 'auto',
+    'delta', 'resume' or 'hooks'. chunk: patched runs at a time. max_memory: bytes, beside model,
+    images, result and, for a function as donor, the activations that it gets. Neither has an effect
+    on the result."""
+    vae, sites, unit = unit_sites(vae, sites, unit)
     x, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(x))
     chunk = None if chunk is None else count(chunk, "chunk")
@@ -529,7 +531,8 @@ def optimal_ablation(
 
     It starts from the mean activation and is found by Adam with step size `lr` times the unit's
     spread; the best value met on the way is kept."""
-    vae, names = adapt(vae), vae.sites.named(sites)
+    vae, sites, unit = unit_sites(vae, sites, unit)
+    names = vae.sites.named(sites)
     unit, lr = one_of(unit, UNITS, "unit"), number(lr, "lr", above=0)
     (x,) = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like))
     steps = count(steps, "steps", 0, 100_000)

@@ -9,7 +9,7 @@ __all__ = ['TEXTURES', 'CONTRAST', 'SITES', 'DECODER', 'METHODS', 'EDGE_METHODS'
 
 # %% ../nbs/15_planted.ipynb #15-003
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import networkx as nx
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 import xarray as xr
+from scipy.stats import ortho_group
 from sklearn.metrics import roc_auc_score
 
 from .adapt import adapt
@@ -110,13 +111,15 @@ class Planted:
     with the `mixing` matrix [factors, factors] of one layer.
 
     owner: site -> the factor's number for every channel, -1 for dead ones. backup: site -> which
-    channels are backups."""
+    channels are backups. turns: site -> the rotation `[units, units]` of a network that is turned;
+    all truth but `directions` is that of its channels before."""
     vae: ConvVAE
     data: Textures
     graph: nx.DiGraph
     mixing: np.ndarray
     owner: dict
     backup: dict
+    turns: dict = field(default_factory=dict)
 
     def _owner(self, site) -> np.ndarray:
         return self.owner[one_of(site, self.owner, "site of channels")]
@@ -124,6 +127,12 @@ class Planted:
     def members(self, site) -> np.ndarray:
         "Which channels of `site` belong to which factor's circuit: `[factors, units]`."
         return self._owner(site) == np.arange(len(self.mixing))[:, None]
+
+    def directions(self, site) -> np.ndarray:
+        "Along which direction of length 1 a site holds each factor: `[factors, units]`."
+        rows = self.members(site) & ~self.backup[site]
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows @ self.turns[site].T if self.turns else rows
 
     def places(self, site) -> np.ndarray:
         "Which positions of `site` belong to which factor's circuit: `[factors, positions]`."
@@ -178,6 +187,7 @@ def planted_vae(
     repair: float = 0.0,
     noise: float = 0.0,
     parts: bool = False,
+    turned: int = None,
 ) -> Planted:
     """A VAE of the paper's architecture with a planted circuit for `factors` textures, `group`
     channels each, and its data and truth: `Planted`.
@@ -186,7 +196,8 @@ def planted_vae(
     channel takes of the other groups, from 0 to 100. repair: how much of a patch's effect downwards
     the backup channels of the encoder make up for, from 0 (there are none) to 1; needs a group of
     at least 2. noise: of the pixels. parts: each factor in its own quarter of the image; without
-    mixing.
+    mixing. turned: the seed of the rotations by which all layers' channels are mixed; None for
+    none.
     """
     data, mixing = Textures(factors, noise, parts), number(mixing, "mixing", 0, 100)
     repair = number(repair, "repair", 0, 1)
@@ -206,7 +217,8 @@ def planted_vae(
     for p in vae.parameters(): p.zero_()
     _write_encoder(vae, data, owner[SITES[0]][:n], wires)
     _write_decoder(vae, data, owner[SITES[0]][:n], wires)
-    return Planted(vae, data, _graph(data, owner, wires), mix, owner, backup)
+    turns = {} if turned is None else _turn(vae, count(turned, "turned", 0, 2**32 - 1))
+    return Planted(vae, data, _graph(data, owner, wires), mix, owner, backup, turns)
 
 # %% ../nbs/15_planted.ipynb #15-018
 def _owners(factors, group, dead, repair) -> tuple:
@@ -282,6 +294,31 @@ def _middle(layer, weights):
     """Put `weights` [out, in, 2, 2] (transposed convolutions: [in, out, 2, 2]) on the middle taps
     of a kernel."""
     layer.weight[:weights.shape[0], :weights.shape[1], 1:3, 1:3] = torch.from_numpy(weights).float()
+
+# %% ../nbs/15_planted.ipynb #15-028u
+def _turn(vae, seed) -> dict:
+    "Rotate the channels of every layer of `vae`, and turn the next layer's weights back."
+    rng, turns = np.random.default_rng(seed), {}
+    for site, readers in _READERS.items():
+        n = vae.sites[site].units
+        turns[site] = ortho_group.rvs(n, random_state=rng)
+        turn = torch.from_numpy(turns[site]).float()
+        layer = nn.Conv2d(n, n, 1, bias=False).requires_grad_(False)
+        layer.weight.copy_(turn[:, :, None, None])
+        getattr(vae, site).append(layer)
+        for weight, axis in (_weight(getattr(vae, reader)) for reader in readers):
+            channels = weight.unflatten(axis, (n, -1))  # what is flattened has places as well
+            channels.copy_(torch.tensordot(turn, channels, ([1], [axis])).movedim(0, axis))
+    return turns
+
+_READERS = {a: [b] for a, b in zip((*SITES[:2], *DECODER), (*SITES[1:], *DECODER[1:],
+                                                            "decoder_conv_2"))}
+_READERS[SITES[2]] = ["mu", "logvar"]
+
+def _weight(module) -> tuple:
+    "The weights of a layer, and their axis of inputs."
+    layer = module[0] if isinstance(module, nn.Sequential) else module
+    return layer.weight, 0 if isinstance(layer, nn.ConvTranspose2d) else 1
 
 # %% ../nbs/15_planted.ipynb #15-030
 def _graph(data, owner, wires) -> nx.DiGraph:

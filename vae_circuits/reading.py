@@ -18,6 +18,7 @@ from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .drawable import MOST_IMAGES, Drawable, at_hand, check_sample, check_world
 from .factors import Sample
+from .interventions import latent_names
 from .scores import Probe, represent
 
 # %% ../nbs/14b_reading.ipynb #14b-006
@@ -61,13 +62,15 @@ class Reader:
     accuracy: a row a factor, of the `n` images that the probe has not learned from: the `measure`,
     'R²' or, of categories, 'balanced accuracy', its `value`, that of chance, and the
     `quality`, (value - chance) / (1 - chance). A factor whose quality is below `least`, or that has
-    one value, is read as NaN; `unread`, factor -> reason. factors: names, by default all.
+    one value, is read as NaN; `unread`, factor -> reason. factors: names, by default all. unit:
+    what counts as a latent where latents have a plane, a 'channel', 'neuron' or 'position'.
 
     Called with a `Sample`, or with codes `[n, latents]`, it gives their factors as a table.
     """
     def __init__(self, vae, data, sample: Sample = None, n: int = 2000, least: float = LEAST,
-                 seed: int = 0, factors=None):
-        self.vae, self.data = adapt(vae), check_world(data)
+                 seed: int = 0, factors=None, unit: str = "channel"):
+        self.vae, self.data, self.unit = adapt(vae), check_world(data), unit
+        self.names = latent_names(self.vae, unit)
         n, self.least = count(n, "n", 2, MOST_IMAGES), number(least, "least")
         seed = count(seed, "seed", 0, 2**32 - 1)
         sample = randomized(data, n, seed) if sample is None else check_sample(sample, data)
@@ -75,13 +78,17 @@ class Reader:
         names = data.factor_names if factors is None else (
             listed(factors, data.factor_names, "factor"))
         varied = [data.factor(f) for f in names if sample.factors[f].nunique() > 1]
-        codes = represent(self.vae, sample.images)
+        codes = self.codes(sample.images)
         self.probe = Probe(_Columns(varied), codes, sample.factors, seed=seed) if varied else None
         rows = {f.name: _accuracy(self.probe, f) for f in varied}
         columns = ["measure", "value", "chance", "quality", "n"]
         found = pd.DataFrame(rows, columns).T.reindex(names).rename_axis("factor")
         self.accuracy = found.astype(dict.fromkeys(columns[1:], float))
         self.unread = {f: self._why_not(f) for f in names if not self.quality[f] >= self.least}
+
+    def codes(self, images) -> np.ndarray:
+        "The latents of images `[n, latents]`."
+        return represent(self.vae, images, unit=self.unit)
 
     @property
     def quality(self) -> pd.Series:
@@ -112,9 +119,9 @@ class Reader:
         return nothing.assign(**self.probe.read(codes)[known])
 
     def _codes(self, given) -> np.ndarray:
-        if isinstance(given, Sample): codes = represent(self.vae, given.images)
+        if isinstance(given, Sample): codes = self.codes(given.images)
         else: codes = table(given, "codes", 2)
-        if codes.shape[1] == (d := self.vae.sites["mu"].units): return codes
+        if codes.shape[1] == (d := len(self.names)): return codes
         raise InputError(f"expected a sample, or codes [n, {d}]; got shape {list(codes.shape)}")
 
     def of(self, vae) -> "Reader":

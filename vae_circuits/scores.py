@@ -12,6 +12,7 @@ __all__ = ['BINNINGS', 'CLASSIFIERS', 'SUITES', 'check_codes', 'discretize', 'mu
 import os, warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ from sklearn.svm import LinearSVC
 from .adapt import adapt
 from .core import InputError, count, number, one_of, seeded, table
 from .drawable import check_images
+from .interventions import by_unit, latent_masks
 from .metrics import check_responses, varies
 from .scm import SCM
 from .tracing import evaluation
@@ -462,13 +464,15 @@ def unsupervised_scores(codes, bins: int = 20) -> Unsupervised:
 
 # %% ../nbs/14_scores.ipynb #14-054
 @torch.no_grad()
-def represent(encoder, images, chunk: int = 256, settle: bool = False) -> np.ndarray:
+def represent(encoder, images, chunk: int = 256, settle: bool = False,
+              unit: str = "channel") -> np.ndarray:
     """Codes `[n, latents]` of images: the means of a VAE, or what a function of images gives.
 
     A module encodes in evaluation mode, in the precision of its weights, and its flags are
     afterwards what they were. `InputError` unless there are finite codes, a row an image. settle:
     give a latent that is constant, up to rounding in the encoder's precision (see `varies`), as
-    exactly constant; the codes are doubles, which no longer tell."""
+    exactly constant; the codes are doubles, which no longer tell. unit: of an adapted VAE whose
+    latents have a plane, 'channel', 'neuron' or 'position'; means over what one holds."""
     chunk = count(chunk, "chunk", 1, 2**31)
     encode = getattr(encoder, "encode", None)
     if isinstance(encoder, str) or not callable(encode or encoder):
@@ -489,6 +493,8 @@ def represent(encoder, images, chunk: int = 256, settle: bool = False) -> np.nda
                     "encode gives no tuple (mu, logvar); wrap the model by adapt(model) first"
                 )
             given = found[0] if encode else found
+            if encode and isinstance(encoder, SCM):
+                given = by_unit(given, encoder.sites["mu"], unit).mean(2)
             found = table(given, "codes [n, latents] of the encoder", 2)
             if len(found) != len(x):
                 raise InputError(
@@ -639,11 +645,14 @@ def interventional_scores(moved) -> Interventional:
 
 # %% ../nbs/14_scores.ipynb #14-073
 @torch.no_grad()
-def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
-    """Response matrix `[written, read]` of codes `[n, latents]` (Leeb et al. 2021): root mean
-    square over n, over the square root of 2, in units of the latents."""
+def latent_response(vae, codes, seed: int = 0, chunk: int = 64,
+                    unit: str = "channel") -> np.ndarray:
+    """Response matrix `[written, read]` of codes `[n, *latents]` (Leeb et al. 2021): root mean
+    square over n, over the square root of 2, in units of the latents. unit: what of latents with a
+    plane is written and read, a 'channel', 'neuron' or 'position'; the mean is over all it holds
+    then."""
     vae, chunk = adapt(vae), count(chunk, "chunk", 1, 2**31)
-    z = table(codes, "codes [n, latents]", 2)
+    z = table(codes, "codes [n, *latents]")
     if z.shape[1:] != (shape := vae.sites["z"].shape) or len(z) < 2:
         raise InputError(
             f"expected codes [n, {', '.join(map(str, shape))}] of at least 2 images; got shape"
@@ -653,18 +662,14 @@ def latent_response(vae, codes, seed: int = 0, chunk: int = 64) -> np.ndarray:
     other = z[
         torch.as_tensor(np.random.default_rng(seeded(seed)).permutation(len(z)), device=z.device)
     ]
-    total = torch.zeros(z.shape[1], z.shape[1], dtype=torch.float64)
+    where, site = latent_masks(vae, unit), vae.sites["mu"]
+    total = torch.zeros(len(where), len(where), dtype=torch.float64)
+    def again(c): return vae.encode(vae.decode(c))[0]
     for a, b in zip(z.split(chunk), other.split(chunk)):
-        written = a.repeat(a.shape[1], 1, 1)  # [written, n, latents]
-        written[torch.arange(a.shape[1]), :, torch.arange(a.shape[1])] = b.T
-        again = lambda c: vae.encode(vae.decode(c))[0]
-        total += (
-            (again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a))
-            .double()
-            .square()
-            .sum(1)
-            .cpu()
-        )
+        written = torch.where(where[:, None], b, a)  # [written, n, *latents]
+        moved = again(written.flatten(0, 1)).unflatten(0, written.shape[:2]) - again(a)
+        square = by_unit(moved.double().square().flatten(0, 1), site, unit).mean(2)
+        total += square.unflatten(0, written.shape[:2]).sum(1).cpu()
     return (total / len(z) / 2).sqrt().numpy()
 
 # %% ../nbs/14_scores.ipynb #14-079
@@ -812,13 +817,14 @@ def score_table(found: dict, suite: str) -> pd.DataFrame:
 
 # %% ../nbs/14_scores.ipynb #14-094
 def score_suite(
-    data, encoder, suite: str = "fast", batches: bool = True, seed: int = 0
+    data, encoder, suite: str = "fast", batches: bool = True, seed: int = 0, unit: str = "channel"
 ) -> pd.DataFrame:
     """All scores of an encoder (a VAE, or a function of images) on a dataset: a row a number, with
     the suite's name.
 
     batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test)
-    x batch."""
+    x batch. unit: what counts as a latent where latents have a plane, see `represent`."""
+    if unit != "channel": encoder = partial(represent, encoder, unit=unit)
     chosen = SUITES[one_of(suite, SUITES, "suite")]
     *_, seed = _sizes(data, chosen.train, chosen.test, chosen.batch, seed)
     train, test = (data.sample(n, (seed, i)) for i, n in enumerate((chosen.train, chosen.test)))

@@ -19,7 +19,7 @@ from .deltas import (RULES, Engine, arguments, batch_norm, chunks, convolution, 
 from .held import Base, engine_of
 from .mediation import FLOOR, _share
 from .patching import Target
-from .addresses import ancestors
+from .addresses import ancestors, descendants
 from .trials import ROWS, Trial, again, check_trial, members_of
 from .uncertainty import bootstrap
 from .worth import METHODS, STEPS, slopes
@@ -261,12 +261,16 @@ def _fits(sites, engine, a, b, node, before) -> bool:
 
 # %% ../nbs/16c_wiring.ipynb #16c-047
 def _steps(trial, keep) -> dict:
-    """The masks of the circuit, and a full one for the readout where that is a site of units
-    without positions, such as mu."""
+    """The masks of the circuit along one way, each site behind the one before, and a full one for
+    the readout where that is a site of units without positions, such as mu."""
     keep, last = members_of(keep, trial), trial.readout
     if isinstance(last, str) and last in trial.vae.sites and not trial.vae.sites[last].plane:
         keep.setdefault(last, np.ones(trial.vae.sites[last].units, bool))
-    return keep
+    way = {}
+    for site, mask in keep.items():
+        # what lies beside a site, such as the rest beside features, gets no edge from it
+        if not way or site in descendants(trial.vae.sites, [next(reversed(way))]): way[site] = mask
+    return way
 
 # %% ../nbs/16c_wiring.ipynb #16c-047b
 def _seen(trial, sites, edges) -> dict:
