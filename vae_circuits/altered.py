@@ -209,10 +209,10 @@ class altered(Drawable):
 
     images: pictures `[n, c, h, w]`, floats in [0, 1]; an `Album` of such, which stay where they
     are, or a folder; or a world, whose own factors stay beside the others: set in one that draws,
-    matched or given in one that is only observed (`AlteredSeen`). alterations: names among `ALTERATIONS`, or `Alteration`s, in the order in
-    which they are applied. edge: what appears where pixels come from outside: a gray value from 0
-    to 1, 'repeat' or 'reflect', see `EDGES`. `InputError` if the pictures cannot be altered so.
-    """
+    matched or given in one that is only observed (`AlteredSeen`). alterations: names among
+    `ALTERATIONS`, or `Alteration`s, in the order in which they are applied. edge: what appears
+    where pixels come from outside: a gray value from 0 to 1, 'repeat' or 'reflect', see `EDGES`.
+    `InputError` if the pictures cannot be altered so."""
     def __init__(self, images, alterations, edge=0.0):
         if isinstance(images, altered):
             raise InputError("these pictures are altered already; name all alterations at once")

@@ -379,20 +379,20 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
 
     n: images of `data`, each in one pair. top: channels a factor or latent, and edges out of a
     channel. sites: where channels are looked for; by default the last convolution of each half; ()
-    for none. reader: a `Reader` of the same model, made if not given, so that a factor is read if the
-    quality of its reading is at `least` this. where: factors are changed `inside` what the world
-    shows, or `anywhere`, see `pairs_of`. unit: a `Dictionary` or a list of them, for features in
-    place of channels; or what counts as a latent where latents have a plane, 'channel', 'neuron' or
-    'position'. options: those of `bootstrap`.
+    for none. reader: a `Reader` of the same model, made if not given, so that a factor is read if
+    the quality of its reading is at `least` this. where: factors are changed `inside` what the
+    world shows, or `anywhere`, see `pairs_of`. unit: a `Dictionary` or a list of them, for features
+    in place of channels; or what counts as a latent where latents have a plane, 'channel', 'neuron'
+    or 'position'. options: those of `bootstrap`.
 
     Nodes have `kind` (factor, channel, latent, reading), channels and latents also `site` and
-    `unit`, readings the `accuracy` of the probe on held-out images, with its `measure`, chance
-    and `quality`, and `unread`, why there is no number. Edges have `strength`, `sign`, `low`, `high`, `n`,
-    `adjusted` and the `unit` of strength: "sd" of z (`encoded`, with the share of changes anywhere
-    that lie `inside`, and `how` pairs were made), "range" of the factor (`controls`, with the
-    accuracy of the reading), or "share" mediated (`through_encoder`, `through_decoder`). Nothing is left out between factors and latents; channels come in with sure
-    edges only, see `sure`.
-    """
+    `unit`, readings the `accuracy` of the probe on held-out images, with its `measure`, chance and
+    `quality`, and `unread`, why there is no number. Edges have `strength`, `sign`, `low`, `high`,
+    `n`, `adjusted` and the `unit` of strength: "sd" of z (`encoded`, with the share of changes
+    anywhere that lie `inside`, and `how` pairs were made), "range" of the factor (`controls`, with
+    the accuracy of the reading), or "share" mediated (`through_encoder`, `through_decoder`).
+    Nothing is left out between factors and latents; channels come in with sure edges only, see
+    `sure`."""
     (vae, sites, unit), data = unit_sites(vae, sites, unit), check_world(data)
     top = count(top, "top")
     n, seed = count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)

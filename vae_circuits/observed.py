@@ -87,8 +87,10 @@ class Seen(Drawable):
     rows as its noise; and they say which `rows` `[n]` are in use by _use(rows)."""
     drawn, dependent = False, True
     what = "complete rows"  # that there are n of
-    why = ("can only be observed: no picture can be made of factors; ask with pairs_of, which finds "
-           "pictures that differ in one")
+    why = (
+        "can only be observed: no picture can be made of factors; ask with pairs_of, which finds "
+        "pictures that differ in one"
+    )
 
     def _use(self, rows): self.rows, self.size = rows, len(rows)
 
@@ -244,12 +246,11 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
     `Album`: see `album`. table: a DataFrame, a dictionary of columns, or the path of a .csv or
     .parquet file; a row a picture. Of a folder, a column of texts names the files. A data set that
     has labels needs none. factors: the columns to be factors, by default all that can be. kinds:
-    column -> kind, ('circular', period) or `Factor`, where the guess is wrong (see
-    `guess_factor`), or a list of `Factor`s, such as those of another world. groups: the column of what belongs together, such as persons or films, which
-    intervals respect. size: to which pictures of files are brought. skip_unreadable: leave out
-    files that are no pictures, and say so. caliper, least: of `match`. quiet: print nothing.
-    `InputError`, a line, for what does not fit together.
-    """
+    column -> kind, ('circular', period) or `Factor`, where the guess is wrong (see `guess_factor`),
+    or a list of `Factor`s, such as those of another world. groups: the column of what belongs
+    together, such as persons or films, which intervals respect. size: to which pictures of files
+    are brought. skip_unreadable: leave out files that are no pictures, and say so. caliper, least:
+    of `match`. quiet: print nothing. `InputError`, a line, for what does not fit together."""
     table = _labels(images) if table is None else read_table(table)
     folder = isinstance(images, (str, Path)) and os.path.isdir(images)
     column = _file_column(table, Path(images)) if folder else None

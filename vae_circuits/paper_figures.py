@@ -111,7 +111,7 @@ def _bars(ax, groups, labels, models, values: bool = False):
     width = .8 / len(groups)
     for i, (rows, model) in enumerate(zip(groups, models)):
         at = np.arange(len(rows)) + (i - (len(groups) - 1) / 2) * width
-        ax.bar(at, rows.value, width, label=NAMES[model], color=PALETTE[i])
+        ax.bar(at, rows.value, width, label=NAMES[model], color=_color(model))
         ax.errorbar(at, rows.value, _ends(rows), fmt="none", ecolor="black", elinewidth=.8)
         if not values: continue
         for x, value, high in zip(at, rows.value, rows.high):
@@ -121,9 +121,15 @@ def _bars(ax, groups, labels, models, values: bool = False):
                             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     ax.set_xticks(range(len(labels)), labels, fontsize=8)
 
-def _legend_above(figure, ax):
-    "The legend of one of the axes, above all of them."
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=6, fontsize=8)
+def _color(model: str) -> str:
+    "The color of a model, the same in every figure."
+    return PALETTE[PAPER_MODELS.index(model) if model in PAPER_MODELS else len(PAPER_MODELS)]
+
+def _legend_above(figure, *axes):
+    "One legend above all, of what stands in any of the axes."
+    shown = {}
+    for ax in axes: shown |= dict(zip(*reversed(ax.get_legend_handles_labels())))
+    figure.legend(shown.values(), shown, loc="outside upper center", ncols=6, fontsize=8)
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-099
 def _ends(rows) -> np.ndarray:
@@ -148,7 +154,7 @@ def figure3(study) -> Figure:
             rows = [_live(study[d, m], name) for m in known]
             _bars(ax, rows, rows[0].index, known)
             ax.set_ylabel(name.replace("_", " ")), ax.set_title(NAMES[d], fontsize=10)
-    _legend_above(figure, axes[0, 0])
+    _legend_above(figure, *axes.flat)
     return figure
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-105
@@ -167,8 +173,7 @@ def figure4(study, sites=(*ENCODER, "mu")) -> Figure:
 def _histogram(ax, responses, model):
     scores = polysemanticity(responses)
     scores = scores[np.isfinite(scores)]
-    color = PALETTE[PAPER_MODELS.index(model) if model in PAPER_MODELS else len(PAPER_MODELS)]
-    ax.hist(scores, np.linspace(1 / len(responses), 1, 11), color=color)
+    ax.hist(scores, np.linspace(1 / len(responses), 1, 11), color=_color(model))
     ax.tick_params(labelsize=7)
     if not len(scores): return
     ax.axvline(scores.mean(), color="black", ls="--", lw=1)
@@ -189,7 +194,7 @@ def figure5(study) -> Figure:
             ax.hlines(random.value, left, left + width, color="gray", lw=2,
                       label=None if i else "random responses")
         ax.set_ylabel("modularity"), ax.set_title(NAMES[d], fontsize=10), ax.set_ylim(0, 1.08)
-    _legend_above(figure, axes[0, 0])
+    _legend_above(figure, *axes.flat)
     return figure
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-109
@@ -204,9 +209,8 @@ def figure6(study) -> Figure:
     for ax, (name, place) in zip(axes, ACROSS.items()):
         for (d, m), a in study.items():
             x, y = a.numbers.loc[[place]], a.numbers.loc[[("all", "mig")]]
-            color = PALETTE[PAPER_MODELS.index(m) if m in PAPER_MODELS else len(PAPER_MODELS)]
             mark = "os"[list(PAPER_DATASETS).index(d)] if d in PAPER_DATASETS else "^"
-            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=color, fmt=mark, ms=7,
+            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=_color(m), fmt=mark, ms=7,
                         elinewidth=0.8, label=f"{NAMES[m]}, {NAMES[d]}")
         ax.set_xlabel(name), ax.margins(.15)
     axes[0].set_ylabel("mutual information gap")

@@ -170,8 +170,10 @@ def predictors_figure(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 3 * len(known)), layout="constrained")
     for row, (d, runs) in zip(figure.subplots(len(known), 3, squeeze=False), known.items()):
         models = runs.models()
+        every = [*PAPER_MODELS, *(m for m in models if m not in PAPER_MODELS)]
         for ax, (name, q) in zip(row, PREDICTORS.items()):
-            for i, m in enumerate(models):
+            for m in models:
+                i = every.index(m)  # a model looks the same in every figure
                 points = pd.DataFrame({"x": runs.of(q, m), "y": runs.of(SCORE, m)}).dropna()
                 look = dict(ms=5, alpha=.8, color=PALETTE[i % len(PALETTE)], label=NAMES[m])
                 if len(points): ax.plot(points.x, points.y, "os^vDPX*"[i % 8], **look)
