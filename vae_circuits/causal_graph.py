@@ -135,7 +135,8 @@ def _posterior(vae, images, unit: str = "channel", chunk: int = 256) -> tuple:
     over the images, `[latents]`."""
     images = check_images(images, vae.image_shape, vae.image_limits)
     with torch.no_grad():
-        mu, logvar = (torch.cat(p).cpu().double() for p in zip(*map(vae.encode, images.split(chunk))))
+        halves = zip(*map(vae.encode, images.split(chunk)))
+        mu, logvar = (torch.cat(half).cpu().double() for half in halves)
     means, own = (by_unit(v, vae.sites["mu"], unit) for v in (mu, logvar.exp()))
     # the mean of what a unit holds, each with its own noise
     spread = means.mean(2).var(0, correction=0) + own.mean((0, 2)) / own.shape[2]
