@@ -26,7 +26,8 @@ from .training import Trainer, _finish, _resume, _row, _save_state, _start, cosi
 def everything(data) -> "pd.DataFrame | None":
     "All combinations of the factors of `data`, if they are its images, none likelier; else None."
     values = [f.values for f in data.factors]
-    if getattr(data, "parents", {}) or any(f.kind == "continuous" for f in data.factors): return None
+    if getattr(data, "parents", {}): return None
+    if any(f.kind == "continuous" for f in data.factors): return None
     if math.prod(map(len, values)) != data.size: return None
     columns = np.stack([v.ravel() for v in np.meshgrid(*values, indexing="ij")], 1)
     return pd.DataFrame(columns, columns=data.factor_names)

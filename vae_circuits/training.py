@@ -25,8 +25,8 @@ from .recipes import (
     TrainConfig, batches, best_device, build, command, keep_memory)
 
 # %% ../nbs/05_training.ipynb #05-003z
-# noqa: F401
-from .recipes import BLOCK, COUNTS, DEVICES, MODELS, OBJECTIVES, QUANTITIES
+from .recipes import (  # noqa: F401
+    BLOCK, COUNTS, DEVICES, MODELS, OBJECTIVES, QUANTITIES)
 from .checkpoints import FORMAT  # noqa: F401
 
 __getattr__ = moved("shipped", "BARS", "CHECKPOINTS", "YARDSTICK", "load_pretrained", "write_card")

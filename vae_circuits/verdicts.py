@@ -13,7 +13,7 @@ from scipy import stats
 
 from .comparisons import MOST, NOT_TESTED, Finding
 from .reports import NAMES
-from .runs import ENOUGH, Runs, at, gate, gate_table, runs_of  # found here, too
+from .runs import ENOUGH, Runs, at  # found here, too
 
 # %% ../nbs/22b_verdicts.ipynb #22b-006
 @dataclass(frozen=True)
