@@ -22,7 +22,7 @@ from .mediation import mediate, value_names
 from .metrics import (cluster_coherence, latent_effects, levels, modularity,
                                   modularity_readings, monosemantic_share, polysemanticity)
 from .pairs import WHERE, pairs_of
-from .planted import random_circuit, shuffled, untrained
+from .untrained import random_circuit, shuffled, untrained
 from .scores import SUITES, mig, represent
 from .training import evaluate
 from .uncertainty import Estimate, bootstrap, jackknife

@@ -177,15 +177,15 @@ def callable_module(name: str):
     if name != "__main__": sys.modules[name].__class__ = _Callable  # not a notebook
 
 # %% ../nbs/00_core.ipynb #00-030e
-def moved(to: str, *names: str):
-    """A `__getattr__` for a module from which `names` have moved to the module `to` of this
-    package, which imports it."""
+def moved(**homes):
+    """A `__getattr__` for a module from which names have moved to modules of this package that
+    import it. homes: module -> the names that live there now."""
+    home = {name: module for module, names in homes.items() for name in names.split()}
     def __getattr__(name):
-        if name in names: return getattr(import_module(f"vae_circuits.{to}"), name)
-        raise AttributeError(f"no attribute {name!r}")
+        if name not in home: raise AttributeError(f"no attribute {name!r}")
+        return getattr(import_module(f"vae_circuits.{home[name]}"), name)
     return __getattr__
 
 # %% ../nbs/00_core.ipynb #00-030g
-__getattr__ = moved(
-    "folders", "MANIFEST", "OURS", "contents", "held", "keep", "leftovers", "mark", "mine",
-    "new_file", "place", "unchanged", "whole_folder", "write_atomic")
+__getattr__ = moved(folders="MANIFEST OURS contents held keep leftovers mark mine new_file place"
+                            " unchanged whole_folder write_atomic")

@@ -19,7 +19,7 @@ from .adapt import adapt
 from .addresses import Subspace
 from .core import InputError, count, number, one_of
 from .drawable import check_images, check_world
-from .planted import untrained
+from .untrained import untrained
 from .scores import represent
 
 # %% ../nbs/engine/18a_das.ipynb #18a-046

@@ -13,15 +13,16 @@ import xarray as xr
 from .adapt import adapt, traced
 from .addresses import Address, Subspace, addresses, ancestors
 from .core import InputError, count, moved
-from .deltas import Delta, Engine, chunks
+from .blocks import Delta
+from .deltas import Engine, chunks
 from .interventions import Effects, out, unit_names
 from .patching import (
     Target, _ask, _pair, _rows, patch, patch_sweep, readout_names, readout_sites)
 from .scm import Run, as_value, read
 
 # %% ../nbs/10_edges.ipynb #10-003z
-__getattr__ = moved("attribution", "BETWEEN", "HOPS", "Attribution", "attribute",
-                    "attribute_edges", "fidelity", "gradient")
+__getattr__ = moved(attribution="BETWEEN HOPS Attribution attribute attribute_edges fidelity"
+                                " gradient")
 
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()

@@ -14,7 +14,8 @@ import torch
 import xarray as xr
 
 from .adapt import traced
-from .deltas import Delta, Engine, Rows
+from .blocks import Delta, Rows
+from .deltas import Engine
 from .mediation import _share
 from .scm import Run
 from .trials import Trial, members_of, terms_of

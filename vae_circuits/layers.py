@@ -13,7 +13,7 @@ import torch
 from .adapt import adapt, traced
 from .addresses import descendants
 from .core import callable_module, listed
-from .deltas import RULES, batch_norm, pick, pointwise, reshape
+from .rules import RULES, batch_norm, pick, pointwise, reshape
 from .tracing import batch
 
 # %% ../nbs/engine/08b_layers.ipynb #08b-009

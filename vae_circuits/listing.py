@@ -15,7 +15,7 @@ from scipy import special
 from .adapt import adapt, traced
 from .tracing import batch
 from .core import InputError, one_of, table
-from .deltas import arguments
+from .blocks import arguments
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-006
 KINDS = ("float32", "int32", "int8", "uint8")  # the kinds of numbers that a page can read

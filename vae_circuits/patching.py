@@ -16,7 +16,8 @@ import xarray as xr
 from .adapt import adapt, traced
 from .core import InputError, count, number, one_of
 from .drawable import check_images
-from .deltas import Engine, chunks
+from .deltas import Engine
+from .pieces import chunks
 from .features import unit_sites
 from vae_circuits.interventions import (
     UNITS,

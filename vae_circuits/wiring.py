@@ -14,8 +14,11 @@ from tqdm.auto import tqdm
 
 from .adapt import traced
 from .core import InputError, count, listed, number, one_of
-from .deltas import (RULES, Engine, arguments, batch_norm, chunks, convolution, linear,
-                                 pointwise, reshape)
+from .blocks import arguments
+from .convolutions import convolution
+from .deltas import Engine
+from .pieces import chunks
+from .rules import RULES, batch_norm, linear, pointwise, reshape
 from .held import Base, engine_of
 from .mediation import FLOOR, _share
 from .patching import Target
