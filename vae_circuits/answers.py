@@ -57,7 +57,8 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
 
     vae: whatever `adapt` takes. data: a world, drawn or observed. sites: names, by default one a
     layer, see `layers`. where: see `pairs_of`. options: those of `bootstrap`. `InputError` for what
-    is not there."""
+    is not there. seed: of the pairs and resamples.
+    """
     vae, seed = _adapted(vae, data), seeded(seed)
     name = check_world(data).factor(factor).name
     n = count(pairs, "pairs", 2, 10**6)
@@ -159,7 +160,10 @@ def _onto(vae, pairs):
 # %% ../nbs/25_answers.ipynb #25-014
 def draw_carriers(table: pd.DataFrame, top: int = 8, level: float = 0.05, ax=None) -> Figure:
     """The `top` units of each part of a table of `carriers`, with their intervals; grey where the
-    adjusted p-value is above `level`; orange: the shares of the factor as it is read."""
+    adjusted p-value is above `level`; orange: the shares of the factor as it is read.
+
+    ax: axes to draw on. `InputError` for a table of something else.
+    """
     lost = {"part", "unit", "share", "low", "high", "adjusted"} - {*getattr(table, "columns", ())}
     if lost:
         raise InputError(f"expected a table such as carriers gives; it has no column {min(lost)}")
@@ -211,7 +215,15 @@ class Report(type(Path())):
 @dataclass(frozen=True)
 class Asked:
     """How a report is made. Counts are pairs of pictures, or searches of a circuit. `InputError`
-    for what is none."""
+    for what is none.
+
+    pairs: of pictures a factor. circuit_pairs: those a circuit is searched in. searches: of a
+    circuit, for its stability. method: of `METHODS`, how units are ranked; tolerance: the error
+    that a circuit may have, a share of the total effect; both as in `find_circuit`. least, most:
+    faithfulness at least and error at most of a circuit that counts as shown. least_read: as
+    `least` of `Reader`. where: `inside` or `anywhere`, see `pairs_of`. resamples: of the bootstrap.
+    seed: of all that is drawn.
+    """
     pairs: int = 64  # for carriers
     circuit_pairs: int = 32  # in which circuits are searched, and on which they are proven
     searches: int = 3

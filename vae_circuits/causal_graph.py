@@ -374,8 +374,8 @@ class Dependence(_Told, nx.Graph):
 def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reader = None,
                  seed: int = 0, where: str = "inside", least: float = LEAST, unit="channel",
                  **options) -> CausalGraph:
-    """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and
-    factor -> latent -> factor without the channels.
+    """The map of a VAE: factor -> channel -> latent -> channel -> factor as it is read, and factor
+    -> latent -> factor without the channels.
 
     n: images of `data`, each in one pair. top: channels a factor or latent, and edges out of a
     channel. sites: where channels are looked for; by default the last convolution of each half; ()
@@ -392,7 +392,11 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     anywhere that lie `inside`, and `how` pairs were made), "range" of the factor (`controls`, with
     the accuracy of the reading), or "share" mediated (`through_encoder`, `through_decoder`).
     Nothing is left out between factors and latents; channels come in with sure edges only, see
-    `sure`."""
+    `sure`.
+
+    vae: what `adapt` takes. seed: of the images, the pairs and the reader. `InputError` for sites,
+    units or a reader that do not fit.
+    """
     (vae, sites, unit), data = unit_sites(vae, sites, unit), check_world(data)
     top = count(top, "top")
     n, seed = count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
@@ -487,7 +491,11 @@ def _layout(graph, shown, ends) -> tuple:
 # %% ../nbs/17_causal_graph.ipynb #17-070
 def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None):
     """The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the
-    way through the `channels`; drawn on `ax` if given."""
+    way through the `channels`; drawn on `ax` if given.
+
+    graph: of `causal_graph`. level: edges with an adjusted p-value up to this are sure.
+    `InputError` for another graph.
+    """
     _check_graph(graph, ("factor", "reading"),
                  "a graph such as causal_graph makes, of factors and their readings")
     channels = one_of(channels, (False, True), "setting of channels")
@@ -619,7 +627,10 @@ def _changes(data, read, sample, before, factor, direct, seed) -> tuple:
 # %% ../nbs/17_causal_graph.ipynb #17-084
 def factor_graph(data, read, level: float = 0.05, **options) -> CausalGraph:
     """The arrows between factors that `follows` is sure of, with all its columns on the edges;
-    options are those of `follows`."""
+    options are those of `follows`.
+
+    data, read: as `follows` has them. level: edges with an adjusted p-value up to this are sure.
+    """
     level, graph = number(level, "level", 0, 1), CausalGraph()
     graph.add_nodes_from(check_world(data).factor_names, kind="factor")
     _add(graph, sure(follows(data, read, **options), level), "range")

@@ -80,7 +80,11 @@ def read_tensors(path, format: str):
 # %% ../nbs/engine/05h_checkpoints.ipynb #05h-034
 def load_checkpoint(path) -> ConvVAE:
     """The model in the file `path`, ready for analysis: evaluation mode, no gradients, `model.card`
-    its card."""
+    its card.
+
+    Raises `InputError` for a file that is not whole, or of another kind. Nothing in the file is
+    run.
+    """
     tensors, header = read_tensors(path, FORMAT)
     card = header.get("card")
     arch = card.get("architecture") if isinstance(card, dict) else None

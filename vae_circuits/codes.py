@@ -214,7 +214,10 @@ def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0,
     positions times entries. level, resamples: as in `bootstrap`. Numbers at `codes`: swap, and
     exchange of k codes up to all; at `latents`: nudge, the share of nudges that changes the code,
     and a channel everywhere; at `z` and at each `z[i]`: a channel everywhere, the same in standard
-    deviations of the codebook, and at `z[i]` that deviation, without interval."""
+    deviations of the codebook, and at `z[i]` that deviation, without interval. vae: a model with
+    codes. values: of the nudges. draws: random exchanges of each number of codes. seed: of what is
+    drawn. `InputError` for a model without codes.
+    """
     vae, values = adapt(vae), table(values, "values", 1)
     images = _images(vae, images, least=2)
     book, positions = codebook(vae), int(np.prod(vae.sites["codes"].shape))

@@ -52,7 +52,8 @@ class Drawable:
     """Factors that are independent of each other, and a way to draw them.
 
     Subclasses give `name`, `factors` and `draw(table of factors) -> images [n, *image_shape]`,
-    floats in [0, 1], and need no more.
+    floats in [0, 1], and need no more. Raises `InputError` for factors and values that there are
+    not.
     """
     drawn = True  # an image for any values of the factors; False for a world only observed
     dependent = False  # whether some values of factors never meet
@@ -169,7 +170,10 @@ ROWS = 5000  # of a world, to know what can occur in it
 
 class CausalDataset(Drawable):
     """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
-    and `mechanism` besides what `Drawable` asks for."""
+    and `mechanism` besides what `Drawable` asks for.
+
+    Raises `InputError` for factors, causes or numbers of images that do not fit.
+    """
     parents: dict = {}  # factor -> the factors it follows from; those not listed have none
     _do: dict = {}
     _set: dict = {}

@@ -32,10 +32,11 @@ class explore_latents(Explorer):
     """A widget: a start image, a slider for every latent, the picture before and after, and the
     difference.
 
-    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value,
-    or {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError`
-    for a model of codes, which are swapped, not moved, and for images and latents that there are
-    not."""
+    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value, or
+    {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError` for a
+    model of codes, which are swapped, not moved, and for images and latents that there are not.
+    vae: what `adapt` takes.
+    """
     def __init__(self, vae, images, start: dict = None, latents=None):
         self.vae = adapt(vae)
         if any(s.discrete for s in self.vae.sites.values()):
@@ -142,9 +143,10 @@ class explore_patching(Explorer):
     """A widget: a clean and a donor image, the network with its sites and units to patch, and the
     patched reconstruction.
 
-    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor
-    -> value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
-    become sites. Raises `InputError` for images that there are not."""
+    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor ->
+    value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
+    become sites. Raises `InputError` for images that there are not. vae: what `adapt` takes.
+    """
     def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel"):
         self.vae, *_ = unit_sites(vae, None, unit)
         images, self.limits = shown(self.vae, images)

@@ -22,7 +22,7 @@ class Factor:
 
     values: all of them, increasing; for a continuous factor the lowest and the highest. labels: the
     names of categories, one for each value, which can be given wherever a value can. `InputError`
-    if they do not fit the kind.
+    if they do not fit the kind. name: as it stands in tables.
     """
     name: str
     kind: str

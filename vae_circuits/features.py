@@ -302,7 +302,9 @@ def dictionary(vae, images, site: str, k: int, method: str = "sparse", seed: int
     for `stability`, the mean |cosine| of directions with their best partners (1 for one that needs
     no seed). Directions have length 1 and those that depend on others are left out, so that there
     may be fewer than `k`. The numbers of `to_frame` are of a quarter of the images, held out.
-    `InputError` for other sites and methods, and for NMF where activations are negative."""
+    `InputError` for other sites and methods, and for NMF where activations are negative. vae: what
+    `adapt` takes. seed: of the first learning, the others follow.
+    """
     vae, method = adapt(vae), one_of(method, METHODS, "method")
     at, seeds = vae.sites[site], count(seeds, "seeds", 1, 8)
     seed = count(seed, "seed", 0, 2**32 - 9)

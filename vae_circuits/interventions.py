@@ -134,10 +134,11 @@ def activation_changes(vae, clean, changed, sites=None, unit: str = "channel", c
 
     clean, changed: images `[n, *image_shape]`. sites: names; all by default. unit: 'channel' (or
     feature, or latent), 'neuron', 'position', 'site', or a `Dictionary`, whose features and rest
-    are the units; the mean is over all that a unit holds.
-    Codes do not move, they become others: theirs is the share that did. chunk: pairs at a time, no
-    effect on the result. signed: the mean of the changes with their signs (Eq. 2); codes have
-    none."""
+    are the units; the mean is over all that a unit holds. Codes do not move, they become others:
+    theirs is the share that did. chunk: pairs at a time, no effect on the result. signed: the mean
+    of the changes with their signs (Eq. 2); codes have none. vae: what `adapt` takes. `InputError`
+    for images, sites or units that do not fit.
+    """
     return _changes(vae, clean, [changed], sites, unit, chunk, [signed])[0][0]
 
 @torch.no_grad()
@@ -253,7 +254,8 @@ def responses(vae, data, sample, factors=None, sites=None, seed: int = 0,
     In as many pairs as `sample` has images, or as are found, one factor is changed, `inside` what
     the world shows or `anywhere` (`where`, see `pairs_of`). unit, signed: as in
     `activation_changes`. The coordinate `inside` [factor] is the share of changes anywhere that lie
-    inside.
+    inside. vae: what `adapt` takes. data: a world; sample: of its images. factors, sites: names, by
+    default all. seed: of the pairs. `InputError` for names that there are not.
     """
     return _responses(vae, data, sample, factors, sites, seed, unit, where, [signed])[0]
 
@@ -287,7 +289,11 @@ def _by_clean(pairs) -> list:
 @torch.no_grad()
 def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
     """Mean activation of each site over reference `images`: a run of one row, which serves every
-    image as donor."""
+    image as donor.
+
+    vae: what `adapt` takes. sites: names, by default all. chunk: images at a time, no effect on the
+    result. `InputError` for images that do not fit.
+    """
     vae, chunk, total = adapt(vae), count(chunk, "chunk"), {}
     names, images = vae.sites.named(sites), check_images(images, vae.image_shape, vae.image_limits)
     if bad := [s for s in names if vae.sites[s].discrete]:
@@ -324,7 +330,10 @@ RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 def traverse(vae, z, latents=None, values=RANGE, unit: str = "channel"):
     """Reconstructions with latent i set to each value, a list for all or `[latents, values]`:
     tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`. unit: what of
-    latents with a plane is set to one value, a 'channel', a 'neuron' or a 'position'."""
+    latents with a plane is set to one value, a 'channel', a 'neuron' or a 'position'.
+
+    vae: what `adapt` takes. Raises `InputError` for latents that there are not.
+    """
     vae = adapt(vae)
     z, (latents, values) = check_latents(vae, z), _grid(vae, latents, values, unit)
     where = latent_masks(vae, unit)[latents][None, :, None]

@@ -40,7 +40,10 @@ DEEP = 16  # layers of a half, from which on only the last of each stage is take
 def layers(vae, names=None) -> list:
     """One site a layer out of the sites `names`, by default of all: the last one before the next
     layer begins. Of a half, encoder or decoder, of more than `DEEP` layers, one a stage: the last
-    of those with maps of one size. Sites that cannot be traced, and latents, are all kept."""
+    of those with maps of one size. Sites that cannot be traced, and latents, are all kept.
+
+    vae: what `adapt` takes.
+    """
     vae = adapt(vae)
     names = list(vae.sites) if names is None else listed(names, vae.sites, "site")
     latents = {"mu", "logvar", "z", "codes", "embedding"} & {*names}

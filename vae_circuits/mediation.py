@@ -31,9 +31,10 @@ def mediate(vae, clean, changed, sites=None, readout="mu", **options):
     `sites` (paper §3.2.4; Pearl 2001).
 
     clean, changed: images `[n, *image_shape]`, pair by pair. sites: names, by default all that the
-    readout depends on.
-    options: those of `patch_sweep`; with `unit="site"` whole sites mediate, with a list of
-    addresses such as "encoder_conv_1[0:8]" groups of units."""
+    readout depends on. options: those of `patch_sweep`; with `unit="site"` whole sites mediate,
+    with a list of addresses such as "encoder_conv_1[0:8]" groups of units. vae: what `adapt` takes.
+    readout: as in `patch_sweep`. `InputError` for images or sites that do not fit.
+    """
     nie = patch_sweep(vae, clean, changed, sites, readout=readout, **options).array
     reverse = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array.drop_vars(
         ["clean", "donor"]
@@ -190,7 +191,9 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
     drawn with `seed`, or to `value`; `inside` what the world shows or `anywhere`, see `pairs_of`.
 
     With a `value`, images that have it already are left out, and so are those that would not be
-    inside with it. Factors are numbers or labels, there and in the sample.
+    inside with it. Factors are numbers or labels, there and in the sample. vae: what `adapt` takes.
+    sites, readout, options: as in `mediate`. `InputError` for a factor or value that there is not,
+    or where no pairs are found.
     """
     pairs = pairs_of(data, factor, sample, seed, where, value)
     return mediate(vae, *pairs.images, sites, readout, **options)

@@ -83,7 +83,10 @@ def latent_metrics(
     unit: str = "channel",
 ) -> pd.DataFrame:
     """Means of `latent_effects` over images with their intervals, by `bootstrap`, and the undefined
-    cases: a row a latent. unit: as there."""
+    cases: a row a latent. unit: as there.
+
+    vae, z, values, eps: as in `latent_effects`. level, resamples, seed: as in `bootstrap`.
+    """
     effects = latent_effects(vae, z, values, eps, unit=unit)
     found = bootstrap(
         lambda mean: mean, effects, over="image", level=level, resamples=resamples, seed=seed
@@ -116,7 +119,7 @@ def modularity(changes, reading: str = "signed") -> Modularity:
     reading: 'signed' takes `changes` with their signs, `[factors, images, units]`, such as
     `responses(..., signed=True)` gives for a site: one number an image, and their mean. 'magnitude'
     takes mean absolute changes, `[factors, units]`, or with an axis of images, over which it takes
-    the mean first (Eq. 10).
+    the mean first (Eq. 10). `InputError` for changes of another shape.
     """
     X = _by_image(changes, one_of(reading, READINGS, "reading"))
     if len(X) < 2:

@@ -250,7 +250,10 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
     or a list of `Factor`s, such as those of another world. groups: the column of what belongs
     together, such as persons or films, which intervals respect. size: to which pictures of files
     are brought. skip_unreadable: leave out files that are no pictures, and say so. caliper, least:
-    of `match`. quiet: print nothing. `InputError`, a line, for what does not fit together."""
+    of `match`. quiet: print nothing. `InputError`, a line, for what does not fit together.
+
+    name: of the world, in results.
+    """
     table = _labels(images) if table is None else read_table(table)
     folder = isinstance(images, (str, Path)) and os.path.isdir(images)
     column = _file_column(table, Path(images)) if folder else None
@@ -366,7 +369,10 @@ def _readable(pictures, table) -> tuple:
 def from_images(images, size=None, skip_unreadable: bool = False,
                 name: str = "pictures") -> Observed:
     """The world of pictures without a table: it has no factors. images, size: as in `album`.
-    skip_unreadable: leave out files that are no pictures or of another size, and say so."""
+    skip_unreadable: leave out files that are no pictures or of another size, and say so.
+
+    name: of the world, in results.
+    """
     pictures = album(images, size=size, skip=skip_unreadable)
     if skip_unreadable: pictures = opened(pictures, skip=True)
     return Observed(pictures, pd.DataFrame(index=range(len(pictures))), (), name=name)

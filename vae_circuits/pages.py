@@ -284,7 +284,9 @@ def latents_page(vae, images, start=None, height: int = 560) -> Page:
     has), {"image": number}, or its row.
 
     Latents with a plane have a slider for each number, at most 64. Raises `InputError` for more of
-    them, for codes, and where a page would not compute what the model does."""
+    them, for codes, and where a page would not compute what the model does. vae: what `adapt`
+    takes. height: of its frame in a notebook, in pixels.
+    """
     vae, freight = adapt(vae), Freight()
     names = _latent_sizes(vae)
     plan, batch, values = _stock(vae, images, freight)
@@ -317,9 +319,12 @@ def _sites(vae, work: Listing, most=MOST_UNITS) -> list:
 
 # %% ../nbs/20b_pages.ipynb #20b-070
 def patching_page(vae, images, clean=None, donor=None, height: int = 760) -> Page:
-    """A page with two images, the sites, and the units to patch. images: a dataset, or at most
-    400 images `[n, *image_shape]`; clean, donor: the images that are shown first, as for
-    `latents_page`. Sites of more than 256 units are left out. Errors as for `latents_page`."""
+    """A page with two images, the sites, and the units to patch. images: a dataset, or at most 400
+    images `[n, *image_shape]`; clean, donor: the images that are shown first, as for
+    `latents_page`. Sites of more than 256 units are left out. Errors as for `latents_page`.
+
+    vae: what `adapt` takes. height: of its frame in a notebook, in pixels.
+    """
     vae, freight = adapt(vae), Freight()
     names = _latent_sizes(vae)
     plan, batch, values = _stock(vae, images, freight)
@@ -336,7 +341,9 @@ def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
     but the circuit, follows a change of its factor.
 
     data: the dataset whose factors these are; circuits: one of a factor at most. Errors as for
-    `latents_page`."""
+    `latents_page`. vae: what `adapt` takes, with latents. height: of its frame in a notebook, in
+    pixels.
+    """
     vae, freight = adapt(vae), Freight()
     names, circuits = _latent_sizes(vae), shown_circuits(vae, data, circuits)
     plan, batch, values = _stock(vae, data, freight)

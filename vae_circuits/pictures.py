@@ -143,8 +143,12 @@ def _placed(nodes, links, sites) -> pd.DataFrame:
 # %% ../nbs/19_pictures.ipynb #19-016
 def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
     """The layered drawing of one or more circuits of a network, see `layout`; a matplotlib
-    `Figure`, or on the axes given. Dashed edges work against the effect. The title is what the
-    last score of the circuit said, if one was taken of one of them."""
+    `Figure`, or on the axes given. Dashed edges work against the effect. The title is what the last
+    score of the circuit said, if one was taken of one of them.
+
+    units, edges: at most so many of each site and between two, the strongest. ax: axes to draw on.
+    `InputError` where there is nothing to draw.
+    """
     if not isinstance(ax, (Axes, type(None))):
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     plan = layout(circuits, units, edges)
@@ -231,7 +235,11 @@ class CircuitPicture:
 # %% ../nbs/19_pictures.ipynb #19-026
 def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> CircuitPicture:
     """The interactive drawing of one or more circuits of a network. run: a `Run` of one image,
-    whose activations are the examples."""
+    whose activations are the examples.
+
+    circuits: one or a list, of one network. units, edges: at most so many of each site and between
+    two, the strongest. `InputError` where there is nothing to draw.
+    """
     if not isinstance(run, (Run, type(None))):
         raise InputError(f"expected a run of one image, such as vae.run(image); got {run!r:.60}")
     plan = layout(circuits, units, edges)

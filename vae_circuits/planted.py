@@ -187,7 +187,7 @@ def planted_vae(
     the backup channels of the encoder make up for, from 0 (there are none) to 1; needs a group of
     at least 2. noise: of the pixels. parts: each factor in its own quarter of the image; without
     mixing. turned: the seed of the rotations by which all layers' channels are mixed; None for
-    none.
+    none. `InputError` for numbers out of range.
     """
     data, mixing = Textures(factors, noise, parts), number(mixing, "mixing", 0, 100)
     repair = number(repair, "repair", 0, 1)

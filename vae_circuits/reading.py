@@ -60,12 +60,14 @@ class Reader:
     `sample`, by default `n` of `randomized` factors.
 
     accuracy: a row a factor, of the `n` images that the probe has not learned from: the `measure`,
-    'R²' or, of categories, 'balanced accuracy', its `value`, that of chance, and the
-    `quality`, (value - chance) / (1 - chance). A factor whose quality is below `least`, or that has
-    one value, is read as NaN; `unread`, factor -> reason. factors: names, by default all. unit:
-    what counts as a latent where latents have a plane, a 'channel', 'neuron' or 'position'.
+    'R²' or, of categories, 'balanced accuracy', its `value`, that of chance, and the `quality`,
+    (value - chance) / (1 - chance). A factor whose quality is below `least`, or that has one value,
+    is read as NaN; `unread`, factor -> reason. factors: names, by default all. unit: what counts as
+    a latent where latents have a plane, a 'channel', 'neuron' or 'position'.
 
-    Called with a `Sample`, or with codes `[n, latents]`, it gives their factors as a table.
+    Called with a `Sample`, or with codes `[n, latents]`, it gives their factors as a table. vae:
+    what `adapt` takes. seed: of the images and of the probe. `InputError` for a world without
+    factors, or too few images.
     """
     def __init__(self, vae, data, sample: Sample = None, n: int = 2000, least: float = LEAST,
                  seed: int = 0, factors=None, unit: str = "channel"):

@@ -823,7 +823,9 @@ def score_suite(
     the suite's name.
 
     batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test)
-    x batch. unit: what counts as a latent where latents have a plane, see `represent`."""
+    x batch. unit: what counts as a latent where latents have a plane, see `represent`. data: a
+    world. seed: of the images, the splits and the models.
+    """
     if unit != "channel": encoder = partial(represent, encoder, unit=unit)
     chosen = SUITES[one_of(suite, SUITES, "suite")]
     *_, seed = _sizes(data, chosen.train, chosen.test, chosen.batch, seed)
