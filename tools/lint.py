@@ -61,7 +61,8 @@ def unsaid():
         if not callable(thing) or isinstance(thing, type) and issubclass(thing, Exception): continue
         words = inspect.getdoc(thing) or ""
         known = set(re.findall(r"\w+", words))
-        lacks = [p for p in inspect.signature(thing).parameters if p not in {*known, "self"}]
+        takes = inspect.signature(thing.__init__ if isinstance(thing, type) else thing).parameters
+        lacks = [p for p in takes if p not in {*known, "self"}]
         if lacks: lines.append(f"{name}: its docstring does not speak of {', '.join(lacks)}")
         errors = "InputError" in inspect.getsource(thing)
         if errors and not re.search("InputError|[Rr]aises", words):

@@ -226,7 +226,8 @@ def latent_changes(vae, clean, changed, unit: str = "channel") -> Effects:
 def latent_names(vae, unit: str = "channel") -> list:
     """z0, z1, ... for the latents of `vae`; the addresses of the places or neurons of their plane,
     if these are the `unit`. `InputError` for places where there is no plane."""
-    site = adapt(vae).sites["z"]
+    sites = adapt(vae).sites
+    site = sites["z" if "z" in sites else "mu"]
     flat = site.units == int(np.prod(site.shape))
     if one_of(unit, UNITS[:3], "unit of the latents") == "position" and flat:
         raise InputError("the latents of this model lie in no plane; expected 'channel'")

@@ -326,8 +326,9 @@ PATIENCE = 20  # seconds that anybody waits without a word
 def _warned(why: str, seconds: float):
     "Say beforehand that a sweep takes long, and why."
     if seconds < PATIENCE: return
-    hint = "; hooks that only watch can be left out: ignore_hooks=True" if "hooks on" in why else ""
-    warnings.warn(f"{why}: every unit takes a pass, about {seconds:.0f} s in all{hint}", stacklevel=4)
+    words = f"{why}: every unit takes a pass, about {seconds:.0f} s in all"
+    if "hooks on" in why: words += "; hooks that only watch can be left out: ignore_hooks=True"
+    warnings.warn(words, stacklevel=4)
 
 # %% ../nbs/09_patching.ipynb #09-039
 def _rows(value, i, n):
