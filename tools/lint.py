@@ -64,7 +64,8 @@ def unsaid():
         made = isinstance(thing, type)
         takes = inspect.signature(thing.__init__ if made else thing).parameters.values()
         # a class that names nothing leaves it to those who make it
-        takes = [p.name for p in takes if not made or p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        some = lambda p: p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        takes = [p.name for p in takes if not made or some(p)]
         lacks = [p for p in takes if p not in {*known, "self"}]
         if lacks: lines.append(f"{name}: its docstring does not speak of {', '.join(lacks)}")
         errors = "InputError" in inspect.getsource(thing)
