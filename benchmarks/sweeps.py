@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from vae_circuits.data import dataset
 from vae_circuits.models import ConvVAE
-from vae_circuits.patching import patch_sweep, prepare
+from vae_circuits.patching import patch_sweep
+from vae_circuits.sweeps import prepare
 from vae_circuits.shipped import load_pretrained
 
 ENCODER = ["encoder_conv_0", "encoder_conv_1", "encoder_conv_2"]

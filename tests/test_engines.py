@@ -30,7 +30,7 @@ from vae_circuits.trials import Trial
 from vae_circuits.cli import main
 from vae_circuits.data import SyntheticCausal
 from vae_circuits.anatomy import Settings
-from vae_circuits.patching import prepare
+from vae_circuits.sweeps import prepare
 from vae_circuits.studies import STUDIES, Grid, Study
 from vae_circuits.sweep import STARTED, write_sweep
 from vae_circuits.checkpoints import load_checkpoint

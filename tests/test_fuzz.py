@@ -50,7 +50,8 @@ from vae_circuits.metrics import (
     polysemanticity,
 )
 from vae_circuits.models import ConvVAE
-from vae_circuits.patching import optimal_ablation, patch, patch_sweep, prepare
+from vae_circuits.patching import optimal_ablation, patch, patch_sweep
+from vae_circuits.sweeps import prepare
 from vae_circuits.planted import planted_vae
 from vae_circuits.scores import (
     beta_vae_score,

@@ -22,6 +22,10 @@ from .sites import shadow, traced_sites, verified
 from .snapshot import TRACED, Snapshot
 from .tracing import PASSES, NotTraceable, hooked, trace
 
+# %% ../nbs/06_adapt.ipynb #06-003z
+from .networks import Gaussian, Quantized  # noqa: F401
+from .returned import image, reading, reading as posterior  # noqa: F401
+
 # %% ../nbs/06_adapt.ipynb #06-055
 class _Own(nn.Module):
     "A VAE of this package as a network that names its sites."

@@ -19,7 +19,9 @@ from .core import InputError, count, one_of
 from .edges import _Edges, _put, edge_sweep
 from .features import unit_sites
 from .interventions import UNITS, Effects, by_unit, out
-from .patching import _pair, _rows, differentiable, patch_sweep, readout_sites
+from .patching import differentiable, patch_sweep
+from .readouts import readout_sites
+from .sweeps import _pair, _rows
 from .scm import Run, read
 
 # %% ../nbs/engine/10a_attribution.ipynb #10a-021

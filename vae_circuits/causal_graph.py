@@ -40,6 +40,9 @@ from .scm import Run
 from .scores import discretize, represent
 from .uncertainty import bootstrap, screen, sign_flips
 
+# %% ../nbs/17_causal_graph.ipynb #17-003z
+from .reading import randomized  # noqa: F401
+
 # %% ../nbs/17_causal_graph.ipynb #17-011
 def moved(data, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """How far each factor moved between two tables of factors, row by row: in shares of its range,

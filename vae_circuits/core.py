@@ -178,8 +178,9 @@ def callable_module(name: str):
 
 # %% ../nbs/00_core.ipynb #00-030e
 def moved(**homes):
-    """A `__getattr__` for a module from which names have moved to modules of this package that
-    import it. homes: module -> the names that live there now."""
+    """What finds a name that is not in a module any more, to be kept there under the name by which
+    Python asks for it. homes: module of this package -> the names that live there now, in one
+    text."""
     home = {name: module for module, names in homes.items() for name in names.split()}
     def __getattr__(name):
         if name not in home: raise AttributeError(f"no attribute {name!r}")

@@ -16,6 +16,7 @@ from .factors import Factor
 from .sprites import DSprites
 
 # %% ../nbs/01_data.ipynb #01-003z
+from .factors import Sample  # noqa: F401
 from .drawable import (  # noqa: F401
     MOST_IMAGES, ROWS, Drawable, at_hand, check_images, check_sample, check_world, shown_range)
 from .sprites import (  # noqa: F401

@@ -15,6 +15,8 @@ from .scm import Run, read
 from .tracing import Trace, batch
 
 # %% ../nbs/engine/08_deltas.ipynb #08-003z
+from .blocks import arguments  # noqa: F401
+from .convolutions import convolution  # noqa: F401
 from .rules import linear, pick, rearrange  # noqa: F401
 from .pieces import chunks  # noqa: F401
 

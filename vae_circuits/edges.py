@@ -14,10 +14,12 @@ from .adapt import adapt, traced
 from .addresses import Address, Subspace, addresses, ancestors
 from .core import InputError, count, moved
 from .blocks import Delta
-from .deltas import Engine, chunks
+from .deltas import Engine
+from .pieces import chunks
 from .interventions import Effects, out, unit_names
-from .patching import (
-    Target, _ask, _pair, _rows, patch, patch_sweep, readout_names, readout_sites)
+from .patching import patch, patch_sweep
+from .readouts import readout_names, readout_sites
+from .sweeps import Target, _ask, _pair, _rows
 from .scm import Run, as_value, read
 
 # %% ../nbs/10_edges.ipynb #10-003z

@@ -27,6 +27,10 @@ from .interventions import latent_names, own_range
 from .listing import Freight, Listing, follow
 from .trials import check_origin, weights_of
 
+# %% ../nbs/20b_pages.ipynb #20b-003z
+from .listing import (  # noqa: F401
+    KINDS, MAPS, MOVES, PAIRS, READERS, RULES, SAME, quantized, steps)
+
 # %% ../nbs/20b_pages.ipynb #20b-046
 @dataclass(frozen=True)
 class Page:
@@ -377,6 +381,8 @@ def _members(plan, circuits) -> list:
     names, sites = ([f["name"] for f in plan[kind]] for kind in ("factors", "sites"))
     found = []
     for i, c in enumerate(circuits):
+        if c.factor not in names:
+            raise InputError(f"a page cannot change {c.factor}: its world does not draw pictures")
         factor = names.index(c.factor)
         if len(plan["factors"][factor]["labels"]) < 2:
             raise InputError(f"{c.factor} has one value only in the pictures of this page")

@@ -25,6 +25,7 @@ from .recipes import (
     TrainConfig, batches, best_device, build, command, keep_memory)
 
 # %% ../nbs/05_training.ipynb #05-003z
+from .recipes import PAPER_DATASETS, PAPER_MODELS  # noqa: F401
 from .recipes import (  # noqa: F401
     BLOCK, COUNTS, DEVICES, MODELS, OBJECTIVES, QUANTITIES)
 from .checkpoints import FORMAT  # noqa: F401

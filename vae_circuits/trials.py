@@ -22,7 +22,8 @@ from .interventions import image_pairs, mean_over
 from .layers import layers
 from .mediation import _share
 from .pairs import pairs_of
-from .patching import optimal_ablation, readout_sites
+from .patching import optimal_ablation
+from .readouts import readout_sites
 from .planted import check_mask
 from .addresses import Address, ancestors, descendants
 from .scm import Run, read

@@ -21,7 +21,7 @@ from .pieces import chunks
 from .rules import RULES, batch_norm, linear, pointwise, reshape
 from .held import Base, engine_of
 from .mediation import FLOOR, _share
-from .patching import Target
+from .sweeps import Target
 from .addresses import ancestors, descendants
 from .trials import ROWS, Trial, again, check_trial, members_of
 from .uncertainty import bootstrap
