@@ -24,7 +24,7 @@ from .tracing import PASSES, NotTraceable, hooked, trace
 
 # %% ../nbs/06_adapt.ipynb #06-003z
 from .networks import Gaussian, Quantized  # noqa: F401
-from .returned import image, reading, reading as posterior  # noqa: F401
+from .returned import image, posterior, reading  # noqa: F401
 
 # %% ../nbs/06_adapt.ipynb #06-055
 class _Own(nn.Module):

@@ -46,6 +46,8 @@ def _sum(tensors: dict, text: str) -> str:
     return sums.hexdigest()
 
 def write_tensors(path, tensors: dict, header: dict) -> Path:
+    """Write `tensors`, name -> tensor, and a `header`, an object of JSON, as one file with a
+    checksum of both; returns the path."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     text = json.dumps(header)
     entry = f'{{"sha256": "{_sum(tensors, text)}", {text[1:]}'

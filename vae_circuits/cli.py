@@ -64,6 +64,7 @@ def _start(version: bool = typer.Option(
 
 # %% ../nbs/24_cli.ipynb #24-008
 def option(default, *names, **kwargs):
+    "An option of a command; a default is shown in its help unless it is None or must be given."
     return typer.Option(default, *names, show_default=default is not ... and default is not None,
                         **kwargs)
 
@@ -73,7 +74,9 @@ def _folder(text: str) -> Path:
         raise typer.BadParameter("expected the path of a folder; got an empty text")
     return Path(text)
 
-def folder(words: str): return option(..., "--out", help=words, parser=_folder, metavar="PATH")
+def folder(words: str):
+    "The option --out, whose help says `words`."
+    return option(..., "--out", help=words, parser=_folder, metavar="PATH")
 
 OUT = folder("Folder to write; it must not hold anything yet.")
 OVERWRITE = option(False, "--overwrite", help="Replace earlier results in the folder.")

@@ -113,6 +113,8 @@ def _ray(jobs, address):
 
 # %% ../nbs/engine/22j_engines.ipynb #22j-063
 def optional(name: str, extra: str = "cluster"):
+    """The package of that `name`; `InputError` that says which `extra` brings it, if it is not
+    there."""
     try:
         return importlib.import_module(name)
     except ImportError:

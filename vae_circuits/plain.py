@@ -25,7 +25,9 @@ def left_out(node, named):
     if named and others: node.target, node.args = torch.ops.aten.mul.Tensor, (value, 1)
     else: node.replace_all_uses_with(value)
 
-def name_of(node): return getattr(getattr(node.target, "overloadpacket", None), "__name__", "")
+def name_of(node):
+    "The name of an operation without its overload, '' for what is none."
+    return getattr(getattr(node.target, "overloadpacket", None), "__name__", "")
 
 def shaped(node):
     "Make a reshape of one that takes its shape from another tensor, which it does not read."
@@ -34,6 +36,7 @@ def shaped(node):
     node.target, node.args = torch.ops.aten.reshape.default, (node.args[0], sizes)
 
 def does_nothing(node) -> bool:
+    "Whether the operation gives on what it gets: dropout in evaluation, a cast to what it is."
     if (
         node.op != "call_function"
         or not hasattr(node.target, "_schema")
