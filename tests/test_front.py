@@ -334,7 +334,7 @@ SLIPS = {
     "fails": (("--model", "late.py", *I), "late.py, line 3: ZeroDivisionError: division by zero"),
     "no module": (("--model", "five.py", *I), "load in five.py gives 5; expected a torch module"),
     "no load": (("--model", "blank.py", *I), "there is no load in blank.py"),
-    "refused": (("--model", "line.py", *I), "Linear has neither encode() nor a module encoder"),
+    "refused": (("--model", "line.py", *I), "the model failed on images of shape [3, 1, 8, 8]"),
     "random": (("--model", "dice.py", *I), "it draws random numbers"),
     "rows": ((*M, "--images", "few.npy", *L), "the table has 600 rows and there are 20 pictures"),
     "colors": ((*M, "--images", "red.npy"), SHAPES.format("3x8x8")),
