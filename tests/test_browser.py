@@ -255,7 +255,9 @@ class Odd(nn.Module):
 @pytest.fixture(scope="module")
 def odd():
     torch.manual_seed(0)
-    return adapt(Odd().eval(), image_shape=(1, 16, 16)), torch.rand(3, 1, 16, 16)
+    # a page shows units that lie along the first axis
+    vae = adapt(Odd().eval(), image_shape=(1, 16, 16), axes={"constructor": 0})
+    return vae, torch.rand(3, 1, 16, 16)
 
 
 def test_odd_latents_page(tab, odd, tmp_path):

@@ -142,15 +142,26 @@ class Chooser(widgets.VBox):
 
 # %% ../nbs/engine/20c_pixels.ipynb #20c-013
 def _control(factor, start: dict):
-    "A dropdown for a categorical factor, a slider for the others."
+    "A dropdown for a categorical factor, a slider for the others; of listed values if need be."
+    first = start.get(factor.name, factor.middle)
     if factor.kind == "categorical":
         options = list(zip(factor.labels or map(str, factor.values), factor.values))
         first = start.get(factor.name, factor.values[0])
         return widgets.Dropdown(options=options, value=first, description=factor.name)
     low, high = factor.values[0], factor.values[-1]
-    first = start.get(factor.name, factor.middle)
-    return widgets.FloatSlider(first, min=low, max=high, step=(high - low) / 100,
-                               description=factor.name)
+    step = (high - low) / 100
+    if _listed_only(factor, low + step):
+        options = [(f"{v:.3g}", v) for v in factor.values]
+        return widgets.SelectionSlider(options=options, value=first, description=factor.name)
+    # on a step: a browser would put it there, and that would count as a move
+    if factor.name not in start: first = low + round((first - low) / step) * step
+    return widgets.FloatSlider(first, min=low, max=high, step=step, description=factor.name)
+
+def _listed_only(factor, between: float) -> bool:
+    "Whether a value `between` the listed ones is none."
+    try: factor.check(between)
+    except InputError: return True
+    return False
 
 # %% ../nbs/engine/20c_pixels.ipynb #20c-026
 DOTS = 256  # a site of more units has its line only
