@@ -26,7 +26,7 @@ from .scores import Probe, represent
 from .uncertainty import Estimate, proportion
 
 # %% ../nbs/18_abstraction.ipynb #18-003z
-__getattr__ = moved(das="Search das fit_subspace random_subspaces")
+__getattr__ = moved("das")
 
 # %% ../nbs/18_abstraction.ipynb #18-006
 def address(vae, part) -> Address:

@@ -8,7 +8,6 @@ __all__ = ['Circuit', 'circuits_of', 'encoder_circuits', 'find_circuit']
 # %% ../nbs/16_circuits.ipynb #16-003
 import html
 from dataclasses import dataclass, field
-from importlib import import_module
 from itertools import combinations
 
 import networkx as nx
@@ -17,7 +16,7 @@ import pandas as pd
 import torch
 
 from .adapt import adapt
-from .core import InputError, count, number, one_of, seeded
+from .core import InputError, count, moved, number, one_of, seeded
 from .drawable import MOST_IMAGES, check_world
 from .features import unit_sites
 from .interventions import Effects
@@ -292,11 +291,4 @@ def _search(trial, method, tolerance, placebo) -> tuple:
     return scores, search(trial, scores, 0.75 * tolerance)
 
 # %% ../nbs/16_circuits.ipynb #16-057d
-ROOMS = "trials", "worth", "search", "wiring", "proof", "patterns"
-
-def __getattr__(name: str):
-    "What this module held before it had rooms."
-    for room in () if name.startswith("_") else ROOMS:
-        module = import_module(f"vae_circuits.{room}")
-        if name in module.__all__: return getattr(module, name)
-    raise AttributeError(f"module 'vae_circuits.circuits' has no attribute {name!r}")
+__getattr__ = moved("trials", "worth", "search", "wiring", "proof", "patterns")

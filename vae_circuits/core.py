@@ -177,16 +177,16 @@ def callable_module(name: str):
     if name != "__main__": sys.modules[name].__class__ = _Callable  # not a notebook
 
 # %% ../nbs/00_core.ipynb #00-030e
-def moved(**homes):
+def moved(*homes: str):
     """What finds a name that is not in a module any more, to be kept there under the name by which
-    Python asks for it. homes: module of this package -> the names that live there now, in one
-    text."""
-    home = {name: module for module, names in homes.items() for name in names.split()}
+    Python asks for it. homes: modules of this package, which import that one, and in whose
+    `__all__` the name may be now."""
     def __getattr__(name):
-        if name not in home: raise AttributeError(f"no attribute {name!r}")
-        return getattr(import_module(f"vae_circuits.{home[name]}"), name)
+        for home in () if name.startswith("_") else homes:
+            module = import_module(f"vae_circuits.{home}")
+            if name in module.__all__: return getattr(module, name)
+        raise AttributeError(f"no attribute {name!r}")
     return __getattr__
 
 # %% ../nbs/00_core.ipynb #00-030g
-__getattr__ = moved(folders="MANIFEST OURS contents held keep leftovers mark mine new_file place"
-                            " unchanged whole_folder write_atomic")
+__getattr__ = moved("folders")

@@ -23,8 +23,7 @@ from .sweeps import Target, _ask, _pair, _rows
 from .scm import Run, as_value, read
 
 # %% ../nbs/10_edges.ipynb #10-003z
-__getattr__ = moved(attribution="BETWEEN HOPS Attribution attribute attribute_edges fidelity"
-                                " gradient")
+__getattr__ = moved("attribution")
 
 # %% ../nbs/10_edges.ipynb #10-006
 @torch.no_grad()

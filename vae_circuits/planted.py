@@ -20,9 +20,7 @@ from .factors import Factor
 from .models import ConvVAE
 
 # %% ../nbs/15_planted.ipynb #15-003z
-__getattr__ = moved(
-    recovered="EDGE_METHODS METHODS edge_recovery method_shares recovery unit_recovery",
-    untrained="random_circuit shuffled untrained")
+__getattr__ = moved("recovered", "untrained")
 
 # %% ../nbs/15_planted.ipynb #15-004b
 def check_mask(mask, what: str, units: int = None) -> np.ndarray:

@@ -30,7 +30,7 @@ from .recipes import (  # noqa: F401
     BLOCK, COUNTS, DEVICES, MODELS, OBJECTIVES, QUANTITIES)
 from .checkpoints import FORMAT  # noqa: F401
 
-__getattr__ = moved(shipped="BARS CHECKPOINTS YARDSTICK load_pretrained write_card")
+__getattr__ = moved("shipped")
 
 # %% ../nbs/05_training.ipynb #05-017
 class Trainer:
