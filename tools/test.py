@@ -158,15 +158,7 @@ def site():
     "All about the site that needs no Quarto."
     call(sys.executable, ROOT/"tools"/"notebooks.py", "process")
     call(sys.executable, ROOT/"tools"/"links.py")
-    call(
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        ROOT / "tests" / "test_site.py",
-    )
+    tested("site")()
 
 
 def call(*command, **kwargs):
