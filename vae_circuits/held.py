@@ -16,9 +16,8 @@ import xarray as xr
 from .adapt import traced
 from .blocks import Delta, Rows
 from .deltas import Engine
-from .mediation import _share
 from .scm import Run
-from .trials import Trial, members_of, terms_of
+from .trials import Trial, error_of, faithfulness_of, members_of, terms_of
 
 # %% ../nbs/16g_held.ipynb #16g-006
 def engine_of(trial) -> tuple | None:
@@ -184,21 +183,15 @@ class _Scored(_Started):
         """`Trial.terms` of the circuits that are the state's, but with `masks` `[circuits, units]`
         at a site."""
         if self._engine is None: return self.trial.terms(self.keep | {site: masks})
-        te = self.trial.te.detach()
-        square = (te.double() ** 2).sum(1)
-        parts = [torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te) ** 2).sum(2)])
-                 for _, e in self._effects(site, masks)]
-        return terms_of(torch.cat(parts, 1))
+        return terms_of(self.trial.te, (e for _, e in self._effects(site, masks)))
 
     def faithfulness(self, site: str, masks) -> np.ndarray:
         "`Trial.faithfulness` of the same circuits: `[circuits]`."
-        t = self.terms(site, masks).mean("pair")
-        return _share(t["product"], t.square).values
+        return faithfulness_of(self.terms(site, masks)).values
 
     def error(self, site: str, masks) -> np.ndarray:
         "`Trial.error` of the same circuits: `[circuits]`."
-        t = self.terms(site, masks).mean("pair")
-        return np.sqrt(_share(t.gap, t.square)).values
+        return error_of(self.terms(site, masks)).values
 
 # %% ../nbs/16g_held.ipynb #16g-016
 class State(_Scored):

@@ -19,7 +19,7 @@ from .core import InputError, count, listed, number, seeded, table
 from .held import State
 from .mediation import _share
 from .pairs import pairs_of
-from .trials import Trial, masks_of, members_of
+from .trials import Trial, error_of, faithfulness_of, masks_of, members_of
 from .uncertainty import Estimate, bootstrap
 from .worth import scores_of, split
 
@@ -65,9 +65,8 @@ def _by_chance(members, trial, controls, seed) -> pd.DataFrame:
     "Faithfulness and error of random circuits, a row each, all in one batch."
     if not controls: return pd.DataFrame(columns=SCORES[:2], dtype=float)
     dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
-    t = trial.terms(stacked([random_members(members, dice) for _ in range(controls)])).mean("pair")
-    return pd.DataFrame({"faithfulness": _share(t["product"], t.square),
-                         "error": np.sqrt(_share(t.gap, t.square))})
+    t = trial.terms(stacked([random_members(members, dice) for _ in range(controls)]))
+    return pd.DataFrame({"faithfulness": faithfulness_of(t), "error": error_of(t)})
 
 # %% ../nbs/16e_proof.ipynb #16e-068
 def _scores(members, trial, draws, rng, options, which) -> dict:
@@ -249,10 +248,8 @@ def faithfulness_curve(trial: Trial, scores, fractions=FRACTIONS, controls: int 
     ranks = np.stack([order, *(rng.permutation(n) for _ in range(controls))])
     t = trial.terms(split(scores, (ranks[:, None] < sizes[:, None]).reshape(-1, n)))
     e = bootstrap(_share, t["product"][:len(sizes)], t.square[:len(sizes)], **options)
-    every = _share(t["product"].mean("pair"), t.square.mean("pair")).values.reshape(
-        -1, len(sizes)
-    )
-    error = np.sqrt(_share(t.gap.mean("pair"), t.square.mean("pair")).values)[:len(sizes)]
+    every = faithfulness_of(t).values.reshape(-1, len(sizes))
+    error = error_of(t).values[:len(sizes)]
     chance = every[1:].mean(0) if controls else np.nan
     return pd.DataFrame({"fraction": sizes / n, "units": sizes, "faithfulness": e.value,
                          "low": e.low, "high": e.high, "error": error, "random": chance, "n": e.n})

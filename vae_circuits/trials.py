@@ -159,32 +159,39 @@ class Trial:
     def terms(self, keep) -> xr.Dataset:
         """Per circuit and pair: `product` of effect and total effect, `square` of the latter, and
         the `gap`, the squared distance of the two."""
-        te, square = self.te.detach(), (self.te.detach().double()**2).sum(1)
-        # a chunk at a time: pictures are large
-        parts = [
-            torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te) ** 2).sum(2)])
-            for e in self._chunks(keep)
-        ]
-        return terms_of(torch.cat(parts, 1))
+        return terms_of(self.te, self._chunks(keep))
 
     def faithfulness(self, keep) -> np.ndarray:
         "Faithfulness of each circuit: `[circuits]`; NaN where the total effect vanishes."
-        t = self.terms(keep).mean("pair")
-        return _share(t["product"], t.square).values
+        return faithfulness_of(self.terms(keep)).values
 
     def error(self, keep) -> np.ndarray:
         "Error of each circuit: `[circuits]`; NaN where the total effect vanishes."
-        t = self.terms(keep).mean("pair")
-        return np.sqrt(_share(t.gap, t.square)).values
+        return error_of(self.terms(keep)).values
 
 # %% ../nbs/16a_trials.ipynb #16a-010
 def again(tensor, copies): return tensor.repeat(copies, *[1] * (tensor.ndim - 1))
 
 # %% ../nbs/16a_trials.ipynb #16a-010b
-def terms_of(sums) -> xr.Dataset:
-    "What `Trial.terms` gives, of sums `[3, circuits, n]`."
+def terms_of(te, effects) -> xr.Dataset:
+    """What `Trial.terms` gives, of the total effect `[n, m]` and effects `[circuits, n, m]`, some
+    circuits at a time: pictures are large."""
+    te = te.detach()
+    square = (te.double()**2).sum(1)
+    parts = [torch.stack([(e * te).sum(2), square.expand(len(e), -1), ((e - te)**2).sum(2)])
+             for e in effects]
     return xr.Dataset({k: (("circuit", "pair"), v.cpu().double().numpy())
-                       for k, v in zip(("product", "square", "gap"), sums)})
+                       for k, v in zip(("product", "square", "gap"), torch.cat(parts, 1))})
+
+def faithfulness_of(terms) -> xr.DataArray:
+    "Faithfulness `[circuit]` of `Trial.terms`; NaN where the total effect vanishes."
+    mean = terms.mean("pair")
+    return _share(mean["product"], mean.square)
+
+def error_of(terms) -> xr.DataArray:
+    "Error `[circuit]` of `Trial.terms`; NaN where the total effect vanishes."
+    mean = terms.mean("pair")
+    return np.sqrt(_share(mean.gap, mean.square))
 
 # %% ../nbs/16a_trials.ipynb #16a-012
 def _sites_of(vae, part, ends, sites=None) -> list:
