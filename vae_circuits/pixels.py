@@ -143,12 +143,11 @@ class Chooser(widgets.VBox):
 # %% ../nbs/engine/20c_pixels.ipynb #20c-013
 def _control(factor, start: dict):
     "A dropdown for a categorical factor, a slider for the others; of listed values if need be."
-    first = start.get(factor.name, factor.middle)
     if factor.kind == "categorical":
         options = list(zip(factor.labels or map(str, factor.values), factor.values))
         first = start.get(factor.name, factor.values[0])
         return widgets.Dropdown(options=options, value=first, description=factor.name)
-    low, high = factor.values[0], factor.values[-1]
+    low, high, first = factor.values[0], factor.values[-1], start.get(factor.name, factor.middle)
     step = (high - low) / 100
     if _listed_only(factor, low + step):
         options = [(f"{v:.3g}", v) for v in factor.values]
