@@ -120,12 +120,7 @@ start(() => {
   app.append(
     clean.box,
     element("div", {}, group("factor", row, change), drawing),
-    element(
-      "div",
-      { class: "wide" },
-      element("div", { class: "pictures" }, ...pictures.map((p) => p.figure)),
-      says,
-    ),
+    stage(pictures, says),
   );
   open(circuit);
 });

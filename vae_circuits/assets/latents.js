@@ -66,16 +66,7 @@ start(() => {
       "Back to the image",
     ),
   );
-  app.append(
-    image.box,
-    box,
-    element(
-      "div",
-      { class: "wide" },
-      element("div", { class: "pictures" }, ...pictures.map((p) => p.figure)),
-      says,
-    ),
-  );
+  app.append(image.box, box, stage(pictures, says));
   load();
   update();
 });

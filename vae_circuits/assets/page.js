@@ -101,6 +101,11 @@ function picture(caption) {
     channels,
   };
 }
+// The pictures of a page in a row, and the line below them.
+function stage(pictures, says) {
+  const row = element("div", { class: "pictures" }, ...pictures.map((p) => p.figure));
+  return element("div", { class: "wide" }, row, says);
+}
 function fill(canvas, color) {
   const context = canvas.getContext("2d"),
     pixels = context.createImageData(canvas.width, canvas.height);

@@ -124,12 +124,7 @@ start(() => {
     donor.box,
     element("table", {}, element("thead", {}, head), table),
     element("div", { class: "wide" }, row, units, ...tools),
-    element(
-      "div",
-      { class: "wide" },
-      element("div", { class: "pictures" }, ...pictures.map((p) => p.figure)),
-      says,
-    ),
+    stage(pictures, says),
   );
   load();
 });

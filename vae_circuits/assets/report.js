@@ -17,8 +17,9 @@ function sortBy(table, heading) {
   const down = heading.getAttribute("aria-sort") === "ascending";
   for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const body = table.tBodies[0], column = heading.cellIndex;
-  const rows = Array.from(body.rows, row => ({ row, key: sortKey(row.cells[column]) }));
+  const body = table.tBodies[0],
+    column = heading.cellIndex;
+  const rows = Array.from(body.rows, (row) => ({ row, key: sortKey(row.cells[column]) }));
   const sign = (a, b) => (down && typeof a.key === typeof b.key ? -1 : 1);
   rows.sort((a, b) => sign(a, b) * compare(a.key, b.key));
   body.append(...rows.map(({ row }) => row));
