@@ -38,14 +38,7 @@ class _Around:
         "The value of a site with the units outside the circuit held; as it would be, it is kept."
         self.free[site], mask = value, self.keep[site]
         if mask.all(): return value
-        return torch.where(self.shaped(site, mask), value, self.trial.held[site])
-
-    def shaped(self, site, mask) -> torch.Tensor:
-        "A mask `[..., units]` that broadcasts with activations `[..., *shape]` of the site."
-        spec = self.trial.vae.sites[site]
-        ones = [1] * len(spec.shape)
-        ones[spec.axis] = spec.units
-        return torch.as_tensor(mask).to(self.trial.te.device).reshape(*mask.shape[:-1], *ones)
+        return torch.where(self.trial.shaped(site, mask), value, self.trial.held[site])
 
 # %% ../nbs/16g_held.ipynb #16g-008
 class Base(_Around):
@@ -103,7 +96,7 @@ class _Changes(Base):
         """Circuits that have the masks `[circuits, units]` at a site: `(circuits, change of the
         readout [n, circuits, m])`, some at a time."""
         node, trial = self.nodes[site], self.trial
-        gates = {self.nodes[s]: partial(_gate, m, self.shaped(s, m), not trial.vae.sites[s].axis)
+        gates = {self.nodes[s]: partial(_gate, m, trial.shaped(s, m), not trial.vae.sites[s].axis)
                  for s, m in self.keep.items() if not m.all()}
         ends = [self.nodes[e] for e in trial.ends]
         rows = self.engine.good_rows(node, False, self.read.device)
@@ -120,7 +113,7 @@ class _Changes(Base):
         if first and (odd.sum(1) == 1).all(): return self._single(site, masks, odd.argmax(1))
         was, free = self.values[self.nodes[site]], self.free[site]
         held = self.trial.held[site][:, None]
-        change = torch.where(self.shaped(site, masks), free[:, None], held) - was[:, None]
+        change = torch.where(self.trial.shaped(site, masks), free[:, None], held) - was[:, None]
         if not first: return self._block(site, change)
         units = torch.as_tensor(odd.any(0).nonzero()[0]).to(was.device)
         if not len(units): units = torch.zeros(1, dtype=torch.long, device=was.device)

@@ -143,11 +143,14 @@ class Trial:
 
     def rows(self, site, masks) -> torch.Tensor:
         "Masks `[circuits, units]` in the shape of the site's activations `[circuits x n, ...]`."
+        return self.shaped(site, torch.as_tensor(masks).repeat_interleave(len(self.te), 0))
+
+    def shaped(self, site, mask) -> torch.Tensor:
+        "A mask `[..., units]` that broadcasts with activations `[..., *shape]` of the site."
         spec = self.vae.sites[site]
-        masks = torch.as_tensor(masks).to(self.te.device).repeat_interleave(len(self.te), 0)
-        return masks.reshape(
-            len(masks), *(n if i == spec.axis else 1 for i, n in enumerate(spec.shape))
-        )
+        ones = [1] * len(spec.shape)
+        ones[spec.axis] = spec.units
+        return torch.as_tensor(mask).to(self.te.device).reshape(*mask.shape[:-1], *ones)
 
     def go(self, which, copies, do, record) -> Run:
         """A run of the clean (0) or changed (1) inputs, `copies` times over, under `do`: site ->
