@@ -122,27 +122,17 @@ ODD = {
     "bytes": b"ab",
 }
 
+# what questions of units, and of edges, have in common
+UNITS = dict(vae=VAE, clean=X, donor=Y, sites=["mu"], unit="channel", readout="mu")
+EDGES = dict(vae=VAE, clean=X, donor=Y, sender="encoder_conv_2", receiver="mu", readout="mu")
+
 CALLS = {
     "run": (VAE.run, dict(x=X, do={"z[0]": 1.0}, eps=None, given=None, record=["mu"], live=False)),
     "encode": (VAE.encode, dict(x=X)),
     "decode": (VAE.decode, dict(z=Z)),
     "adapt": (adapt, dict(model=VAE)),
     "patch": (patch, dict(vae=VAE, clean=X, donor=Y, address="mu[0]", readout="mu", eps=None)),
-    "patch_sweep": (
-        patch_sweep,
-        dict(
-            vae=VAE,
-            clean=X,
-            donor=Y,
-            sites=["mu"],
-            unit="channel",
-            readout="mu",
-            eps=None,
-            plan="auto",
-            chunk=None,
-            max_memory=2**28,
-        ),
-    ),
+    "patch_sweep": (patch_sweep, UNITS | dict(eps=None, plan="auto", chunk=None, max_memory=2**28)),
     "prepare": (prepare, dict(vae=VAE, clean=X, donor=Y, sites=["mu"], readout="mu", eps=None)),
     "optimal_ablation": (
         optimal_ablation,
@@ -154,48 +144,9 @@ CALLS = {
             vae=VAE, clean=X, donor=Y, path=["encoder_conv_2[0]", "mu[1]"], readout="mu", eps=None
         ),
     ),
-    "edge_sweep": (
-        edge_sweep,
-        dict(
-            vae=VAE,
-            clean=X,
-            donor=Y,
-            sender="encoder_conv_2",
-            receiver="mu",
-            readout="mu",
-            eps=None,
-            max_memory=2**28,
-        ),
-    ),
-    "attribute": (
-        attribute,
-        dict(
-            vae=VAE,
-            clean=X,
-            donor=Y,
-            sites=["mu"],
-            unit="channel",
-            readout="mu",
-            steps=0,
-            eps=None,
-            sample=2,
-            top=3,
-        ),
-    ),
-    "attribute_edges": (
-        attribute_edges,
-        dict(
-            vae=VAE,
-            clean=X,
-            donor=Y,
-            sender="encoder_conv_2",
-            receiver="mu",
-            readout="mu",
-            steps=0,
-            sample=1,
-            top=3,
-        ),
-    ),
+    "edge_sweep": (edge_sweep, EDGES | dict(eps=None, max_memory=2**28)),
+    "attribute": (attribute, UNITS | dict(steps=0, eps=None, sample=2, top=3)),
+    "attribute_edges": (attribute_edges, EDGES | dict(steps=0, sample=1, top=3)),
     "interactions": (
         interactions,
         dict(vae=VAE, clean=X, donor=Y, pairs=[("mu[0]", "mu[1]")], readout="mu", eps=None),
