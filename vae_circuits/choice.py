@@ -18,7 +18,7 @@ from .core import InputError, one_of
 from .draws import OwnDraw, own_draw
 from .networks import Gaussian, Network, Points, Quantized, Whole, called, half_of, has
 from .returned import Reading, same
-from .returned import SPREADS, close, halves, image, reading
+from .returned import OWN, SPREADS, close, halves, image, reading
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -131,7 +131,7 @@ def _ordered(found, once, own, posterior):
     if posterior is not None: return replace(found, kind=one_of(posterior, SPREADS, "posterior"))
     parts = once.chunk(2, found.axis)
     matched = None if own is None else reading(parts, parts, own=own)
-    if matched is None or matched.why != "so the model itself draws": return found
+    if matched is None or matched.why != OWN: return found
     return replace(matched, axis=found.axis)
 
 def _no_flow(posterior, draw, decode):
