@@ -4,6 +4,7 @@
   says.
 - The scripts of each kind of page, all in one, as a browser would have them: oxlint.
 - No room larger than its limit.
+- No text read or written in whatever letters a machine is set to.
 - Names of the front door say what goes into them, and what they refuse.
 """
 import inspect
@@ -51,6 +52,17 @@ def rooms():
     ]
 
 
+def letters():
+    "Places that leave the encoding of a text to the machine, one line each."
+    loose = re.compile(r"\.read_text\(\)|\.write_text\((?!.*utf-8)")
+    return [
+        f"{p.stem}, line {n}: a text without its encoding"
+        for p in PACKAGE.glob("[a-z]*.py")
+        for n, line in enumerate(p.read_text("utf-8").splitlines(), 1)
+        if loose.search(line)
+    ]
+
+
 def unsaid():
     "What the names of the front door do not say of themselves, one line each."
     import vae_circuits
@@ -77,6 +89,6 @@ def unsaid():
 if __name__ == "__main__":
     sound = subprocess.run([BIN/"ruff", "check", "--quiet"], cwd=ROOT).returncode == 0
     sound = all([scripts(names) for names in SCRIPTS]) and sound
-    wrong = rooms() + unsaid()
+    wrong = rooms() + letters() + unsaid()
     if wrong: print("\n".join(wrong))
     sys.exit(not sound or bool(wrong))

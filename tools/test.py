@@ -76,17 +76,8 @@ def notebooks(folder):
     """Run every notebook to its end, with the installed package and nothing of the checkout beside
     it, and compare the stored output of cells marked `check`."""
     package, where = Path(folder)/"site", Path(folder)/"notebooks"
-    call(
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-deps",
-        "--target",
-        package,
-        built(folder),
-    )
+    pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
+    call(*pip, "--target", package, built(folder))
     where.mkdir()
     for path in (ROOT/"conftest.py", *(ROOT/"nbs").rglob("*.ipynb")):
         shutil.copy(path, where)
@@ -111,24 +102,22 @@ def notebooks(folder):
         env=env,
     )
 
-    def run(notebook):
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax")
+
+    def run(notebook, again=True):
         done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--nbval-lax",
-                notebook,
-            ],
+            [*command, "--nbval-kernel-startup-timeout", "300", notebook],
             cwd=where,
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+        if again and "ERROR at setup" in done.stdout:
+            # nbval gives a fresh kernel ten seconds to say its name, which is little on a machine
+            # that reads everything from a disk for the first time
+            print(f"{notebook.stem}: the kernel did not come; once more", flush=True)
+            return run(notebook, again=False)
         print(
             (
                 f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}"

@@ -152,7 +152,8 @@ def json_object(text, what: str) -> dict:
 def asset(name: str) -> str:
     "The text of a file in `vae_circuits/assets`; `InputError` if there is none of that name."
     folder = resources.files("vae_circuits")/"assets"
-    return (folder/one_of(name, sorted(f.name for f in folder.iterdir()), "asset")).read_text()
+    name = one_of(name, sorted(f.name for f in folder.iterdir()), "asset")
+    return (folder/name).read_text("utf-8")
 
 # %% ../nbs/00_core.ipynb #00-029
 def environment() -> dict:
