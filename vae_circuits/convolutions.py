@@ -205,9 +205,11 @@ def _narrow_transposed(delta, weight, found, stride):
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-061
 def _patches(images, kernel, stride, dilation):
-    "All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`."
+    """All windows of `images` `[n, h, w]` that a kernel sees: `[n, h', w', kernel positions]`. They
+    lie in memory position by position, which copies whole rows of pixels."""
     spans = [d * (k - 1) + 1 for d, k in zip(dilation, kernel)]
     windows = images.unfold(1, spans[0], stride[0]).unfold(2, spans[1], stride[1])[
         ..., :: dilation[0], :: dilation[1]
     ]
-    return windows.reshape(*windows.shape[:3], -1)
+    placed = windows.permute(0, 3, 4, 1, 2).reshape(len(images), -1, *windows.shape[1:3])
+    return placed.permute(0, 2, 3, 1)
