@@ -19,8 +19,8 @@ from .proof import Scores
 from .core import InputError, count, fits, number, one_of
 from .interventions import both_responses, latent_names, responses
 from .mediation import mediate, value_names
-from .metrics import (cluster_coherence, latent_effects, levels, modularity,
-                                  modularity_readings, monosemantic_share, polysemanticity)
+from .metrics import (_mean, cluster_coherence, eq9, latent_effects, levels, modularity,
+                                  modularity_readings, one_factor, polysemanticity, spread)
 from .pairs import WHERE, pairs_of
 from .untrained import random_circuit, shuffled, untrained
 from .scores import SUITES, mig, represent
@@ -33,6 +33,7 @@ class Settings:
     """How a model is analyzed. Counts are images or pairs of images; more of them give steadier
     means."""
     images: int = 256  # for responses and latent interventions
+    latent_images: int = None  # the first of them, for latent interventions alone; None is all
     pairs: int = 64  # for mediation
     circuit_pairs: int = 16  # to find a circuit in, and half as many fresh ones to score it on
     tolerance: float = 0.2  # a circuit's error
@@ -54,6 +55,9 @@ class Settings:
         for name in ("images", "pairs", "circuit_pairs", "points", "top", "clusters", "resamples"):
             least = 100 if name == "points" else 1
             object.__setattr__(self, name, count(getattr(self, name), name, least, 10**9))
+        if self.latent_images is not None:
+            some = count(self.latent_images, "latent_images", 1, self.images)
+            object.__setattr__(self, "latent_images", some)
         if self.pairs > self.images:
             raise InputError(f"pairs must be at most images, {self.images}; got {self.pairs}")
         object.__setattr__(self, "seed", count(self.seed, "seed", 0, 2**32 - 1))
@@ -164,7 +168,8 @@ def analyze(vae, data, settings: Settings = Settings()) -> Analysis:
     codes = represent(vae, points.images, 64)
     evaluation = evaluate(vae, data, n=min(settings.points, 4096))
     now("latent interventions")
-    strength = latent_effects(vae, vae.encode(sample.images)[0]).rename(image="pair")
+    some = sample.images[:settings.latent_images]
+    strength = latent_effects(vae, vae.encode(some)[0]).rename(image="pair")
     now("intervals")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* more values than there are bins")  # Table 1 says it
@@ -304,28 +309,25 @@ def _row(place, number, found) -> pd.DataFrame:
     )
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-030
-def _of_responses(function, R):
-    "`function` of responses [factor, unit], a number, for an array with axes in front."
-    return xr.apply_ufunc(
-        function,
-        R.transpose(..., "factor", "unit"),
-        input_core_dims=[["factor", "unit"]],
-        vectorize=True,
-    )
+def _of_responses(function, R, vectorize=False):
+    """`function` of responses `[..., factors, units]`, a number each, for a labelled array;
+    vectorize: call it for each `[factors, units]` alone."""
+    return xr.apply_ufunc(function, R, input_core_dims=[["factor", "unit"]], vectorize=vectorize)
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-032
 def _model_numbers(strength, single, moves, settings) -> pd.DataFrame:
     "Numbers of the whole model."
     draws = dict(resamples=settings.resamples, seed=settings.seed)
     early = single.array[{"unit": np.isin(single.array.site, ENCODER[:2])}]
-    means = lambda R: sum(_of_responses(_mean_polysemanticity, R[..., R.site == s])
+    means = lambda R: sum(_of_responses(_polysemanticity, R.sel(unit=R.site == s))
                           for s in ENCODER[:2]) / 2
     each = {m: strength.sel(measure=m, drop=True) for m in strength.measure.values}
     estimates = {m: bootstrap(lambda s: s.mean("latent"), each[m], **draws)
                  for m in ("effect_strength", "specificity")}
     estimates["modularity x strength"] = bootstrap(
         lambda s, M: s.mean("latent") * M, each["effect_strength"],
-        _modularity_of_images(moves.at("mu").array), **draws)
+        _modularity_of_images(moves.at("mu").array.isel(pair=slice(strength.sizes["pair"]))),
+        **draws)
     estimates["early polysemanticity"] = bootstrap(means, early, **draws)
     return pd.concat(_row("all", name, e) for name, e in estimates.items())
 
@@ -363,9 +365,13 @@ def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
     return pd.concat(rows)
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-036
-def _mean_polysemanticity(R, literal: bool = False): return _nanmean(polysemanticity(R, literal))
+def _polysemanticity(R, literal: bool = False):
+    "Mean over units, of responses `[..., factors, units]`."
+    return _mean(spread(R, literal), -1)
 
-def _nanmean(values): return np.nanmean(values) if np.isfinite(values).any() else np.nan
+def _modularity(R):
+    "Eq. 9 of mean absolute responses `[..., factors, units]`."
+    return eq9(np.moveaxis(R.reshape(-1, *R.shape[-2:]), 0, 1)).each.reshape(R.shape[:-2])
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-038
 def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
@@ -375,15 +381,13 @@ def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
                   for k in (1, 10))
     R = single.mean("pair").transpose("factor", "unit").values
     coherence = lambda r: cluster_coherence(r, settings.clusters, settings.seed).coherence
-    metrics = {"magnitude modularity": lambda r: modularity(r, "magnitude").value,
-               "polysemanticity": _mean_polysemanticity,
-               "literal": lambda r: _mean_polysemanticity(r, True),
-               "monosemantic": lambda r: monosemantic_share(r, settings.threshold),
-               "coherence": coherence}
+    metrics = {"magnitude modularity": _modularity, "polysemanticity": _polysemanticity,
+               "literal": lambda r: _polysemanticity(r, True),
+               "monosemantic": lambda r: one_factor(r, settings.threshold)}
     found = {"modularity": bootstrap(lambda M: M, _modularity_of_images(moves), **draws)}
-    found |= {name: bootstrap(lambda r, f=f: _of_responses(f, r), single,
-                              **(few if name == "coherence" else draws))
+    found |= {name: bootstrap(lambda r, f=f: _of_responses(f, r), single, **draws)
               for name, f in metrics.items()}
+    found["coherence"] = bootstrap(lambda r: _of_responses(coherence, r, True), single, **few)
     plain = modularity_readings(moves.transpose("factor", "pair", "unit").values, R,
                                 seed=settings.seed)
     plain |= {f"coherence {end}": v

@@ -90,10 +90,12 @@ PRESET_HELP = ("smoke: trains tiny models, about a minute. quick: analyzes the s
 
 @app.command(cls=Command)
 def paper(preset: str = option("quick", help=PRESET_HELP), out: Path = OUT,
-          overwrite: bool = OVERWRITE, controls: bool = CONTROLS):
+          overwrite: bool = OVERWRITE, controls: bool = CONTROLS,
+          jobs: Optional[int] = option(None, min=1,
+              help="Models analyzed at a time; by default one a core.")):
     "Write the paper's tables and figures: tables/, figures/, results.json and report.html."
     from vae_circuits.paper_results import write_paper
-    print(f"The report is at {write_paper(preset, out, overwrite, controls)}")
+    print(f"The report is at {write_paper(preset, out, overwrite, controls, jobs)}")
 
 # %% ../nbs/24_cli.ipynb #24-014
 def _of(name: str): return Default(f"training.TrainConfig.{name}")

@@ -8,6 +8,7 @@ __all__ = ['ENGINES', 'check_engine', 'workers', 'optional']
 # %% ../nbs/engine/22j_engines.ipynb #22j-003
 import importlib, os, threading, time
 from contextlib import contextmanager
+from unittest.mock import patch
 
 from joblib import parallel_config
 
@@ -42,14 +43,10 @@ def workers(engine: str = "loky", jobs: int = None, address: str = None):
     if its package is missing or nobody answers."""
     jobs = check_engine(engine, jobs, address)
     if engine == "loky":
-        with parallel_config(
-            "loky",
-            n_jobs=jobs,
-            inner_max_num_threads=1,
-            initializer=_end_with,
-            initargs=(os.getpid(),),
-        ):
-            yield
+        alone = {"inner_max_num_threads": 1, "initializer": _end_with, "initargs": (os.getpid(),)}
+        # workers inherit it; their bars would be drawn across each other
+        quiet = patch.dict(os.environ, TQDM_DISABLE="1")
+        with quiet, parallel_config("loky", n_jobs=jobs, **alone): yield
     elif engine == "ray":
         with _ray(jobs, address), parallel_config("ray", n_jobs=jobs): yield
     else:

@@ -121,21 +121,7 @@ def modularity(changes, reading: str = "signed") -> Modularity:
     takes mean absolute changes, `[factors, units]`, or with an axis of images, over which it takes
     the mean first (Eq. 10). `InputError` for changes of another shape.
     """
-    X = _by_image(changes, one_of(reading, READINGS, "reading"))
-    if len(X) < 2:
-        raise InputError(f"modularity compares interventions; expected at least 2, got {len(X)}")
-    size = np.abs(X).max(2, keepdims=True)  # a correlation has no scale, but squares can underflow
-    scaled = np.divide(X, size, out=np.zeros_like(X), where=size > 0)
-    centered = scaled - scaled.mean(2, keepdims=True)
-    norm = np.linalg.norm(centered, axis=2)
-    norm[~varies(X.reshape(-1, X.shape[2]).T, changes).reshape(norm.shape)] = np.nan  # constant
-    rho = np.abs(np.einsum("inu,jnu->nij", centered, centered, optimize=True)
-                 / (norm.T[:, :, None] * norm.T[:, None]))
-    i, j = np.triu_indices(len(X), 1)
-    upper = rho[:, i, j]  # [images, pairs of interventions]
-    each = 1 - _mean(upper, 1)
-    return Modularity(float(_mean(each, 0)), each, _mean(rho, 0), int(np.isnan(upper).sum()),
-                      upper.size)
+    return eq9(_by_image(changes, one_of(reading, READINGS, "reading")), changes)
 
 def _by_image(changes, reading) -> np.ndarray:
     "What a reading correlates, `[factors, images, units]`."
@@ -159,6 +145,25 @@ def _mean(values, axis) -> np.ndarray:
     known = np.isfinite(values)
     total, n = np.where(known, values, 0).sum(axis), known.sum(axis)
     return np.divide(total, n, out=np.full(np.shape(total), np.nan), where=n > 0)
+
+# %% ../nbs/13_metrics.ipynb #13-021n
+def eq9(X, like=None) -> Modularity:
+    """`modularity` of changes `[factors, images, units]`, image by image. like: where they come
+    from, see `varies`."""
+    if len(X) < 2:
+        raise InputError(f"modularity compares interventions; expected at least 2, got {len(X)}")
+    size = np.abs(X).max(2, keepdims=True)  # a correlation has no scale, but squares can underflow
+    scaled = np.divide(X, size, out=np.zeros_like(X), where=size > 0)
+    centered = scaled - scaled.mean(2, keepdims=True)
+    norm = np.linalg.norm(centered, axis=2)
+    norm[~varies(X.reshape(-1, X.shape[2]).T, like).reshape(norm.shape)] = np.nan  # constant
+    rho = np.abs(np.einsum("inu,jnu->nij", centered, centered, optimize=True)
+                 / (norm.T[:, :, None] * norm.T[:, None]))
+    i, j = np.triu_indices(len(X), 1)
+    upper = rho[:, i, j]  # [images, pairs of interventions]
+    each = 1 - _mean(upper, 1)
+    return Modularity(float(_mean(each, 0)), each, _mean(rho, 0), int(np.isnan(upper).sum()),
+                      upper.size)
 
 # %% ../nbs/13_metrics.ipynb #13-023
 def check_responses(responses) -> np.ndarray:
@@ -246,19 +251,28 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
     By default (sum R)^2 / (|F| sum R^2), from 1/|F| for one factor to 1 for all equally, which fits
     the paper's Table 3. literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to
     |F| (one factor)."""
-    R = check_responses(responses)
-    total = R.sum(0)
+    return spread(check_responses(responses), literal)
+
+# %% ../nbs/13_metrics.ipynb #13-027n
+def spread(R, literal: bool = False) -> np.ndarray:
+    "`polysemanticity` of responses `[..., factors, units]`."
+    total = R.sum(-2, keepdims=True)
     share = np.divide(R, total, out=np.full_like(R, np.nan), where=total > 0)
-    printed = len(R) * (share**2).sum(0)
+    printed = R.shape[-2] * (share**2).sum(-2)
     return printed if literal else 1 / printed
 
 # %% ../nbs/13_metrics.ipynb #13-032
 def monosemantic_share(responses, threshold: float = 0.5) -> float:
     """Share of the units, dead ones aside, for which one factor holds more than `threshold` of the
     summed response."""
-    R, threshold = check_responses(responses), number(threshold, "threshold", 0, 1)
-    R = R[:, R.sum(0) > 0]
-    return float((R.max(0) / R.sum(0) > threshold).mean()) if R.shape[1] else float("nan")
+    return float(one_factor(check_responses(responses), number(threshold, "threshold", 0, 1)))
+
+# %% ../nbs/13_metrics.ipynb #13-032n
+def one_factor(R, threshold: float) -> np.ndarray:
+    "`monosemantic_share` of responses `[..., factors, units]`: `[...]`."
+    total, most = R.sum(-2), R.max(-2)
+    purity = np.divide(most, total, out=np.full_like(total, np.nan), where=total > 0)
+    return _mean(np.where(np.isnan(purity), np.nan, purity > threshold), -1)
 
 # %% ../nbs/13_metrics.ipynb #13-035
 class Clusters(NamedTuple):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+from joblib import Parallel, delayed
 from tqdm.auto import tqdm
 
 from .anatomy import SITES, Settings, analyze, check_analysis
@@ -18,6 +19,7 @@ from .archives import world
 from .checkpoints import load_checkpoint
 from .circuit_report import apart, circuit_row
 from .core import environment, one_of
+from .engines import workers
 from .folders import place, whole_folder
 from .interventions import latent_names
 from .paper_figures import figures
@@ -54,7 +56,7 @@ PRESETS = {
         Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50),
         dict(epochs=1, epoch_images=64 * 6, precision="bfloat16", evaluation_images=512),
     ),
-    "quick": Preset(Settings()),
+    "quick": Preset(Settings(latent_images=64)),
     "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
 }
 
@@ -142,16 +144,18 @@ def models_for(preset: Preset, runs: Path):
     for (d, m), config, folder in zip(names, configs, folders): yield d, m, trained(config, folder)
 
 # %% ../nbs/21_paper_results.ipynb #21-140
-def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False) -> Path:
+def write_paper(preset: str, out, overwrite: bool = False, controls: bool = False,
+                jobs: int = None) -> Path:
     """Run the paper at `preset`, with `controls` too, and write tables, figures, results.json and
-    report.html into the folder `out`; returns the report."""
+    report.html into the folder `out`; returns the report. jobs: models that are analyzed at a time,
+    by default one a core."""
     chosen, out = PRESETS[one_of(preset, PRESETS, "preset")], place(out)
     for d in PAPER_DATASETS: world(d)
     settings = replace(chosen.settings, controls=controls)
     with (whole_folder(out, "results.json", overwrite) as folder,
           tempfile.TemporaryDirectory() as scratch):
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
-        study, pages = _study(chosen, runs, settings)
+        study, pages = _study(chosen, runs, settings, jobs)
         record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
         made = {"circuits": _proofs(study)} | tables(study, settings) | more_tables(study, settings)
         numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
@@ -161,17 +165,22 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
                      findings(study))
     return out/"report.html"
 
-def _study(chosen, runs, settings) -> tuple:
+def _study(chosen, runs, settings, jobs) -> tuple:
     "The analyses of a preset's models, and the explorers of each, one kind after the other."
-    study, pages = {}, {}
-    progress = tqdm(models_for(chosen, runs), total=len(PAPER_DATASETS) * len(PAPER_MODELS),
-                    desc="models")
-    for d, m, vae in progress:
-        progress.set_postfix_str(f"analyzing {m} on {d}")
-        data = world(d)
-        study[d, m] = found = analyze(vae, data, settings)
-        pages |= explorers(vae, data, [found.circuit], f"{m} on {d}")
+    models, study, pages = [*models_for(chosen, runs)], {}, {}
+    with workers(jobs=jobs):
+        done = Parallel(return_as="generator")(
+            delayed(_taken_apart)(d, m, vae, settings) for d, m, vae in models)
+        for (d, m, _), (found, more) in tqdm(zip(models, done), "models", len(models)):
+            study[d, m] = found
+            pages |= more
     return study, dict(sorted(pages.items(), key=lambda page: page[0].split(",")[0] != "latents"))
+
+def _taken_apart(d, m, vae, settings) -> tuple:
+    "The analysis of one model, and its explorers."
+    data = world(d)
+    found = analyze(vae, data, settings)
+    return found, explorers(vae, data, [found.circuit], f"{m} on {d}")
 
 def _proofs(study) -> pd.DataFrame:
     "The circuit of each model beside random ones: a row a model."

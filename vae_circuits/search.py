@@ -55,18 +55,25 @@ def _thinned(state, site, order, allowed, bar) -> State:
     return state
 
 # %% ../nbs/16d_search.ipynb #16d-033
-def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 16) -> dict:
+def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 8) -> dict:
     """The fewest units with the largest scores whose error is within the tolerance.
 
     scores: of the trial's units, or the `Circuit` that was chosen by them. tolerance: of the error,
-    a share of the total effect. step: circuits asked about at once; no effect on the result. Gives
-    site -> mask `[units]`, everything if nothing less will do. `InputError` as for `prune`."""
+    a share of the total effect. step: sizes so far apart are tried first, and then those below the
+    first that will do; where more units make the error larger again, within fewer than `step`, less
+    than was found may do as well, and 1 tries every size. Gives site -> mask `[units]`, everything
+    if nothing less will do. `InputError` as for `prune`."""
     scores, tolerance = scores_of(scores, trial), number(tolerance, "tolerance", 0)
-    step = count(step, "step", 1, 10_000)
-    order = np.argsort(-np.abs(scores.values), kind="stable")
-    for first in range(0, len(order) + 1, step):
-        sizes = np.arange(first, min(first + step, len(order) + 1))
-        keep = split(scores, np.argsort(order) < sizes[:, None])
-        good = np.flatnonzero(trial.error(keep) <= tolerance)
-        if len(good): return {s: k[good[0]] for s, k in keep.items()}
-    return trial.everything()
+    step, rank = count(step, "step", 1, 10_000), _ranks(scores)
+    def first_of(sizes):
+        for some in np.split(sizes, range(MOST, len(sizes), MOST)):
+            good = trial.error(split(scores, rank < some[:, None])) <= tolerance
+            if good.any(): return some[good.argmax()]
+        return len(rank)
+    enough = first_of(np.arange(0, len(rank), step))
+    size = first_of(np.arange(max(0, enough - step + 1), enough + 1))
+    return split(scores, rank < size)
+
+def _ranks(scores) -> np.ndarray:
+    "The place of each unit when the largest score comes first."
+    return np.argsort(np.argsort(-np.abs(scores.values), kind="stable"))
