@@ -25,15 +25,17 @@ class _Patched(Run):
     """The runs of a chunk. Images and noise are repeated for all its units only if a readout asks
     for them."""
     def __init__(self, activations, chunk): self._activations, self._chunk = activations, chunk
-    x = property(lambda self: self._chunk.full(self._chunk.engine.trace.x))
-    eps = property(
-        lambda self: (
-            self._chunk.full(self._chunk.engine.trace.eps) if self._chunk.engine.noise else None
-        )
-    )
+
+    @property
+    def x(self): return self._chunk.full(self._chunk.engine.trace.x)
+
+    @property
+    def eps(self):
+        engine = self._chunk.engine
+        return self._chunk.full(engine.trace.eps) if engine.noise else None
 
 # %% ../nbs/engine/08_deltas.ipynb #08-016
-class Chunk:
+class _Travelling:
     "Some pairs' base values, and what has changed so far in the patched runs of some units."
     def __init__(self, engine, base: dict, first: int, pairs: int, units: int):
         self.engine, self._base, self.first, self.pairs = engine, base, first, pairs
@@ -52,88 +54,73 @@ class Chunk:
     def spare(self, node) -> bool:
         "Whether the values of `node`'s change may be overwritten: nothing else needs them."
         values = self.state[node].values
-        return (
-            node in self.last
-            and sum(getattr(s, "values", None) is values for s in self.state.values()) == 1
-        )
+        holders = sum(getattr(s, "values", None) is values for s in self.state.values())
+        return node in self.last and holders == 1
 
+# %% ../nbs/engine/08_deltas.ipynb #08-016b
+class _Valued(_Travelling):
+    "A chunk that gives values and changes."
     def full(self, node):
         "The value of `node` in every patched run, as the operations after it want it."
-        state = self.state.get(node)
+        state, axes = self.state.get(node), self.engine.axes[node]
         if isinstance(state, Rows): return state.values
-        axes = self.engine.axes[node]
         if axes is None: return self.base(node)
         axis, k = axes
         value = self.base(node).unflatten(axis, (self.pairs, k)).unsqueeze(axis + 1)
-        if state is None:
-            return value.expand(
-                *value.shape[: axis + 1], self.units, *value.shape[axis + 2 :]
-            ).flatten(axis, axis + 2)
-        state = state.dense()
-        return (
-            state.grid.reshape(self.pairs, self.units, *value.shape[3:]) + value[:, :, 0]
-        ).flatten(0, 1)
+        before, after = value.shape[:axis + 1], value.shape[axis + 2:]
+        if state is None: return value.expand(*before, self.units, *after).flatten(axis, axis + 2)
+        change = state.dense().grid.reshape(self.pairs, self.units, *value.shape[3:])
+        return (change + value[:, :, 0]).flatten(0, 1)
 
     def delta(self, node) -> torch.Tensor:
         "The change of `node` in every patched run: `[pairs, units, *shape]`."
-        shape = self.engine.shape(node)
-        state = self.state.get(node)
-        if state is None:
-            return torch.zeros(
-                (), dtype=self.base(node).dtype, device=self.base(node).device
-            ).expand(self.pairs, self.units, *shape)
+        shape, state, base = self.engine.shape(node), self.state.get(node), self.base(node)
+        if state is None: return base.new_zeros(()).expand(self.pairs, self.units, *shape)
         if isinstance(state, Delta):
             return state.dense().grid.reshape(self.pairs, self.units, *shape)
-        return state.values.unflatten(0, (self.pairs, self.units)) - self.base(node)[:, None]
+        return state.values.unflatten(0, (self.pairs, self.units)) - base[:, None]
 
+# %% ../nbs/engine/08_deltas.ipynb #08-016d
+class Chunk(_Valued):
+    "Patched runs on their way through a network: some pairs, and for each of them some units."
     def effect(self, nodes, names, readout, clean) -> torch.Tensor:
         """Change of the readout in every patched run, `[pairs, units, m]`; `clean` `[pairs, m]` is
         its value in the unpatched ones."""
         if not callable(readout) and readout != "kl": return self.delta(nodes[0]).flatten(2)
-        return (
-            read(
-                _Patched({name: self.full(node) for name, node in zip(names, nodes)}, self), readout
-            ).unflatten(0, (self.pairs, self.units))
-            - clean[:, None]
-        )
+        runs = _Patched({name: self.full(node) for name, node in zip(names, nodes)}, self)
+        return read(runs, readout).unflatten(0, (self.pairs, self.units)) - clean[:, None]
+
+    def product(self, nodes, names, readout, clean, toward) -> torch.Tensor:
+        "Products of `effect` with directions `toward` `[pairs, m]`: `[pairs, units]`."
+        state = self.state.get(nodes[0])
+        if callable(readout) or readout == "kl" or not isinstance(state, Delta):
+            return (self.effect(nodes, names, readout, clean) @ toward[..., None])[..., 0]
+        met = state.inside(toward.reshape(-1, *state.shape), True)
+        if state.own is None: return (state.grid.flatten(2) @ met.flatten(2).mT)[..., 0]
+        return (state.grid * met).flatten(2).sum(2)
 
 # %% ../nbs/engine/08_deltas.ipynb #08-018
-class Engine:
-    """Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without.
-    `rules=False` computes every operation again in full."""
+class _Bound:
+    "A trace with the weights of a network, and what does not change in it."
     def __init__(self, trace: Trace, network, ends, rules: bool = True, noise: bool = True):
         self.trace, self.ends, self.rules = trace, list(ends), RULES if rules else {}
         self.noise = noise and trace.eps is not None
-        self.axes = {
-            n: batch(trace, n)
-            for n in (*trace.nodes, *(i for n in trace.nodes for i in n.all_input_nodes))
-        }
-        self.axes[trace.x] = (0, 1)
-        if trace.eps is not None: self.axes[trace.eps] = (0, 1)
+        inputs = (i for n in trace.nodes for i in n.all_input_nodes)
+        self.axes = {n: batch(trace, n) for n in (*trace.nodes, *inputs)}
+        for n in (trace.x, *([] if trace.eps is None else [trace.eps])): self.axes[n] = (0, 1)
         # products with noise that is not there are zero, also where the other factor is infinite
-        self.zeros = {
-            n
-            for n in trace.nodes
-            if not self.noise
-            and trace.eps in n.all_input_nodes
-            and n.target is torch.ops.aten.mul.Tensor
-        }
+        self.zeros = {n for n in trace.nodes if not self.noise and trace.eps in n.all_input_nodes
+                      and n.target is torch.ops.aten.mul.Tensor}
         self.fixed, self.prepared, self.used = trace.bind(network), {}, {}
-        self._steps, self._shapes = {}, {}
-        still = [
-            n
-            for n in trace.nodes
-            if isinstance(n.meta.get("val"), torch.Tensor)
-            and self.axes[n] is None
-            and self._still(n)
-        ]
+        self._steps, self._shapes, self.leaves = {}, {}, _leaves(trace, self.ends)
+        still = [n for n in trace.nodes
+                 if _is_tensor(n) and self.axes[n] is None and self._still(n)]
         self.fixed = trace.values(self.fixed, still, 1)
 
     def _still(self, node) -> bool:
         "Whether the node depends on weights and constants alone."
-        return node in self.fixed or (
-            node.op != "placeholder" and all(self._still(i) for i in node.all_input_nodes)
-        )
+        if node in self.fixed: return True
+        return node.op != "placeholder" and all(self._still(i) for i in node.all_input_nodes)
 
     def shape(self, node) -> tuple:
         "The shape of one image's value."
@@ -141,6 +128,18 @@ class Engine:
             self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
         return self._shapes[node]
 
+def _is_tensor(node) -> bool: return isinstance(node.meta.get("val"), torch.Tensor)
+
+def _leaves(trace, ends) -> set:
+    "Those of the ends that no other end is computed from."
+    before = set(ends)
+    for node in reversed(trace.nodes):
+        if node in before: before.update(node.all_input_nodes)
+    return {e for e in ends if not before.intersection(e.users)}
+
+# %% ../nbs/engine/08_deltas.ipynb #08-018b
+class _Ordered(_Bound):
+    "What comes after what."
     def steps(self, start) -> tuple:
         """The operations between `start` and the ends, in order, each with the nodes that are not
         needed after it."""
@@ -155,82 +154,69 @@ class Engine:
             if node in before and node not in self.zeros: before.update(node.all_input_nodes)
         nodes = [n for n in self.trace.nodes if n in after and n in before and n is not start]
         last = {i: n for n in nodes for i in n.all_input_nodes}
-        return tuple(
-            (n, [i for i in n.all_input_nodes if last[i] is n and i not in self.ends])
-            for n in nodes
-        )
+        def done(n): return [i for i in n.all_input_nodes if last[i] is n and i not in self.ends]
+        return tuple((n, done(n)) for n in nodes)
 
     def needed(self, starts) -> list:
         "The nodes whose unpatched values the propagation from `starts` reads."
-        found = {n: None for n in (*starts, *self.ends)}
-        for start in starts:
-            for node, _ in self.steps(start):
-                found.update(dict.fromkeys((node, *node.all_input_nodes)))
-        return [
-            n
-            for n in found
-            if n not in self.fixed
-            and self.axes.get(n) is not None
-            and isinstance(n.meta.get("val"), torch.Tensor)
-        ]
+        steps = (node for start in starts for node, _ in self.steps(start))
+        read = (n for node in steps for n in (node, *node.all_input_nodes))
+        return [n for n in dict.fromkeys((*starts, *self.ends, *read))
+                if n not in self.fixed and self.axes.get(n) is not None and _is_tensor(n)]
 
+# %% ../nbs/engine/08_deltas.ipynb #08-018d
+class _Based(_Ordered):
+    "The unpatched runs."
     def values(self, x, eps, wanted) -> dict:
         """The unpatched values of the nodes `wanted` for images `x`, with noise `eps` or, for None,
         none; and the images and the noise themselves."""
-        piece, parts = min(64 if x.device.type == "cpu" else 1024, self.trace.limit), []
+        piece = min(64 if x.device.type == "cpu" else 1024, self.trace.limit)
+        parts = []
         for i in range(0, len(x), piece):
             some = _fast(x[i:i + piece])
-            known = (
-                self.fixed
-                | {self.trace.x: some}
-                | {n: x.new_zeros(len(some), *self.shape(n)) for n in self.zeros}
-            )
-            if self.trace.eps is not None:
-                known[self.trace.eps] = (
-                    x.new_zeros(len(some), *self.shape(self.trace.eps))
-                    if eps is None
-                    else eps[i : i + piece]
-                )
-            values = self.trace.values(known, wanted, len(some))
+            values = self.trace.values(self._known(some, eps, i), wanted, len(some))
             parts.append({n: _fast(values[n]) for n in wanted})
         inputs = {self.trace.x: x} | ({} if eps is None else {self.trace.eps: eps})
-        return inputs | {
-            n: torch.cat([p[n] for p in parts], self.axes[n][0]) if len(parts) > 1 else parts[0][n]
-            for n in wanted
-        }
+        if len(parts) == 1: return inputs | parts[0]
+        return inputs | {n: torch.cat([p[n] for p in parts], self.axes[n][0]) for n in wanted}
 
+    def _known(self, x, eps, first) -> dict:
+        "The values that images `x`, from number `first` on, start with."
+        blank = {n: x.new_zeros(len(x), *self.shape(n)) for n in self.zeros}
+        noise = self.trace.eps
+        if noise is None: return self.fixed | {self.trace.x: x} | blank
+        drawn = x.new_zeros(len(x), *self.shape(noise)) if eps is None else eps[first:][:len(x)]
+        return self.fixed | {self.trace.x: x} | blank | {noise: drawn}
+
+# %% ../nbs/engine/08_deltas.ipynb #08-018f
+class _Sized(_Based):
+    "How much memory changes take."
     def bytes(self, nodes) -> int:
         "What the values of `nodes` take for one image."
-        tensors = [
-            n
-            for n in dict.fromkeys(nodes)
-            if isinstance(n.meta.get("val"), torch.Tensor) and self.axes[n] is not None
-        ]
-        return sum(
-            n.meta["val"].element_size()
-            * _count([int(s) for i, s in enumerate(n.meta["val"].shape) if i != self.axes[n][0]])
-            * self.axes[n][1]
-            for n in tensors
-        )
+        def size(n):
+            axis, k = self.axes[n]
+            value = n.meta["val"]
+            others = (int(s) for i, s in enumerate(value.shape) if i != axis)
+            return value.element_size() * k * _count(others)
+        return sum(size(n) for n in dict.fromkeys(nodes)
+                   if _is_tensor(n) and self.axes[n] is not None)
 
-    def sizes(self, start, own: bool) -> dict:
+    def sizes(self, start, own: bool, whole: bool = True) -> dict:
         """What one patched run takes at `start` and at every step, in bytes. With `own`, one
-        channel is enough until channels are mixed."""
+        channel is enough until channels are mixed, or read as a `whole`."""
         found, single = {}, {start} if own and self.rules else set()
         for node in (start, *(n for n, _ in self.steps(start))):
             changed = [i for i in node.all_input_nodes if i in found]
-            if (
-                changed
-                and single.issuperset(changed)
-                and self.rules.get(node.target) in (pointwise, batch_norm, reshape)
-            ):
-                single.add(node)
-            tensor = isinstance(node.meta["val"], torch.Tensor)
-            found[node] = (self.bytes([node]) if tensor else sum(found[i] for i in changed)) // (
-                self.shape(start)[0] if node in single else 1
-            )
+            alone = self.rules.get(node.target) in (pointwise, batch_norm, reshape)
+            if changed and single.issuperset(changed) and alone: single.add(node)
+            size = self.bytes([node]) if _is_tensor(node) else sum(found[i] for i in changed)
+            read = whole and node in self.ends
+            found[node] = size // (self.shape(start)[0] if node in single and not read else 1)
         return found
 
+# %% ../nbs/engine/08_deltas.ipynb #08-018g
+class _Portioned(_Sized):
+    "How many patched runs there may be at a time."
     def row_bytes(self, start, own: bool) -> int:
         """A bound on what one patched run takes from `start` on: all that is alive at one time,
         with room for an operation's own copies."""
@@ -238,46 +224,21 @@ class Engine:
         alive, most = {start: sizes[start]}, 0
         for node, done in self.steps(start):
             alive[node] = sizes[node]
-            most = max(
-                most,
-                sum(alive.values())
-                + 3 * sizes[node]
-                + sum(sizes.get(i, 0) for i in node.all_input_nodes),
-            )
+            inputs = sum(sizes.get(i, 0) for i in node.all_input_nodes)
+            most = max(most, sum(alive.values()) + 3 * sizes[node] + inputs)
             for i in done: alive.pop(i, None)
         return max(1, most, sizes[start])
 
-    def good_rows(self, start, own: bool, device) -> int:
+    def good_rows(self, start, own: bool, device, whole: bool = True) -> int:
         """So many patched runs at a time that the largest tensor stays in a CPU's cache; on other
-        devices, many."""
-        return max(
-            1,
-            (2**23 if device.type == "cpu" else 2**28) // max(1, *self.sizes(start, own).values()),
-        )
+        devices, many. whole: see `sizes`."""
+        room = 2**23 if device.type == "cpu" else 2**28
+        return max(1, room // max(1, *self.sizes(start, own, whole).values()))
 
-    def explain(self, start) -> str:
-        "How changes at `start` were followed, and which rule was used for each operation."
-        used = [
-            (str(n.target).removeprefix("aten.").split(".")[0], self.used[start, n])
-            for n, _ in self.steps(start)
-            if (start, n) in self.used
-        ]
-        rules = {rule for _, rule in used}
-        how = (
-            "nothing changed"
-            if not used
-            else (
-                "all affine, one product"
-                if rules <= {"convolution", "linear", "batch_norm", "reshape", "rearrange", "pick"}
-                else (
-                    "affine delta"
-                    if rules & {"convolution", "linear", "batch_norm"}
-                    else "resumed from the site"
-                )
-            )
-        )
-        return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"
-
+# %% ../nbs/engine/08_deltas.ipynb #08-018i
+class Engine(_Portioned):
+    """Propagates changes through a `trace` to the nodes `ends`, with posterior noise or without.
+    `rules=False` computes every operation again in full."""
     def propagate(self, start, delta: Delta, base: dict, first: int, gates: dict = {}) -> Chunk:
         """The chunk in which `start` is changed by `delta`, and everything after it. `first` is the
         chunk's first pair in `base`. gates: node -> function of chunk and node, called after the
@@ -285,20 +246,32 @@ class Engine:
         chunk = Chunk(self, base, first, delta.pairs, delta.units)
         chunk.state[start] = delta
         for node, done in self.steps(start):
-            changed = [i for i in node.all_input_nodes if i in chunk.state]
+            changed = [chunk.state[i] for i in node.all_input_nodes if i in chunk.state]
             if not changed: continue
             # what a patch starts from belongs to the caller
             chunk.last = [i for i in done if i is not start]
-            rule = (
-                self.rules.get(node.target)
-                if any(isinstance(chunk.state[i], (Delta, list)) for i in changed)
-                else None
-            )
-            result = rule(chunk, node) if rule else None
-            self.used[start, node] = rule.__name__ if result is not None else "again"
-            chunk.state[node] = (
-                Rows(self.trace.call(node, chunk.full, chunk.rows)) if result is None else result
-            )
+            chunk.state[node] = self._step(chunk, node, changed, start)
             if node in gates: gates[node](chunk, node)
             for i in done: chunk.state.pop(i, None)
         return chunk
+
+    def _step(self, chunk, node, changed, start):
+        "What becomes of a node, and a note of how."
+        follows = any(isinstance(state, (Delta, list)) for state in changed)
+        rule = self.rules.get(node.target) if follows else None
+        result = rule(chunk, node) if rule else None
+        self.used[start, node] = "again" if result is None else rule.__name__
+        if result is not None: return result
+        return Rows(self.trace.call(node, chunk.full, chunk.rows))
+
+    def explain(self, start) -> str:
+        "How changes at `start` were followed, and which rule was used for each operation."
+        used = [(str(n.target).removeprefix("aten.").split(".")[0], self.used[start, n])
+                for n, _ in self.steps(start) if (start, n) in self.used]
+        if not used: return "nothing changed: "
+        rules = {rule for _, rule in used}
+        affine = {"convolution", "linear", "batch_norm"}
+        if rules <= affine | {"reshape", "rearrange", "pick"}: how = "all affine, one product"
+        elif rules & affine: how = "affine delta"
+        else: how = "resumed from the site"
+        return f"{how}: {' -> '.join(f'{name} ({rule})' for name, rule in used)}"

@@ -166,19 +166,14 @@ def batch_norm(chunk, node):
 
 # %% ../nbs/engine/08a2_rules.ipynb #08a2-068
 def reshape(chunk, node):
-    "A flattened block stays a block; any other change of shape takes the whole tensor."
-    delta = chunk.state.get(node.args[0])
-    if not isinstance(delta, Delta) or chunk.engine.axes[node] != (0, 1): return None
-    shape = chunk.engine.shape(node)
-    if len(shape) == 1 or shape == delta.shape: return delta
-    delta = delta.dense()
-    return Delta(
-        delta.values.reshape(len(delta.values), *shape),
-        delta.pairs,
-        delta.units,
-        shape,
-        tuple((0, n) for n in shape[1:]),
-    )
+    """A flattened block stays a block, and so does one that is only read in another shape; any
+    other change of shape takes the whole tensor."""
+    delta, engine = chunk.state.get(node.args[0]), chunk.engine
+    if not isinstance(delta, Delta) or engine.axes[node] != (0, 1): return None
+    shape = engine.shape(node)
+    if len(shape) == 1 or shape == delta.shape or node in engine.leaves: return delta
+    values = delta.dense().values.reshape(-1, *shape)
+    return Delta(values, delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
 
 # %% ../nbs/engine/08a2_rules.ipynb #08a2-070
 def rearrange(chunk, node):

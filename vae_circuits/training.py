@@ -91,30 +91,31 @@ def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) ->
     each latent, and the active latents; or, of a VQ-VAE, which has no posterior and so no KL,
     what `code_use` says of its codebook."""
     n, chunk = count(n, "n", 1, 10**9), count(chunk, "chunk")
-    sums, seen, quantized = 0, [], isinstance(model, ConvVQVAE)
-    for x, eps in _batches(model, data, n, seed, chunk):
-        run = model(x, eps)
-        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]]
-        if not quantized: terms.append(kl_per_latent(run.mu, run.logvar))
+    sums, seen, device = 0, [], next(model.parameters()).device
+    quantized = isinstance(model, ConvVQVAE)
+    for i in range(0, n, chunk):
+        x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
+        run = model(
+            x,
+            torch.randn(
+                len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)
+            ).to(device),
+        )
+        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]] + (
+            [] if quantized else [kl_per_latent(run.mu, run.logvar)]
+        )
         sums = sums + len(x) * torch.cat(terms).cpu().double()
-        seen.append(run["codes" if quantized else "mu"].cpu())
+        seen = seen + [run["codes" if quantized else "mu"].cpu()]
     recon, floor, *kl = (sums / n).tolist()
     found = {"images": n, "recon": recon, "floor": floor}
     if quantized: return found | code_use(torch.cat(seen), len(model.codebook.weight))
     active = (torch.cat(seen).var(0) > 0.01).nonzero().flatten().tolist()
-    return found | {"kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl,
-                    "active": active}
-
-# %% ../nbs/05_training.ipynb #05-040c
-def _batches(model, data, n, seed, chunk):
-    "`n` fresh images and their noise, drawn `chunk` at a time and given away in smaller parts."
-    device = next(model.parameters()).device
-    for i in range(0, n, chunk):
-        x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
-        noise = torch.Generator().manual_seed(seed + i)
-        eps = torch.randn(len(x), model.latent_dim, generator=noise).to(device)
-        part = 64 if device.type == "cpu" else chunk
-        yield from zip(x.split(part), eps.split(part))
+    return found | {
+        "kl": sum(kl),
+        "elbo": -(recon + sum(kl)),
+        "kl_per_latent": kl,
+        "active": active,
+    }
 
 # %% ../nbs/05_training.ipynb #05-045
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:

@@ -79,7 +79,11 @@ def _arriving(trial, a, b, sender):
         [b],
     )[b]
 
-def _only(trial, site, units): return np.eye(trial.vae.sites[site].units, dtype=bool)[units]
+def _only(trial, site, units):
+    "Masks `[len(units), units of the site]`, each of one unit."
+    masks = np.zeros((len(units), trial.vae.sites[site].units), bool)
+    masks[np.arange(len(units)), units] = True
+    return masks
 
 # %% ../nbs/16c_wiring.ipynb #16c-041
 @torch.no_grad()
@@ -114,13 +118,13 @@ class _Hops:
         clean = Base(trial, trial.everything(), 0, engine, nodes, [*wanted])
         self.values, self.read = clean.values, clean.read
 
-    def _patches(self, engine, site, units, change):
+    def _patches(self, engine, site, units, change, whole=True):
         "Changes of units of a site, each alone: `(pairs, their numbers, Delta)`; none that are 0."
-        spec, rows = self.trial.vae.sites[site], engine.good_rows(self.nodes[site], True,
-                                                                  change.device)
-        heard = self.trial.rows(site, _only(self.trial, site, units).any(0)[None])[:len(change)]
+        spec = self.trial.vae.sites[site]
+        rows = engine.good_rows(self.nodes[site], True, change.device, whole)
+        heard = np.isin(np.arange(spec.units), units)
         target, still = Target(site, 0, "channel"), torch.zeros_like(change)
-        return chunks(spec, target, still, change * heard, rows, rows)
+        return chunks(spec, target, still, change * self.trial.shaped(site, heard), rows, rows)
 
 # %% ../nbs/16c_wiring.ipynb #16c-043c
 class _Follow(_Hops):
@@ -142,11 +146,12 @@ class _Follow(_Hops):
         "Products `[pairs, units]` of what arrives at each receiver alone, from pair `first` on."
         te, ends = self.trial.te.detach(), [self.nodes[e] for e in self.trial.ends]
         found = self.read.new_zeros(len(arrived), self.trial.vae.sites[self.b].units)
-        for pairs, some, delta in self._patches(self.last, self.b, receivers, arrived):
+        whole = self.trial.readout not in self.trial.ends  # a function wants all of it
+        for pairs, some, delta in self._patches(self.last, self.b, receivers, arrived, whole):
             here = slice(first + pairs.start, first + pairs.stop)
             chunk = self.last.propagate(self.nodes[self.b], delta, self.values, here.start)
-            effect = chunk.effect(ends, self.trial.ends, self.trial.readout, self.read[here])
-            found[pairs, some] = (effect @ te[here, :, None])[..., 0].to(found.dtype)
+            found[pairs, some] = chunk.product(ends, self.trial.ends, self.trial.readout,
+                                               self.read[here], te[here]).to(found.dtype)
         return found
 
 # %% ../nbs/16c_wiring.ipynb #16c-045
@@ -306,27 +311,40 @@ def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patchi
     in `edge_products`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
     `InputError` for what does not fit the trial, and no number."""
     keep, tolerance = _steps(trial, members), number(tolerance, "tolerance", 0)
-    found = _shares(trial, keep, method, options)
+    found, ranks = _ranked(trial, keep, _shares(trial, keep, method, options))
     ways, few, many = _ways(trial, list(keep)), 0, len(found)
     # the error shrinks with every edge, or nearly: halve the interval in which it gets small enough
     while few < many:
         half = (few + many) // 2
-        seen = _seen(trial, list(keep), found[:half])
+        seen = {hop: rank < half for hop, rank in ranks.items()}
         if _error(trial, keep, seen, ways) <= tolerance: many = half
         else: few = half + 1
     return found[:many]
 
 # %% ../nbs/16c_wiring.ipynb #16c-049b
-def _shares(trial, keep, method, options) -> pd.DataFrame:
-    "All edges between members, the largest share first."
+def _shares(trial, keep, method, options) -> dict:
+    "All edges between members, as a table `[senders x receivers]` for each two neighbours."
     square = xr.DataArray((trial.te.double()**2).sum(1).detach().cpu().numpy(), dims="pair")
-    columns, tables = ["sender", "receiver", "share", "low", "high", "n"], []
-    units = {s: np.flatnonzero(m) for s, m in keep.items()}
+    units, tables = {s: np.flatnonzero(m) for s, m in keep.items()}, {}
     for a, b in tqdm([*zip(keep, [*keep][1:])], desc="edges", leave=False, delay=3):
         if not (len(units[a]) and len(units[b])): continue
         products = edge_products(trial, a, b, units[a], units[b], method)
-        tables.append(bootstrap(_share, products, square, **options).to_frame())
-    if not tables: return pd.DataFrame(columns=columns)
-    found = pd.concat(tables).rename(columns={"value": "share"})[columns]
+        tables[a, b] = bootstrap(_share, products, square, **options).to_frame()
+    return tables
+
+# %% ../nbs/16c_wiring.ipynb #16c-049d
+def _ranked(trial, keep, tables) -> tuple:
+    "The tables in one, the largest share first, and each edge's place in it `[receivers, senders]`."
+    columns = ["sender", "receiver", "share", "low", "high", "n"]
+    empty = pd.DataFrame(columns=columns)
+    found = pd.concat(tables.values()).rename(columns={"value": "share"}) if tables else empty
     order = np.argsort(-np.abs(found.share.to_numpy(float)), kind="stable")
-    return found.iloc[order].reset_index(drop=True)
+    place, first, ranks = np.argsort(order), 0, {}
+    for a, b in zip(keep, [*keep][1:]):
+        units = [trial.vae.sites[s].units for s in (b, a)]
+        ranks[a, b] = np.full(units, len(found))
+        inside = np.ix_(keep[b], keep[a])
+        n = len(tables.get((a, b), ()))
+        ranks[a, b][inside] = place[first:first + n].reshape(ranks[a, b][inside].T.shape).T
+        first += n
+    return found[columns].iloc[order].reset_index(drop=True), ranks
