@@ -4,16 +4,20 @@
   says.
 - The scripts of each kind of page, all in one, as a browser would have them: oxlint.
 - No room larger than its limit.
+- Lessons whose cells are short, that show a picture soon, and end with something to do.
 - No text read or written in whatever letters a machine is set to.
 - Names of the front door say what goes into them, and what they refuse.
 """
 import inspect
 import json
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -26,10 +30,13 @@ LINT = {
 }
 ROOM = 400  # lines of a module
 # larger than that, and still to be divided: they may not grow
-LARGER = {
-    "altered": 420, "interventions": 440, "archives": 680, "causal_graph": 710,
-    "scores": 850,
-}
+LARGER = {"altered": 420, "archives": 680, "scores": 850}
+# notebooks that are read from top to bottom, and are source as well
+LESSONS = (
+    "01_data", "03_models", "07_interventions", "09_patching", "12_mediation", "13_metrics",
+    "16_circuits", "17_causal_graph", "17b_arrows", "21_paper_results",
+)
+CELL, MEDIAN, PICTURE = 25, 8, 5  # lines of a cell, of half of the cells; cells up to a picture
 
 
 def scripts(names):
@@ -50,6 +57,33 @@ def rooms():
         for name, n in sizes.items()
         if n > most[name]
     ]
+
+
+def lessons():
+    "What makes a lesson hard to read, one line each."
+    return [f"{name}, {what}" for name in LESSONS for what in hard(ROOT/"nbs"/f"{name}.ipynb")]
+
+
+def hard(path):
+    "What makes the notebook at `path` hard to read."
+    cells = nbformat.read(path, as_version=4).cells
+    code = [c for c in cells if c.cell_type == "code" and not c.id.endswith("-install")]
+    size = {c.id: len(c.source.splitlines()) for c in code}
+    found = [f"cell {i}: {n} lines, more than {CELL}" for i, n in size.items() if n > CELL]
+    # title and badge come before the first thing to read
+    hidden = re.compile(r"#\s*\|\s*(hide|default_exp)\b")
+    seen = [c for c in cells[2:] if not hidden.match(c.source)]
+    half = statistics.median(size[c.id] for c in seen if c.cell_type == "code")
+    if half > MEDIAN: found.append(f"cells: half of them have more than {MEDIAN} lines, {half:g}")
+    if not any(map(shows, seen[:PICTURE])): found.append(f"no picture in its first {PICTURE} cells")
+    if not any("**Exercise.**" in c.source for c in cells[len(cells)//2:]):
+        found.append("no exercise at its end")
+    return found
+
+
+def shows(cell):
+    "Whether a cell has a picture among its stored outputs."
+    return any("image/png" in o.get("data", {}) for o in cell.get("outputs", ()))
 
 
 def letters():
@@ -89,6 +123,6 @@ def unsaid():
 if __name__ == "__main__":
     sound = subprocess.run([BIN/"ruff", "check", "--quiet"], cwd=ROOT).returncode == 0
     sound = all([scripts(names) for names in SCRIPTS]) and sound
-    wrong = rooms() + letters() + unsaid()
+    wrong = rooms() + lessons() + letters() + unsaid()
     if wrong: print("\n".join(wrong))
     sys.exit(not sound or bool(wrong))

@@ -15,14 +15,6 @@ from .drawable import CausalDataset, check_factors
 from .factors import Factor
 from .sprites import DSprites
 
-# %% ../nbs/01_data.ipynb #01-003z
-from .factors import Sample  # noqa: F401
-from .drawable import (  # noqa: F401
-    MOST_IMAGES, ROWS, Drawable, at_hand, check_images, check_sample, check_world, shown_range)
-from .sprites import (  # noqa: F401
-    CACHE, DSPRITES_FACTORS, FLIPS, MD5, ORIENTATIONS, OUTLINES, URL, SpriteFile, download_dsprites,
-    draw_sprites, fetch, rows_of, stamp, unpack)
-
 # %% ../nbs/01_data.ipynb #01-035
 def _distance(shape: int, size, dx, dy):
     """Signed distance in pixels to the outline of a circle, square or triangle around 0 (beyond a
@@ -42,23 +34,46 @@ SHAPES_FACTORS = (
     Factor("y", "continuous", (0.0, 1.0)),
 )
 
+# %% ../nbs/01_data.ipynb #01-037a
+def _drawn(shape, size, background, contrast, x, y) -> np.ndarray:
+    "Pictures `[n, 64, 64]` of one shape, from columns `[n, 1, 1]`; x from pixel 18 to pixel 46."
+    centers = np.arange(64, dtype=np.float32) + 0.5
+    outside = _distance(shape, size, centers - 18 - 28 * x, centers[:, None] - 18 - 28 * y)
+    return np.clip(0.5 - outside, 0, 1) * contrast + background
+
 # %% ../nbs/01_data.ipynb #01-038
 def draw_shapes(factors: pd.DataFrame, chunk: int = 64) -> torch.Tensor:
     """Soft-edged gray shapes `[n, 1, 64, 64]` with these `SHAPES_FACTORS`; the center moves from
     pixel 18 to pixel 46."""
     factors, chunk = check_factors(factors, SHAPES_FACTORS), count(chunk, "chunk")
     column = {name: factors[name].to_numpy().astype(np.float32)[:, None, None] for name in factors}
-    images, centers = torch.empty(len(factors), 1, 64, 64), np.arange(64, dtype=np.float32) + 0.5
-    pixels = images.numpy()[:, 0]
+    images = torch.empty(len(factors), 1, 64, 64)
     for shape in (0, 1, 2):
         rows = np.flatnonzero(column["shape"] == shape)
         for part in np.split(rows, range(chunk, len(rows), chunk)):
-            size, background, contrast, x, y = (
-                column[name][part] for name in ("size", "background", "contrast", "x", "y")
-            )
-            outside = _distance(shape, size, centers - 18 - 28 * x, centers[:, None] - 18 - 28 * y)
-            pixels[part] = np.clip(0.5 - outside, 0, 1) * contrast + background
+            others = {name: column[name][part] for name in column if name != "shape"}
+            images.numpy()[part, 0] = _drawn(shape, **others)
     return images
+
+# %% ../nbs/01_data.ipynb #01-039a
+def _made(name: str, u, values) -> np.ndarray:
+    "A factor of the synthetic world from its noise and its causes."
+    if name == "shape": return np.floor(3 * u)
+    if name == "size": return 7 + 2.5 * values["shape"] + 4 * u
+    if name == "background": return 0.4 * u
+    if name == "contrast": return 0.25 + 0.5 * values["background"] + 0.15 * u
+    return u
+
+# %% ../nbs/01_data.ipynb #01-039c
+def _possible(known, children, mechanism) -> np.ndarray:
+    "Which rows of a table some noise in [0, 1] solves, for the equations of `children`."
+    values = {name: known[name].to_numpy() for name in known}
+    ends = [pd.DataFrame({name: np.full(len(known), u) for name in known}) for u in (0.0, 1.0)]
+    possible = np.ones(len(known), bool)
+    for child in children:
+        low, high = (mechanism(child, u, values) for u in ends)
+        possible &= (values[child] >= low - 1e-9) & (values[child] <= high + 1e-9)
+    return possible
 
 # %% ../nbs/01_data.ipynb #01-040
 class SyntheticCausal(CausalDataset):
@@ -71,24 +86,12 @@ class SyntheticCausal(CausalDataset):
     def draw_noise(self, n: int, rng) -> dict: return {f.name: rng.random(n) for f in self.factors}
 
     def mechanism(self, name: str, noise, values) -> np.ndarray:
-        u = noise[name].to_numpy()
-        if name == "shape": return np.floor(3 * u)
-        if name == "size": return 7 + 2.5 * values["shape"] + 4 * u
-        if name == "background": return 0.4 * u
-        if name == "contrast": return 0.25 + 0.5 * values["background"] + 0.15 * u
-        return u
+        return _made(name, noise[name].to_numpy(), values)
 
     def inside(self, factors) -> np.ndarray:
-        """Which rows of a table of factors can occur in this world: those whose equations some
-        noise in [0, 1] solves. A factor that was fixed by `do` is followed by no equation."""
-        known = check_factors(factors, self.factors)
-        values = {name: known[name].to_numpy() for name in known}
-        ends = [pd.DataFrame({name: np.full(len(known), u) for name in known}) for u in (0.0, 1.0)]
-        possible = np.ones(len(known), bool)
-        for child in set(self.parents) - set(self._do):
-            low, high = (self.mechanism(child, u, values) for u in ends)
-            possible &= (values[child] >= low - 1e-9) & (values[child] <= high + 1e-9)
-        return possible
+        "Which rows of a table of factors can occur in this world."
+        known, children = check_factors(factors, self.factors), set(self.parents) - set(self._do)
+        return _possible(known, children, self.mechanism)
 
     def draw(self, factors) -> torch.Tensor: return draw_shapes(factors)
 
@@ -98,3 +101,11 @@ DATASETS = {"dsprites": DSprites, "synthetic": SyntheticCausal}
 def dataset(name: str) -> CausalDataset:
     "The dataset of that name: dsprites or synthetic."
     return DATASETS[one_of(name, DATASETS, "dataset")]()
+
+# %% ../nbs/01_data.ipynb #01-003z
+from .factors import Sample  # noqa: F401
+from .drawable import (  # noqa: F401
+    MOST_IMAGES, ROWS, Drawable, at_hand, check_images, check_sample, check_world, shown_range)
+from .sprites import (  # noqa: F401
+    CACHE, DSPRITES_FACTORS, FLIPS, MD5, ORIENTATIONS, OUTLINES, URL, SpriteFile, download_dsprites,
+    draw_sprites, fetch, rows_of, stamp, unpack)

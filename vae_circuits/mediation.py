@@ -14,15 +14,14 @@ import pandas as pd
 import xarray as xr
 
 from .adapt import adapt
-from .core import InputError, count
-from .factors import Factor, Sample
-from .edges import path_patch
-from .glance import html_table, html_text
-from .interventions import Effects
-from .pairs import pairs_of
-from .interventions import out
-from .patching import patch_sweep
 from .addresses import addresses
+from .core import InputError, count
+from .edges import path_patch
+from .effects import Effects, out
+from .factors import Factor, Sample
+from .glance import html_table, html_text
+from .pairs import pairs_of
+from .patching import patch_sweep
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
@@ -35,17 +34,20 @@ def mediate(vae, clean, changed, sites=None, readout="mu", **options):
     with a list of addresses such as "encoder_conv_1[0:8]" groups of units. vae: what `adapt` takes.
     readout: as in `patch_sweep`. `InputError` for images or sites that do not fit.
     """
-    nie = patch_sweep(vae, clean, changed, sites, readout=readout, **options).array
-    reverse = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array.drop_vars(
-        ["clean", "donor"]
-    )
-    te = (nie.donor - nie.clean).drop_vars(["clean", "donor"])
-    nie = nie.drop_vars(["clean", "donor"])
-    return Mediation(
-        Effects(te.rename("TE")),
-        Effects(nie.rename("NIE")),
-        Effects((te + reverse).transpose(*nie.dims).rename("NDE")),
-    )
+    there = patch_sweep(vae, clean, changed, sites, readout=readout, **options).array
+    back = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array
+    return _mediation(there.donor - there.clean, there, back)
+
+# %% ../nbs/12_mediation.ipynb #12-006a
+def _mediation(te, there, back):
+    "The `Mediation` of a total effect and of the patches there and back."
+    te, there, back = map(_bare, (te, there, back))
+    nde = (te + back).transpose(*there.dims)
+    return Mediation(*(Effects(e.rename(n)) for e, n in ((te, "TE"), (there, "NIE"), (nde, "NDE"))))
+
+def _bare(array):
+    "Effects without the baselines that lie beside them."
+    return array.drop_vars(["clean", "donor"], errors="ignore")
 
 # %% ../nbs/12_mediation.ipynb #12-008
 FLOOR = 1e-6  # a total effect whose root mean square is at most this has vanished
@@ -57,47 +59,29 @@ def proportion(nie: xr.DataArray, te: xr.DataArray, over) -> xr.DataArray:
 
 def _share(product, square): return product / square.where(square > FLOOR**2)
 
-# %% ../nbs/12_mediation.ipynb #12-011
-@dataclass(frozen=True)
-class Mediation:
-    "TE [pair, readout], NIE and NDE [pair, unit, readout] of one change, with their shares."
-    te: Effects
-    nie: Effects
-    nde: Effects
-
-    @property
-    def interaction(self) -> Effects:
-        """TE - NIE - NDE [pair, unit, readout]: what takes both the unit's change and that of
-        everything else."""
-        return Effects(
-            (self.te.array - self.nie.array - self.nde.array)
-            .transpose(*self.nie.array.dims)
-            .rename("interaction")
-        )
+# %% ../nbs/12_mediation.ipynb #12-010a
+class _Shares:
+    "How much of the whole runs through each unit."
 
     def shares(self) -> Effects:
         "Proportion mediated of every unit for every readout: `Effects` [unit, readout]."
         return Effects(proportion(self.nie.array, self.te.array, "pair").rename("proportion"))
 
-    def where(self, rows) -> "Mediation":
-        "The part of some pairs: numbers, a slice or a mask."
-        return Mediation(*(
-            Effects(e.array[{"pair": np.arange(e.array.sizes["pair"])[rows]}])
-            for e in (self.te, self.nie, self.nde)
-        ))
-
     def unit_shares(self) -> Effects:
         "Proportion mediated of every unit, all readouts together: `Effects` [unit]."
-        return Effects(
-            proportion(self.nie.array, self.te.array, ["pair", "readout"]).rename("proportion")
-        )
+        over = ["pair", "readout"]
+        return Effects(proportion(self.nie.array, self.te.array, over).rename("proportion"))
 
     def estimate(self, each_readout: bool = False, **options) -> Estimate:
         """`unit_shares`, or `shares`, with intervals by bootstrap over pairs; options are those of
         `bootstrap`."""
-        nie, te = self.nie.array, self.te.array
-        if each_readout: return bootstrap(_share, nie * te, te**2, **options)
-        return bootstrap(_share, (nie * te).mean("readout"), (te**2).mean("readout"), **options)
+        product, square = self.nie.array * self.te.array, self.te.array**2
+        if not each_readout: product, square = product.mean("readout"), square.mean("readout")
+        return bootstrap(_share, product, square, **options)
+
+# %% ../nbs/12_mediation.ipynb #12-010c
+class _Ranking:
+    "Which units carry the most."
 
     def ranking(self, top: int = 10, seed: int = 0, **options) -> pd.DataFrame:
         """All units by their share, the largest first: share with its interval (low, high), rank
@@ -107,18 +91,14 @@ class Mediation:
         square = (self.te.array**2).mean("readout")
         top = count(top, "top")
         ranks = rank_stability(_share, product, square, top=top, seed=seed, **options)
-        shares = (
-            bootstrap(_share, product, square, seed=seed, **options).to_frame().set_index("unit")
-        )
+        ends = bootstrap(_share, product, square, seed=seed, **options).to_frame()
+        ends = ends.set_index("unit")[["low", "high"]]
         adjusted = screen(sign_flips(product, seed=seed))["adjusted"].to_series()
-        return ranks.rename(columns={"value": "share"}).join(shares[["low", "high"]]).join(adjusted)
+        return ranks.rename(columns={"value": "share"}).join(ends).join(adjusted)
 
-    def _repr_html_(self):
-        "The units with the largest shares."
-        shares = self.unit_shares().to_frame().sort_values("proportion", ascending=False)
-        nie = self.nie.array.sizes
-        said = f"{nie['pair']} pairs, {nie['unit']} units; the proportion of the effect that runs "
-        return html_text(said + "through each alone") + html_table(shares)
+# %% ../nbs/12_mediation.ipynb #12-010e
+class _Tables:
+    "All numbers as tables."
 
     def to_frame(self) -> pd.DataFrame:
         "TE, NIE and NDE in one tidy table, a row a pair, unit and readout."
@@ -129,40 +109,58 @@ class Mediation:
     def summary(self, top: int = 10, **options) -> pd.DataFrame:
         """Every number of `site_summary` for every site, with its interval: a row a number; options
         are those of `bootstrap`."""
+        def of(site): return site_summary(self.nie.at(site).array, self.te.array, top, **options)
         sites = dict.fromkeys(self.nie.array.site.values.tolist())
-        tables = [
-            site_summary(self.nie.at(s).array, self.te.array, top, **options)
-            .to_frame()
-            .assign(site=s)
-            for s in sites
-        ]
-        return pd.concat(tables).set_index(["site", "number"])
+        return pd.concat([of(s).to_frame().assign(site=s) for s in sites]).set_index(
+            ["site", "number"])
+
+    def _repr_html_(self):
+        "The units with the largest shares."
+        shares = self.unit_shares().to_frame().sort_values("proportion", ascending=False)
+        n, units = (self.nie.array.sizes[axis] for axis in ("pair", "unit"))
+        return html_text(f"{n} pairs, {units} units; the proportion of the effect that runs through"
+                         " each alone") + html_table(shares)
+
+# %% ../nbs/12_mediation.ipynb #12-011
+@dataclass(frozen=True)
+class Mediation(_Shares, _Ranking, _Tables):
+    "TE [pair, readout], NIE and NDE [pair, unit, readout] of one change, with their shares."
+    te: Effects
+    nie: Effects
+    nde: Effects
+
+    @property
+    def interaction(self) -> Effects:
+        """TE - NIE - NDE [pair, unit, readout]: what takes both the unit's change and that of
+        everything else."""
+        both = self.te.array - self.nie.array - self.nde.array
+        return Effects(both.transpose(*self.nie.array.dims).rename("interaction"))
+
+    def where(self, rows) -> "Mediation":
+        "The part of some pairs: numbers, a slice or a mask."
+        kept = np.arange(self.te.array.sizes["pair"])[rows]
+        return Mediation(*(Effects(e.array[{"pair": kept}]) for e in (self.te, self.nie, self.nde)))
 
 # %% ../nbs/12_mediation.ipynb #12-013
 def site_summary(nie: xr.DataArray, te: xr.DataArray, top: int = 10, **options) -> Estimate:
     """`Estimate` [number] of the mean share of the `top` units, the additivity gap, the sum of
     shares and the effective number of units of one site's `nie`."""
     top = count(top, "top")
-    def numbers(product, square, gap):
-        shares = _share(product, square)
-        size = -np.sort(-shares.transpose("unit", ...).values, axis=0)  # the largest first
-        found = {
-            "top_share": size[:top].mean(0),
-            "additivity_gap": np.sqrt(gap / square.where(square > FLOOR**2)),
-            "sum_of_shares": size.sum(0),
-            "effective_units": np.abs(size).sum(0) ** 2 / (size**2).sum(0),
-        }
-        return xr.concat(
-            [square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()],
-            xr.Variable("number", list(found)),
-        )
-    return bootstrap(
-        numbers,
-        (nie * te).mean("readout"),
-        (te**2).mean("readout"),
-        ((nie.sum("unit") - te) ** 2).mean("readout"),
-        **options
-    )
+    product, square = (nie * te).mean("readout"), (te**2).mean("readout")
+    gap = ((nie.sum("unit") - te) ** 2).mean("readout")
+    return bootstrap(lambda *means: _numbers(*means, top), product, square, gap, **options)
+
+# %% ../nbs/12_mediation.ipynb #12-013a
+def _numbers(product, square, gap, top) -> xr.DataArray:
+    "What `site_summary` says, from means over pairs."
+    shares = _share(product, square).transpose("unit", ...).values
+    size = -np.sort(-shares, axis=0)  # the largest first
+    found = {"top_share": size[:top].mean(0),
+             "additivity_gap": np.sqrt(gap / square.where(square > FLOOR**2)),
+             "sum_of_shares": size.sum(0),
+             "effective_units": np.abs(size).sum(0) ** 2 / (size**2).sum(0)}
+    parts = [square.copy(data=np.broadcast_to(v, square.shape)) for v in found.values()]
+    return xr.concat(parts, xr.Variable("number", list(found)))
 
 # %% ../nbs/12_mediation.ipynb #12-031
 def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) -> Effects:
@@ -171,18 +169,11 @@ def controlled(vae, clean, changed, value, sites=None, readout="mu", **options) 
 
     value: whatever may stand on the right of a do-statement: a number, a run such as `mean_over`
     gives, images pair by pair."""
-    before, after = (
-        patch_sweep(vae, x, value, sites, readout=readout, **options).array
-        for x in (clean, changed)
-    )
+    def held(x): return patch_sweep(vae, x, value, sites, readout=readout, **options).array
+    before, after = held(clean), held(changed)
     te = after.clean - before.clean
-    gone = ["clean", "donor"]
-    return Effects(
-        (te + after.drop_vars(gone) - before.drop_vars(gone))
-        .drop_vars(gone, errors="ignore")
-        .transpose(*before.dims)
-        .rename("CDE")
-    )
+    found = _bare(te + _bare(after) - _bare(before))
+    return Effects(found.transpose(*before.dims).rename("CDE"))
 
 # %% ../nbs/12_mediation.ipynb #12-035
 def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=None, readout="mu",
@@ -204,26 +195,12 @@ def mediate_path(vae, clean, changed, path, readout="mu", eps=None) -> Mediation
     is that of everything but the path."""
     vae = adapt(vae)
     path = addresses(path, vae.sites)
-    first = path[0].site
-    whole = patch_sweep(vae, clean, changed, [first], "site", readout, eps=eps).array
-    te = whole.donor - whole.clean
+    whole = patch_sweep(vae, clean, changed, [path[0].site], "site", readout, eps=eps).array
+    name = " -> ".join(map(str, path))
     def along(a, b):
-        return (
-            whole.drop_vars(["clean", "donor"])
-            .copy(data=out(path_patch(vae, a, b, path, readout, eps))[:, None].numpy())
-            .assign_coords(unit=[" -> ".join(map(str, path))])
-        )
-    nie, back = along(clean, changed), along(changed, clean)
-    return Mediation(
-        Effects(te.drop_vars(["clean", "donor"], errors="ignore").rename("TE")),
-        Effects(nie.rename("NIE")),
-        Effects(
-            (te + back)
-            .drop_vars(["clean", "donor"], errors="ignore")
-            .transpose(*nie.dims)
-            .rename("NDE")
-        ),
-    )
+        arrived = out(path_patch(vae, a, b, path, readout, eps))
+        return whole.copy(data=arrived[:, None].numpy()).assign_coords(unit=[name])
+    return _mediation(whole.donor - whole.clean, along(clean, changed), along(changed, clean))
 
 # %% ../nbs/12_mediation.ipynb #12-041
 def value_names(factor: Factor, values, bins: int = 3) -> np.ndarray:

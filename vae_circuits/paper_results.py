@@ -165,6 +165,7 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
                      findings(study))
     return out/"report.html"
 
+# %% ../nbs/21_paper_results.ipynb #21-140b
 def _study(chosen, runs, settings, jobs) -> tuple:
     "The analyses of a preset's models, and the explorers of each, one kind after the other."
     models, study, pages = [*models_for(chosen, runs)], {}, {}
@@ -182,6 +183,7 @@ def _taken_apart(d, m, vae, settings) -> tuple:
     found = analyze(vae, data, settings)
     return found, explorers(vae, data, [found.circuit], f"{m} on {d}")
 
+# %% ../nbs/21_paper_results.ipynb #21-140c
 def _proofs(study) -> pd.DataFrame:
     "The circuit of each model beside random ones: a row a model."
     rows = {f"{NAMES[m]} on {NAMES[d]}, {a.circuit.factor}": circuit_row(a.circuit, a.proof)
@@ -199,22 +201,26 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(),
     check_analysis(vae, data, settings)
     with whole_folder(out, "results.json", overwrite) as folder:
         study = {(d, m): (found := analyze(vae, data, settings))}
-        made, drawn = _lines(found, vae) | more_tables(study, settings), figures(study)
-        proofs, circuits = {}, {(found.circuit.factor, "encoder"): found.circuit}
-        if settings.every_circuit:
-            known = [(found.circuit, found.proof)]
-            more, pictures, circuits, proofs = apart(vae, data, settings, folder/"circuits",
-                                                     data.factor_names, known)
-            made, drawn = made | more, drawn | pictures
-        else: made["circuits"] = _proofs(study)
+        made, drawn, circuits, sentences = _parts(study, found, vae, data, settings, folder)
         record = {"settings": asdict(settings), "environment": environment(),
                   "checkpoint": str(checkpoint)}
-        said = [proof.sentence for proof in proofs.values()] + findings(study)
-        factors = ", ".join(dict.fromkeys(factor for factor, _ in circuits))
+        factors = ", ".join(dict.fromkeys(circuit.factor for circuit in circuits))
         title = f"{NAMES[m]} on {NAMES[d]}: what carries {factors}"
-        write_folder(folder, title, _intro(study), made, drawn, record, found.json(),
-                     explorers(vae, data, circuits.values(), f"{m} on {d}"), said)
+        pages = explorers(vae, data, circuits, f"{m} on {d}")
+        write_folder(folder, title, _intro(study), made, drawn, record, found.json(), pages,
+                     sentences)
     return out/"report.html"
+
+# %% ../nbs/21_paper_results.ipynb #21-154b
+def _parts(study, found, vae, data, settings, folder) -> tuple:
+    "Tables, figures, circuits and sentences of one model's report."
+    made, drawn = _lines(found, vae) | more_tables(study, settings), figures(study)
+    if not settings.every_circuit:
+        return made | {"circuits": _proofs(study)}, drawn, [found.circuit], findings(study)
+    more, pictures, circuits, proofs = apart(vae, data, settings, folder/"circuits",
+                                             data.factor_names, [(found.circuit, found.proof)])
+    sentences = [proof.sentence for proof in proofs.values()] + findings(study)
+    return made | more, drawn | pictures, list(circuits.values()), sentences
 
 def _lines(found, vae) -> dict:
     "All numbers of one analysis as tables: of the model, its latents, and its sites."

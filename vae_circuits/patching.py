@@ -22,9 +22,6 @@ from .readouts import readout_names, readout_sites
 from .sweeps import _asked, _by_deltas, _by_hooks, _choose, _pair, _targets
 from .tracing import unhooked
 
-# %% ../nbs/09_patching.ipynb #09-003z
-from .sweeps import PATIENCE, PLANS, Prepared, Target, prepare  # noqa: F401
-
 # %% ../nbs/09_patching.ipynb #09-016
 @torch.no_grad()
 def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
@@ -39,71 +36,63 @@ def patch(vae, clean, donor, address, readout="mu", eps=None) -> torch.Tensor:
     eps = vae.noise(eps, len(x))
     if isinstance(value, torch.Tensor): value = vae.run(value, eps=eps)
     sites = readout_sites(vae, readout, x, eps)
-    return read(vae.run(x, {address: value}, eps=eps, record=sites), readout) - read(
-        vae.run(x, eps=eps, record=sites), readout
-    )
+    natural = vae.run(x, eps=eps, record=sites)
+    changed = vae.run(x, {address: value}, eps=eps, record=sites)
+    return read(changed, readout) - read(natural, readout)
 
 # %% ../nbs/09_patching.ipynb #09-023
 @torch.no_grad()
-def patch_sweep(
-    vae,
-    clean,
-    donor,
-    sites=None,
-    unit="channel",
-    readout="mu",
-    *,
-    eps=None,
-    plan: str = "auto",
-    chunk: int = None,
-    max_memory: int = 2**30,
-    ignore_hooks: bool = False
-) -> Effects:
+def patch_sweep(vae, clean, donor, sites=None, unit="channel", readout="mu", *, eps=None,
+                plan: str = "auto", chunk: int = None, max_memory: int = 2**30,
+                ignore_hooks: bool = False) -> Effects:
     """Effect of patching every unit of `sites` on every pair: `Effects` [pair, unit, readout]
     (paper Eq. 5-6), with the baselines `clean` and `donor`.
 
-    clean: images `[n, *image_shape]`. donor: images, pair by pair, or a number, a run or a
-    function, as on the right of a do-statement. sites: names; by default all that the readout can
-    depend on. unit: 'channel' (or feature, or latent), 'neuron', 'position', 'site', a list of
-    addresses, each patched as one, or a `Dictionary`, whose features and rest are the units.
-    readout: a site's name, 'kl', or a function of a run. eps: noise `[n, *latents]` shared by all
-    runs; None takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk: patched runs at a
-    time. max_memory: bytes, beside model, images, result and, for a function as donor, the
-    activations that it gets. Neither has an effect on the result. ignore_hooks: leave out the
-    user's hooks on the model, which cost a full pass a unit, if they change nothing (which is
-    checked).
+    vae: what `adapt` takes. clean: images `[n, *image_shape]`. donor: images, pair by pair, or a
+    number, a run or a function, as on the right of a do-statement. sites: names; by default all
+    that the readout can depend on. unit: 'channel' (or feature, or latent), 'neuron', 'position',
+    'site', a list of addresses, each patched as one, or a `Dictionary`, whose features and rest are
+    the units. readout: a site's name, 'kl', or a function of a run. eps: noise `[n, *latents]`
+    shared by all runs; None takes the mean. plan: 'auto', 'delta', 'resume' or 'hooks'. chunk:
+    patched runs at a time. max_memory: bytes, beside model, images, result and, for a function as
+    donor, the activations that it gets. Neither has an effect on the result. ignore_hooks: leave
+    out the user's hooks on the model, which cost a full pass a unit, if they change nothing (which
+    is checked). `InputError` for what does not fit."""
+    sizes = None if chunk is None else count(chunk, "chunk"), count(max_memory, "max_memory")
+    vae, question, coords = _question(vae, clean, donor, sites, unit, readout, eps)
+    answer = _answer(vae, question, plan, *sizes, ignore_hooks)
+    return _labelled(vae, readout, coords, *answer)
 
-    vae: what `adapt` takes. `InputError` for what does not fit.
-    """
+# %% ../nbs/09_patching.ipynb #09-023b
+def _question(vae, clean, donor, sites, unit, readout, eps) -> tuple:
+    "The model, the arguments that every plan takes, and the coordinates of the axis `unit`."
     vae, sites, unit = unit_sites(vae, sites, unit)
     x, value = _pair(vae, clean, donor)
     eps = vae.noise(eps, len(x))
-    chunk = None if chunk is None else count(chunk, "chunk")
-    max_memory = count(max_memory, "max_memory")
     ends = readout_sites(vae, readout, x, eps)
     coords, targets = _targets(vae, sites, unit, readout, ends)
     if callable(value): targets = _asked(vae, value, x, eps, targets)
-    common = (x, value, eps, readout, ends, targets, chunk)
-    watched = unhooked(vae.network, lambda: vae.run(x[:1]).recon) if ignore_hooks else nullcontext()
-    with watched:
+    return vae, (x, value, eps, readout, ends, targets), coords
+
+# %% ../nbs/09_patching.ipynb #09-023d
+def _answer(vae, question, plan, chunk, max_memory, ignore_hooks) -> tuple:
+    "Effects `[pair, unit, m]`, baselines by name, and how they were computed, line by line."
+    natural = lambda: vae.run(question[0][:1]).recon
+    with unhooked(vae.network, natural) if ignore_hooks else nullcontext():
         found, why = _choose(vae, plan)
-        effects, baselines, report = (
-            _by_hooks(vae, *common, why)
-            if found is None
-            else _by_deltas(vae, found, *common, max_memory, plan != "resume")
-        )
-    coords |= {"readout": readout_names(vae, readout, effects.shape[2])} | {
-        k: (("pair", "readout"), v.numpy()) for k, v in baselines.items()
-    }
-    return Effects(
-        xr.DataArray(
-            effects.numpy(),
-            dims=("pair", "unit", "readout"),
-            name="effect",
-            coords=coords,
-            attrs={"plan": "\n".join([why, *report])},
-        )
-    )
+        if found is None: parts = _by_hooks(vae, *question, chunk, why)
+        else: parts = _by_deltas(vae, found, *question, chunk, max_memory, plan != "resume")
+    effects, baselines, report = parts
+    return effects, baselines, [why, *report]
+
+# %% ../nbs/09_patching.ipynb #09-023f
+def _labelled(vae, readout, coords, effects, baselines, report) -> Effects:
+    "The answer with its axes named, baselines beside it, and the report in `attrs`."
+    names = readout_names(vae, readout, effects.shape[2])
+    beside = {name: (("pair", "readout"), v.numpy()) for name, v in baselines.items()}
+    array = xr.DataArray(effects.numpy(), coords | {"readout": names} | beside,
+                         ("pair", "unit", "readout"), name="effect")
+    return Effects(array.assign_attrs(plan="\n".join(report)))
 
 # %% ../nbs/09_patching.ipynb #09-073
 def differentiable(vae, *tensors) -> list:
@@ -117,9 +106,8 @@ def differentiable(vae, *tensors) -> list:
 
 # %% ../nbs/09_patching.ipynb #09-075
 @torch.inference_mode(False)
-def optimal_ablation(
-    vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40, lr: float = 0.1
-) -> Run:
+def optimal_ablation(vae, images, sites, readout="mu", unit: str = "channel", steps: int = 40,
+                     lr: float = 0.1) -> Run:
     """For every unit of `sites`, the constant activation that changes the readout least over
     reference `images`, in mean square: a run of one row.
 
@@ -128,22 +116,34 @@ def optimal_ablation(
     vae, sites, unit = unit_sites(vae, sites, unit)
     names = vae.sites.named(sites)
     unit, lr = one_of(unit, UNITS, "unit"), number(lr, "lr", above=0)
-    (x,) = differentiable(vae, check_images(images, vae.image_shape, vae.image_limits).to(vae.like))
+    x = check_images(images, vae.image_shape, vae.image_limits).to(vae.like)
+    (x,) = differentiable(vae, x)
     steps = count(steps, "steps", 0, 100_000)
+    loss = _distance(vae, x, readout)
+    found = mean_over(vae, x, names)
+    search = lambda s: _best_constants(vae, s, unit, x, found[s], loss, steps, lr)
+    return Run({**found, **{s: search(s) for s in names}})
+
+# %% ../nbs/09_patching.ipynb #09-075b
+def _distance(vae, x, readout):
+    "A function of an address and its value: how far the readout of `x` moves, in mean square."
     ends = readout_sites(vae, readout, x)
     with torch.no_grad(): natural = vae.run(x)
-    found = mean_over(vae, x, names)
-    for name in names:
-        site, best = vae.sites[name], found[name].clone()
-        for address in (Address.parse(a, vae.sites) for a in unit_names(site, unit)):
-            index = address.index(site)
-            def loss(a):
-                run = vae.run(given=natural, do={address: a}, record=ends)
-                return _single(read(run, readout) - read(natural, readout)).square().sum(1).mean()
-            spread = natural[name][index].std().item()
-            best[index] = _least(loss, found[name][index], spread, steps, lr)
-        found = Run({**found, name: best})
-    return found
+    def loss(address, value):
+        run = vae.run(given=natural, do={address: value}, record=ends)
+        return _single(read(run, readout) - read(natural, readout)).square().sum(1).mean()
+    return loss
+
+# %% ../nbs/09_patching.ipynb #09-075d
+def _best_constants(vae, name, unit, x, mean, loss, steps, lr):
+    "The constants of all units of one site, in the shape of its `mean`."
+    with torch.no_grad(): natural = vae.run(x, record=[name])[name]
+    site, best = vae.sites[name], mean.clone()
+    for address in (Address.parse(a, vae.sites) for a in unit_names(site, unit)):
+        index = address.index(site)
+        spread = natural[index].std().item()
+        best[index] = _least(lambda value: loss(address, value), mean[index], spread, steps, lr)
+    return best
 
 # %% ../nbs/09_patching.ipynb #09-077
 def _least(loss, start, spread, steps, lr):
@@ -160,3 +160,6 @@ def _least(loss, start, spread, steps, lr):
     return best[1]
 
 def _single(tensor): return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+# %% ../nbs/09_patching.ipynb #09-003z
+from .sweeps import PATIENCE, PLANS, Prepared, Target, prepare  # noqa: F401
