@@ -313,17 +313,114 @@ class Ladder(nn.Module):
     def forward(self, x): return self.answer(x, lambda mu, std: Normal(mu, std).rsample())
 
 
-@case("a normalizing flow behind the posterior", refused="flow")
-class Flowing(Dense):
+# The model's own draw, against what names and order say
+
+class Drawing(Dense):
+    "Draws as `own(x)` says: mean and deviation."
+    def drawn(self, x):
+        mu, std = self.own(x)
+        return mu + std * torch.randn_like(std)
+
+    def forward(self, x): return self.decode(self.drawn(x))
+
+
+@case("a field `logvar` that is a deviation", says="logvar, as std; so the model itself draws",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class WrongName(Drawing):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return {"mu": mu, "logvar": F.softplus(s)}
+
+    def own(self, x): return tuple(self.encode(x).values())
+
+
+@case("heads in forward, behind what encode returns", says="run as a whole",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class LateHeads(Drawing):
+    def __init__(self):
+        super().__init__()
+        self.mean, self.spread = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def encode(self, x): return self.heads(x)[0]
+
+    def own(self, x):
+        h = self.encode(x)
+        return self.mean(h), self.spread(h).exp()
+
+
+@case("named mu and logvar, but drawn cooler", says="run as a whole",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class Cooler(Drawing):
+    def encode(self, x): return dict(zip(("mu", "logvar"), self.heads(x)))
+
+    def own(self, x):
+        mu, logvar = self.heads(x)
+        return mu, 0.5 * (0.5 * logvar).exp()
+
+
+@case("several draws an image", says="so the model itself draws", logvar=lambda m, x: m.heads(x)[1])
+class Importance(Dense):
+    def forward(self, x):
+        mu, logvar = (h[:, None].expand(-1, 5, -1) for h in self.heads(x))
+        return self.decode((mu + (0.5 * logvar).exp() * torch.randn_like(mu)).flatten(0, 1))
+
+
+@case("a denoising VAE", says="so the model itself draws", logvar=lambda m, x: m.heads(x)[1])
+class Denoising(Drawing):
+    def own(self, x):
+        mu, logvar = self.heads(x + 0.1 * torch.randn_like(x))
+        return mu, (0.5 * logvar).exp()
+
+
+@case("a mean, and a loss", says="points: nothing else")
+class WithLoss(Dense):
+    def encode(self, x):
+        h = self.heads(x)[0]
+        return h, h.square().mean()
+
+
+@case("a mean, and another layer of it", refused="from the other")
+class WithLayer(Dense):
+    def encode(self, x):
+        h = self.heads(x)[0]
+        return torch.tanh(h), h
+
+
+@case("a flow behind the posterior", says="run as a whole", sites={"turn": 3},
+      natural=lambda m, x: m.decode(m.turned(m.heads(x)[0])), logvar=lambda m, x: m.heads(x)[1])
+class Flowing(Drawing):
     def __init__(self):
         super().__init__()
         self.turn = nn.Linear(3, 3)
 
-    def forward(self, x):
+    def own(self, x):
         mu, logvar = self.encode(x)
-        z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
-        z = z + torch.tanh(self.turn(z))
-        return self.decode(z), mu, logvar
+        return mu, (0.5 * logvar).exp()
+
+    def turned(self, z): return z + torch.tanh(self.turn(z))
+
+    def forward(self, x): return self.decode(self.turned(self.drawn(x)))
+
+
+@case("a flow that takes {'data': x}", says="run as a whole", sites={"turn": 3},
+      natural=lambda m, x: m.decode(m.turned(m.heads(x)[0])), logvar=lambda m, x: m.heads(x)[1])
+class Boxed(Flowing):
+    def forward(self, batch): return {"loss": 0, "recon_x": super().forward(batch["data"])}
+
+
+@case("moved along gradients in a Riemannian metric", refused="another geometry")
+class Leapfrog(Drawing):
+    def own(self, x):
+        mu, logvar = self.encode(x)
+        return mu, (0.5 * logvar).exp()
+
+    def forward(self, x):
+        z = self.drawn(x)
+        metric = torch.eye(3) * torch.exp(-z.norm(dim=1).square())[:, None, None] + torch.eye(3)
+        push = torch.linalg.cholesky(metric) @ (torch.randn_like(z) / 0.5)[..., None]
+        loss = (self.decode(z) - x).square().sum()
+        slope, = torch.autograd.grad(loss, z)
+        return self.decode(z + 1e-3 * (push[..., 0] - slope))
 
 
 # Discrete

@@ -100,10 +100,10 @@ def adapt(
     image_shape: of one image, (channels, height, width), or of whatever the model takes, without
     the batch; from the model's configuration if it has one. image_limits: the range of pixels, or
     images to take it from. Weights may change later. A model whose modules, settings or code change
-    is best adapted anew: until then, every pass goes through it as a whole.
+    is best adapted anew: until then, every pass goes through it as a whole. One that decodes
+    something else than draws of what it encodes, such as a flow of them, is run as a whole.
     Raises `InputError` for a model that draws random numbers in other ways, mixes the images of a
-    batch, changes its input, decodes something else than its posterior's draws, or returns what
-    cannot be read."""
+    batch, changes its input, or returns what cannot be read."""
     if isinstance(model, SCM): return model
     model, said = _plain(_pair(encoder, decoder) if model is None else model)
     shape = _checked_shape(model, image_shape)

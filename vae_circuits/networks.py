@@ -159,13 +159,15 @@ class Whole(Network):
     (levels, categories), what its books of codes give, or what the module `place` gives.
 
     steps: methods of the model, called one on the other. books: path of a quantizer -> the name of
-    its codebook. place: path of a module whose output the latents are.
+    its codebook. place: path of a module whose output the latents are. boxed: `forward` wants
+    images as `{'data': images}`.
     """
     def __init__(self, model, inputs=None, shape=None, *, steps=("forward",), books=(), place=None,
-                 image_shape=None):
+                 image_shape=None, boxed=False):
         super().__init__(model, inputs, shape)
         self.steps, self.books, self.place = steps, dict(books), place
         self.image_shape, self.levels, self.own, self.latents = image_shape, [], (), ()
+        self.boxed = boxed
 
     def watch(self, x):
         "Find the levels in a first pass: their names, their shapes, and what is special."
@@ -239,6 +241,7 @@ class Whole(Network):
         if self.place is not None: hooks[self.place] = point
         with _hooked(self.model, hooks), Draws(level, category) as draws:
             out, more = self.shown(x), self.given(x.shape[0], visit)
+            if self.boxed: out = {"data": out}
             for step in self.steps:
                 function = self.model if step == "forward" else half_of(self.model, step)
                 out = called(function, out if step == self.steps[0] else image(out), more)

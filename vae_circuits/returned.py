@@ -131,76 +131,118 @@ def _kind(word: str) -> str | None:
     return next((k for k, parts in _PARTS.items() if any(p in word for p in parts)), None)
 
 # %% ../nbs/06a_returned.ipynb #06a-014
-def reading(once, twice, spread=None, *, function=None, own=None, more=None) -> Reading:
-    """How to read an encoder that returned `once` and `twice` for the same images.
+def reading(once, twice, spread=None, *, function=None, own=(), more=None) -> Reading | None:
+    """How to read an encoder that returned `once` and `twice` for the same images; None if the
+    model itself draws by something else than it returns.
 
     spread: what the second tensor is, or a function of what the encoder returns that gives (mu,
     logvar); None where names or numbers tell.
-    function: the encoder, for the names in its source. own: mean and standard deviation by which
-    the model itself draws, for the same images. more: what it returned for images of all kinds.
-    Raises `InputError` where it cannot be told.
+    function: the encoder, for the names in its source. own: (mean, standard deviation) of each
+    level that the model itself draws, for the same images. more: what it returned for images of
+    all kinds. Raises `InputError` where it cannot be told.
     """
     if callable(spread): return Reading(function=spread, why="posterior=function")
     if spread is not None: one_of(spread, SPREADS, "posterior")
     found = _by_name(once, spread)
-    if found is not None and found.spread is None and found.mean is None: return found
-    if found is not None and (found.spread is not None or own is None): return found
-    tensors = _tensors(once, twice)
-    if own is not None and (matched := _matched(once, tensors, own)): return matched
-    if found is not None: return found
-    if spread is None and (worded := _worded(once, tensors, function, more)): return worded
-    mean, second = _places(once, tensors)
-    if spread is None and _positive([o[second] for o in (once, more) if o is not None]):
-        raise InputError(
-            "the second tensor of the encoder is never below 0, so it is probably no log variance;"
-            " say which it is: posterior='std', 'var', 'logvar' or 'logstd'")
-    why = "taken in order; nothing else is known of them" if spread is None else f"{spread} as said"
-    return Reading(mean, second, spread or "logvar", why=why)
+    whole = found is not None and found.mean is None  # a distribution
+    if own and (matched := found if whole and _draws_so(found(once), own) else
+                _matched(once, _tensors(once, twice), own)): return matched
+    if own and spread is None: return None
+    return found or _in_order(once, _tensors(once, twice), spread, function, more)
 
 def _tensors(once, twice) -> list:
-    "The places in a tuple of tensors that are the same for the same images."
-    if not isinstance(once, (tuple, list)) or not len(once) or not torch.is_tensor(once[0]):
+    "The places of the tensors in what was returned that are the same for the same images."
+    first, second = _fields(once), _fields(twice)
+    if not first:
         names = f" with {', '.join(map(str, once))}" if isinstance(once, dict) else ""
         raise InputError(
             f"the encoder returned a {type(once).__name__}{names}; expected (mu, logvar), fields of"
             " these names, a Normal or a latent_dist; or pass posterior=function of it that gives"
             " (mu, logvar)")
-    return [i for i, o in enumerate(once) if torch.is_tensor(o) and same(o, twice[i])]
+    return [p for p, value in first.items() if p in second and same(value, second[p])]
+
+def _fields(out) -> dict:
+    "Place or name -> tensor of what an encoder returned."
+    out = getattr(out, "latent_dist", out)
+    if isinstance(out, dict): found = out
+    elif hasattr(out, "_fields"): found = out._asdict()
+    elif isinstance(out, (tuple, list)): found = dict(enumerate(out))
+    else: found = getattr(out, "__dict__", {})
+    return {k: v for k, v in found.items() if torch.is_tensor(v)}
 
 # %% ../nbs/06a_returned.ipynb #06a-016
 def _matched(once, places, own) -> Reading | None:
     "The places that hold the mean and the spread by which the model itself draws."
-    mu, std = own
-    mean = next((i for i in places if _like(once[i], mu)), None)
-    for kind, to in TO_LOGVAR.items():
-        for i in places:
-            if mean not in (None, i) and _like((0.5 * to(once[i])).exp(), std):
-                return Reading(mean, i, kind, why=OWN)
+    values = _fields(once)
+    places = sorted(places, key=lambda p: MEANS.index(p) if p in MEANS else len(MEANS))
+    for mu, std in own:
+        mean = next((p for p in places if rows_of(values[p], mu) is not None), None)
+        if mean is None: continue
+        for kind, to in TO_LOGVAR.items():
+            for p in places:
+                pair = values[mean], to(values[p])
+                if p != mean and _draws_so(pair, [(mu, std)]): return Reading(mean, p, kind, why=OWN)
+        if close(std, std.flatten()[0].expand_as(std)):
+            return Reading(mean, why=f"points, with noise of {std.flatten()[0]:.3g}")
     return None
 
-def _like(a, b): return a.is_floating_point() and a.shape == b.shape and close(a, b)
+def rows_of(mean, drawn) -> torch.Tensor | None:
+    """Which row of `mean` each row of a draw's mean is, in that shape or another; None if one is
+    none of them."""
+    if mean.ndim < 2 or not mean.is_floating_point() or not mean.numel(): return None
+    if not drawn.numel() or drawn.numel() % mean[0].numel(): return None
+    found, mean = drawn.reshape(-1, mean[0].numel()), mean.flatten(1)
+    at = torch.cdist(found.double(), mean.double()).argmin(1)
+    return at if close(mean[at].to(found), found) else None
 
+def _draws_so(posterior, own) -> bool:
+    "Whether a mean and log variance are, row by row, those of a draw."
+    mu, logvar = posterior
+    try: std = (0.5 * logvar).exp().expand_as(mu)
+    except RuntimeError: return False
+    size = mu[0].numel()
+    both = torch.cat([mu.flatten(1), std.flatten(1)], 1)
+    return any(m.numel() % size == 0 and rows_of(
+        both, torch.cat([m.reshape(-1, size), s.reshape(-1, size)], 1)) is not None for m, s in own)
+
+# %% ../nbs/06a_returned.ipynb #06a-016o
+def _in_order(once, places, spread, function, more) -> Reading:
+    "The reading by the names in the encoder's source, or by order."
+    values = _fields(once)
+    if len(places) < min(2, len(values)):
+        raise InputError(
+            "the encoder returns other numbers for the same images each time: it draws random"
+            " numbers, or changes itself; expected a mean and a log variance that stay the same in"
+            " evaluation mode")
+    if spread is None and (worded := _worded(once, places, function, more)): return worded
+    mean, *rest = (p for k, p in enumerate(places)
+                   if not any(torch.equal(values[p], values[q]) for q in places[:k]))
+    rest = rest or [p for p in places if p != mean]
+    fit = [p for p in rest if _fits(values[p], values[mean], (_fields(more) or {}).get(p))]
+    if not fit: return Reading(mean, why="points: nothing else there can be their spread")
+    if spread is None: _told_apart(values[mean], values[fit[0]], more and _fields(more)[fit[0]])
+    why = "taken in order; nothing else is known of them" if spread is None else f"{spread} as said"
+    return Reading(mean, fit[0], spread or "logvar", why=why)
+
+def _fits(spread, mean, more) -> bool:
+    "Whether a tensor may be the spread of `mean`: of its shape, or the same for all images."
+    if not spread.is_floating_point(): return False
+    if spread.shape == mean.shape: return True
+    try: spread.broadcast_to(mean.shape)
+    except RuntimeError: return False
+    return spread.ndim == mean.ndim or more is not None and same(spread, more)
+
+# %% ../nbs/06a_returned.ipynb #06a-016w
 def _worded(once, places, function, more) -> Reading | None:
     "The places by the names that the encoder's source has for them, where numbers do not object."
     kinds = dict(enumerate(map(_kind, _words(function))))
-    if len(kinds) != len(once): return None
+    if not isinstance(once, (tuple, list)) or len(kinds) != len(once): return None
     mean = next((i for i in places if kinds[i] == "mean"), None)
     second = next((i for i in places if kinds[i] in SPREADS), None)
     if mean is None or second is None: return None
     values = [o[second] for o in (once, more) if o is not None]
     if kinds[second] in ("std", "var") and any((v < 0).any() for v in values): return None
     return Reading(mean, second, kinds[second], why="so its source calls them")
-
-def _places(once, still) -> tuple:
-    "The first two tensors that are no draw, and no copy of the first."
-    if len(still) < 2:
-        raise InputError(
-            "the encoder returns other numbers for the same images each time: it draws random"
-            " numbers, or changes itself; expected a mean and a log variance that stay the same in"
-            " evaluation mode")
-    distinct = [i for k, i in enumerate(still)
-                if not any(torch.equal(once[i], once[j]) for j in still[:k])]
-    return tuple((distinct if len(distinct) > 1 else still)[:2])
 
 # %% ../nbs/06a_returned.ipynb #06a-018
 _PASSED = ("Add Sub Mul Div View UnsafeView ReshapeAlias Squeeze Unsqueeze Split Chunk Slice Select"
@@ -220,6 +262,27 @@ def _positive(tensors) -> bool:
     numbers = torch.cat([t.detach().flatten().double() for t in tensors])
     numbers = numbers[numbers.isfinite()]
     return bool((numbers >= 0).all() and (numbers > 0).any())
+
+def _told_apart(mean, second, more):
+    "`InputError` for two tensors that are hardly a mean and a log variance."
+    say = "so it is probably no log variance; say which it is: posterior='std', 'var', 'logvar' or"
+    say = f"{say} 'logstd', or a function that gives (mu, logvar)"
+    if _positive([o for o in (second, more) if o is not None]):
+        raise InputError(f"the second tensor of the encoder is never below 0, {say}")
+    if _behind(mean, second.grad_fn) or _behind(second, mean.grad_fn):
+        raise InputError(f"the encoder makes one of its two tensors from the other, {say}")
+
+def _behind(tensor, step) -> bool:
+    "Whether a step of a calculation leads to `tensor`, by way of other steps."
+    if step is None or step is tensor.grad_fn: return False
+    steps, seen = [tensor.grad_fn], set()
+    while steps:
+        now = steps.pop()
+        if now is None or now in seen: continue
+        if now is step: return True
+        seen.add(now)
+        steps += [s for s, _ in now.next_functions]
+    return False
 
 # %% ../nbs/06a_returned.ipynb #06a-020
 def close(a, b) -> bool:
