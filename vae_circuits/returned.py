@@ -180,8 +180,8 @@ def _matched(once, places, own) -> Reading | None:
         if mean is None: continue
         for kind, to in TO_LOGVAR.items():
             for p in places:
-                pair = values[mean], to(values[p])
-                if p != mean and _draws_so(pair, [(mu, std)]): return Reading(mean, p, kind, why=OWN)
+                if p == mean or not _draws_so((values[mean], to(values[p])), [(mu, std)]): continue
+                return Reading(mean, p, kind, why=OWN)
         if close(std, std.flatten()[0].expand_as(std)):
             return Reading(mean, why=f"points, with noise of {std.flatten()[0]:.3g}")
     return None
@@ -267,10 +267,10 @@ def _told_apart(mean, second, more):
     "`InputError` for two tensors that are hardly a mean and a log variance."
     say = "so it is probably no log variance; say which it is: posterior='std', 'var', 'logvar' or"
     say = f"{say} 'logstd', or a function that gives (mu, logvar)"
-    if _positive([o for o in (second, more) if o is not None]):
-        raise InputError(f"the second tensor of the encoder is never below 0, {say}")
     if _behind(mean, second.grad_fn) or _behind(second, mean.grad_fn):
         raise InputError(f"the encoder makes one of its two tensors from the other, {say}")
+    if _positive([o for o in (second, more) if o is not None]):
+        raise InputError(f"the second tensor of the encoder is never below 0, {say}")
 
 def _behind(tensor, step) -> bool:
     "Whether a step of a calculation leads to `tensor`, by way of other steps."
