@@ -19,6 +19,7 @@ import torch
 
 from .choice import RANDOM, dice
 from .core import InputError
+from .drawable import check_images
 from .networks import Whole
 from .returned import same
 from .returned import close
@@ -63,6 +64,14 @@ def own_draws(like):
     finally:
         np.random.set_state(numbers), random.setstate(plain)
 
+FROM_DATA = "from data"
+RANGES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
+
+def told_limits(images) -> tuple:
+    "The narrowest usual range in which images lie; open if they lie in none."
+    low, high = (v.item() for v in images.aminmax())
+    return next((r for r in RANGES if r[0] <= low and high <= r[1]), (-math.inf, math.inf))
+
 class _Unchanged:
     changed = staticmethod(lambda: None)
 
@@ -83,12 +92,26 @@ class Adapted(SCM):
     whether its decoder needs what its encoder kept; `said`, what was taken for what."""
     def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf), axes=None):
         self.network, self.image_shape = network, image_shape
-        self.image_limits, self.keeps, self.axes = image_limits, False, axes or {}
+        self.limits, self.keeps, self.axes = image_limits, False, axes or {}
         with own_draws(x := probe(network, image_shape)), explained(x):
             self._try(x)
 
     def __reduce__(self):
-        return Adapted, (self.network, self.image_shape, self.image_limits, self.axes)
+        return Adapted, (self.network, self.image_shape, self.limits, self.axes)
+
+    @property
+    def image_limits(self) -> tuple:
+        return (-math.inf, math.inf) if self.limits == FROM_DATA else self.limits
+
+    def run(self, x=None, do=None, **options) -> Run:
+        if x is not None and self.limits == FROM_DATA:
+            images = check_images(x, self.image_shape, self.image_limits)
+            self.limits = told_limits(images)
+            low, high = images.aminmax()
+            self.network.said.append(
+                f"image_limits: {self.limits[0]:g} to {self.limits[1]:g}, since its first"
+                f" {len(images)} images lie from {low:.3g} to {high:.3g}")
+        return super().run(x, do, **options)
 
     def _try(self, x):
         network = self.network
@@ -167,7 +190,8 @@ class Adapted(SCM):
         names, kept, reached = {path: site for site, path in self.paths.items()}, {}, set()
         shape = (len(whole[self.network.latents[0]]) if x is None else len(x),)
         def visit(path, value):
-            if path == "z" and x is not None and not isinstance(self.network, Whole):
+            if path == self.network.latents[-1] and x is not None and not isinstance(
+                self.network, Whole):
                 self._arrived(calls)
             if path not in names:
                 return value
@@ -257,23 +281,25 @@ class Adapted(SCM):
                 seen[name], names[name] = value, [name]
             return value
         with torch.no_grad(): self._pass(x, eps, visit)
-        later = self._from_latents({n: seen[n] for n in self.network.latents})
+        later = self._from_latents(seen)
         found = live_sites(self.network, x, seen, later)
         return found, {name: name for name in found}, names
 
     @torch.no_grad()
-    def _from_latents(self, z) -> set:
-        "The values that are visited in a pass that begins at the latents `z`."
-        if isinstance(self.network, Whole): return {"recon"}
-        found, calls = set(), dict(self.calls)
+    def _from_latents(self, seen) -> set:
+        """The values, of those that were seen, that a pass which begins at the latents comes to: in
+        a model that runs as a whole, those that are the same without the images."""
+        z, found, calls = {n: seen[n] for n in self.network.latents}, {}, dict(self.calls)
+        whole = isinstance(self.network, Whole)
         def visit(name, value):
-            if name not in z: found.add(name)
+            if name not in z: found[name] = value
             return z.get(name, value)
         try:
-            with evaluation(self.network), hooks(self.network, visit, calls=calls):
+            with evaluation(self.network), hooks(self.network, visit, calls={} if whole else calls):
                 self.network(None, None, visit)
         except Exception: return set()  # it needs its images
-        return found - {*self.network.inputs}
+        if whole: found = {n: v for n, v in found.items() if n in seen and same(v, seen[n])}
+        return {*found} - {*self.network.inputs}
 
     @torch.no_grad()
     def _check(self, x, eps):

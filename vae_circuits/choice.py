@@ -16,7 +16,8 @@ from torch import nn
 
 from .core import InputError, one_of
 from .draws import own_draw
-from .networks import Gaussian, Network, Points, Quantized, Whole, called, half_of, has
+from .networks import (Gaussian, Network, Points, Quantized, Several, Whole, called,
+                                   half_of, has)
 from .returned import Reading, same
 from .returned import OWN, SPREADS, halves, image, reading, rows_of
 from .tracing import evaluation
@@ -35,7 +36,10 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
     if split and (book := codebook if codebook is not None else _codebook(model)) is not None:
         return Quantized(model, book, inputs)
     if books := _books(model): return _told(Whole(model, inputs, books=books, image_shape=shape), x)
-    if not split: return _told(Whole(model, inputs, image_shape=shape), x)
+    if not split:
+        found = _told(Whole(model, inputs, image_shape=shape), x)
+        return found if found.latents else _rounding(model, x, inputs) or found
+    if posterior is None and (found := _rounding(model, x, inputs)): return found
     return _halved(model, x, posterior, inputs)
 
 def _told(whole, x): return _announced(whole.watch(x))
@@ -67,6 +71,26 @@ def _books(model) -> dict:
         if own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{next(iter(own))}"
     return found
 
+# %% ../nbs/06e_choice.ipynb #06e-006r
+def _rounding(model, x, inputs) -> Whole | None:
+    "The model with its latents where it rounds; None if it does not, or draws as well."
+    try: apart = _copy(model)
+    except Exception: return None
+    halves = has(model, "encode") and has(model, "decode")
+    for steps in (("encode", "decode"),) * halves + (("forward",),):
+        facts = dict(steps=steps, image_shape=tuple(x.shape[1:]), rounds=True)
+        found = Whole(apart, inputs, **facts)
+        try:
+            with evaluation(apart), torch.no_grad(), torch.random.fork_rng(): found.watch(x)
+        except Exception: continue
+        if any("codes" in n for n in found.own) and not found.noisy:
+            return _told(Whole(model, inputs, **facts), x)
+    return None
+
+def _copy(model):
+    "A copy with the model's own weights, so that whatever a pass changes, the model does not."
+    return copy.deepcopy(model, {id(p): p for p in model.parameters()})
+
 # %% ../nbs/06e_choice.ipynb #06e-008
 def _halved(model, x, posterior, inputs) -> Network:
     "The network of a model with two halves, by what they return."
@@ -80,6 +104,7 @@ def _halved(model, x, posterior, inputs) -> Network:
     if torch.is_tensor(once) and not callable(posterior) and not same(once, twice):
         return _told(Whole(model, inputs, steps=("encode", "decode"), **facts), x)
     ask = _Asked(model, x, net)
+    if ways := _levels(once, ask.decode): return _several(ask, ways, once, twice, posterior, facts)
     read = _read(ask, once, twice, posterior)
     if read is None or not (callable(posterior) or _straight(ask, read(once))):
         return _as_whole(ask, inputs, facts)
@@ -141,6 +166,58 @@ def _other_images(model, x, net):
     except Exception: return None  # not every model bears such images
     return found if isinstance(found, (tuple, list)) else None
 
+# %% ../nbs/06e_choice.ipynb #06e-008n
+def _levels(once, decode) -> list:
+    "Functions that take what an encoder returns apart into levels, the likeliest first."
+    if isinstance(once, dict):
+        names = [k for k, v in once.items() if isinstance(v, (list, tuple))]
+        by_level = lambda out: [dict(zip(names, level)) for level in zip(*(out[k] for k in names))]
+        return [by_level] if names else []
+    if not isinstance(once, (list, tuple)) or hasattr(once, "_fields") or len(once) < 2: return []
+    if all(isinstance(v, (list, tuple)) for v in once):
+        turned = len(once) == 2 and 1 < len(once[0]) == len(once[1])
+        both = [list, lambda out: list(zip(*out))][:1 + turned]
+        lists = isinstance(once, tuple) and isinstance(once[0], list)
+        return both[::-1] if lists or len({p.shape for p in once[0]}) > 1 else both
+    if isinstance(once[0], (dict, torch.distributions.Distribution)): return [list]
+    points = all(map(torch.is_tensor, once)) and not _works(decode, once[0])
+    return [lambda out: [(p,) for p in out]] if points and _works(decode, list(once)) else []
+
+def _works(function, *values) -> bool:
+    try: function(*values)
+    except Exception: return False
+    return True
+
+# %% ../nbs/06e_choice.ipynb #06e-008s
+def _several(ask, ways, once, twice, posterior, facts) -> Network:
+    "The network of a model with several levels, each read by itself."
+    for parts in ways:
+        levels = parts(once)
+        reads = [reading(*pair, posterior, own=ask.levels) for pair in zip(levels, parts(twice))]
+        if None not in reads: break
+    else: return _as_whole(ask, ask.net.inputs, facts)
+    read = [r(level) for r, level in zip(reads, levels)]
+    for pair in read: _check(ask.x, *pair)
+    points = [i for i, (_, logvar) in enumerate(read) if logvar is None]
+    found = Several(ask.model, parts, reads, ask.net.inputs, facts["shape"], points=points)
+    with evaluation(ask.model), torch.no_grad():
+        z, more = [mu for mu, _ in read], ask.net.given(len(ask.x), _keep)
+        found.apart = not _works(found.decoded, z, more)
+        found.decoded(z, more)  # or it says why not
+        if not _level_by_level(ask, found, read, more): return _as_whole(
+            ask, ask.net.inputs, facts)
+    found.said += [f"level {i}: {r}" for i, r in enumerate(reads, 1)]
+    return found
+
+def _level_by_level(ask, found, read, more) -> bool:
+    "Whether the model itself decodes its draws from these levels, as far as that can be seen."
+    if len(ask.levels) != len(read): return True
+    drawn = [next(m + s for m, s in ask.levels if rows_of(mu, m) is not None).view_as(mu)
+             for mu, _ in read]
+    ours = image(found.decoded(drawn, more))
+    theirs = [t for t in _tensors(ask.draw.out) if t.shape == ours.shape]
+    return not theirs or any(_equal(t, ours) for t in theirs)
+
 # %% ../nbs/06e_choice.ipynb #06e-010
 class _Asked:
     "How the model itself draws, in its own `forward`. said: what could not be seen."
@@ -153,8 +230,7 @@ class _Asked:
 
     def own(self, place=None) -> tuple:
         "The draw, and whether its images are passed as {'data': images}; (None, False) if none."
-        memo = {id(p): p for p in self.model.parameters()}
-        try: model = copy.deepcopy(self.model, memo)
+        try: model = _copy(self.model)
         except Exception: return None, False  # it is tied to something that cannot be copied
         images, more = self.net.shown(self.x), self.net.given(len(self.x), _keep)
         calls = lambda: called(model, images, more), lambda: model({"data": images})

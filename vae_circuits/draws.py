@@ -16,68 +16,115 @@ from torch.overrides import TorchFunctionMode
 
 # %% ../nbs/06b_draws.ipynb #06b-006
 _DRAWN = {"randn", "randn_like", "normal_", "normal"}
+_UNIFORM = {"rand", "rand_like", "uniform_", "exponential_"}
 _TIMES, _PLUS = {"mul", "__mul__", "__rmul__", "mul_", "__imul__", "multiply"}, {
     "add", "__add__", "__radd__", "add_", "__iadd__"}
 _CARRIED = {"to", "type_as", "clone", "detach", "contiguous", "requires_grad_", "float", "double",
             "half", "bfloat16", "cuda", "cpu", "view_as", "expand_as", "view", "reshape", "expand"}
 _ASKED = {"size", "dim", "numel", "__get__", "__len__", "stride", "is_floating_point"}
+_ROUNDED = {"round", "sign", "bernoulli"}
 
 class Draws(TorchFunctionMode):
     """Within the block nothing is drawn. Where `mean + deviation * noise` would be,
-    `level(mean, deviation)` says what goes on; where a category is drawn, `category(logits)`.
+    `level(mean, deviation)` says what goes on; where a category is drawn, `category(logits)`, of
+    logits whose categories are last; and where numbers are rounded, or drawn to be 0 or 1,
+    `code(numbers, rounding)`, if there is such a function.
 
     noise: what a draw holds, which only operations see that do something else with it.
     lost: the name of an operation that does anything else with noise, or None. found: how many
-    levels and categories there were.
+    levels, categories and codes there were.
     """
-    def __init__(self, level, category, noise: float = 0.0):
-        self.level, self.category, self.value = level, category, noise
+    def __init__(self, level, category, noise: float = 0.0, code=None):
+        self.level, self.category, self.code, self.value = level, category, code, noise
         self.noise, self.found, self.lost = {}, 0, None
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs, name = kwargs or {}, getattr(func, "__name__", "")
-        if func is F.gumbel_softmax: return self._placed(self.category, args[0])
-        if name in _DRAWN: return self._drawn(func, name, args, kwargs)
+        if func is F.gumbel_softmax: return self._chosen(args[0], kwargs.get("dim", -1))
+        if name in _DRAWN: return _drawn(self, func, name, args, kwargs)
+        if name in _UNIFORM: return _uniform(self, name, args, kwargs)
+        if name == "multinomial": return self._chosen(args[0].log(), -1).argmax(-1, keepdim=True)
+        if name in _ROUNDED and self.code is not None: return self._rounded(func, name, args)
         tagged = [a for a in (*args, *kwargs.values()) if id(a) in self.noise]
         if not tagged or name in _ASKED: return func(*args, **kwargs)
-        return self._used(func, name, args, kwargs, tagged[0])
+        used = _gumbel if isinstance(self.noise[id(tagged[0])][1], Gumbel) else _used
+        return used(self, func, name, args, kwargs, tagged[0])
 
     def _placed(self, place, *values):
         self.found += 1
         return place(*values)
 
-    def _tag(self, tensor, scale):
-        self.noise[id(tensor)] = tensor, scale
+    def _chosen(self, logits, axis):
+        "The category that is chosen along an axis."
+        return self._placed(self.category, logits.movedim(axis, -1)).movedim(-1, axis)
+
+    def _rounded(self, func, name, args):
+        return self._placed(self.code, args[0], torch.round if name == "bernoulli" else func)
+
+    def tag(self, tensor, state):
+        self.noise[id(tensor)] = tensor, state
         return tensor
 
-    def _drawn(self, func, name, args, kwargs):
-        "Noise that is all alike; of a draw with a mean, the level at once."
-        if func is torch.normal and any(map(torch.is_tensor, args)):
-            return self._placed(self.level, *args[:2])
-        kwargs = {k: v for k, v in kwargs.items() if k != "generator"}
-        if name == "normal_":
-            self._tag(args[0], None)
-            return self._tag(torch.full_like(args[0], self.value), None)
-        if name == "normal": args, kwargs = (), {**kwargs, "size": kwargs.get("size", args[-1])}
-        zeros = torch.zeros_like if name == "randn_like" else torch.zeros
-        return self._tag(zeros(*args, **kwargs) + self.value, None)
+# %% ../nbs/06b_draws.ipynb #06b-006n
+def _constant(name, args, kwargs, value):
+    "A tensor of the shape that would be drawn, all of one value."
+    kwargs = {k: v for k, v in kwargs.items() if k not in ("generator", "low", "high")}
+    if name.endswith("_"): return torch.full_like(args[0], value)
+    if name == "normal": args, kwargs = (), {**kwargs, "size": kwargs.get("size", args[-1])}
+    return (torch.zeros_like if name.endswith("like") else torch.zeros)(*args, **kwargs) + value
 
-    def _used(self, func, name, args, kwargs, noise):
-        "What an operation makes of noise."
-        scale = self.noise[id(noise)][1]
-        if func is torch.addcmul: return self._placed(self.level, args[0], _other(args[1:], noise))
-        other = _other(args, noise)
-        if name in _PLUS and "alpha" not in kwargs:
-            return self._placed(self.level, other, 1.0 if scale is None else scale)
-        if name in _TIMES:
-            scale = other if scale is None else other * scale
-            return self._tag(func(*args, **kwargs), scale)
-        if name in _CARRIED and not torch.is_tensor(scale):
-            return self._tag(func(*args, **kwargs), scale)
-        self.lost = self.lost or name
-        return func(*args, **kwargs)
+def _drawn(draws, func, name, args, kwargs):
+    "Noise that is all alike; of a draw with a mean, the level at once."
+    if func is torch.normal and any(map(torch.is_tensor, args)):
+        return draws._placed(draws.level, *args[:2])
+    if name.endswith("_"): draws.tag(args[0], None)
+    return draws.tag(_constant(name, args, kwargs, draws.value), None)
+
+def _uniform(draws, name, args, kwargs):
+    return draws.tag(_constant(name, args, kwargs, 1.0 if "exp" in name else 0.5), Gumbel())
+
+def _used(draws, func, name, args, kwargs, noise):
+    "What an operation makes of Gaussian noise."
+    scale = draws.noise[id(noise)][1]
+    if func is torch.addcmul: return draws._placed(draws.level, args[0], _other(args[1:], noise))
+    other = _other(args, noise)
+    if name in _PLUS and "alpha" not in kwargs:
+        return draws._placed(draws.level, other, 1.0 if scale is None else scale)
+    if name in _TIMES:
+        scale = other if scale is None else other * scale
+        return draws.tag(func(*args, **kwargs), scale)
+    if name in _CARRIED and not torch.is_tensor(scale):
+        return draws.tag(func(*args, **kwargs), scale)
+    draws.lost = draws.lost or name
+    return func(*args, **kwargs)
 
 def _other(args, noise): return next((a for a in args if a is not noise), noise)
+
+# %% ../nbs/06b_draws.ipynb #06b-006p
+@dataclass(frozen=True)
+class Gumbel:
+    "Uniform noise on its way: to what it was added, and how far its softmax has come."
+    logits: object = None
+    step: str = ""
+
+_SUMS = _PLUS | {"sub", "__sub__", "sub_", "__isub__", "__rsub__", "rsub"}
+
+def _gumbel(draws, func, name, args, kwargs, noise):
+    "What an operation makes of uniform noise."
+    state, axis = draws.noise[id(noise)][1], kwargs.get("dim", args[1] if len(args) > 1 else -1)
+    others = [a for a in args if torch.is_tensor(a) and a is not noise and a.numel() > 1]
+    if state.logits is not None and (name == "softmax" or (name, state.step) == ("exp", "log")):
+        return draws._chosen(state.logits, axis if name == "softmax" else -1)
+    if state.logits is not None and name == "argmax":
+        return draws._chosen(state.logits, axis).argmax(axis, kwargs.get("keepdim", False))
+    value = func(*args, **kwargs)
+    if name == "logsumexp": return draws.tag(value, Gumbel(state.logits, "sum"))
+    if not others and torch.is_tensor(value): return draws.tag(value, state)
+    if name in _SUMS and state.logits is None: return draws.tag(value, Gumbel(others[0]))
+    if name in _SUMS and getattr(draws.noise.get(id(others[0]), (0, 0))[1], "step", 0) == "sum":
+        return draws.tag(value, Gumbel(state.logits, "log"))
+    draws.lost = draws.lost or name
+    return value
 
 # %% ../nbs/06b_draws.ipynb #06b-008
 @dataclass
