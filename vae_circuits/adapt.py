@@ -99,9 +99,11 @@ def adapt(
     axes: site -> axis of one image's activation that counts units, where it is not as it should be.
     image_shape: of one image, (channels, height, width), or of whatever the model takes, without
     the batch; from the model's configuration if it has one. image_limits: the range of pixels, or
-    images or a world to take it from; 'from data' takes it from the first images that it runs. Weights may change later. A model whose modules, settings or code change
-    is best adapted anew: until then, every pass goes through it as a whole. One that decodes
-    something else than draws of what it encodes, such as a flow of them, is run as a whole.
+    images or a world to take it from; 'from data' takes it from the first images that it runs.
+    Weights may change later. A model whose modules, settings or code change is best adapted anew:
+    until then, every pass goes through it as a whole. One that decodes something else than draws of
+    what it encodes, such as a flow of them, is run as a whole. Of several levels of latents, see
+    `at_level`.
     Raises `InputError` for a model that draws random numbers in other ways, mixes the images of a
     batch, changes its input, or returns what cannot be read."""
     if isinstance(model, SCM): return model
@@ -112,6 +114,8 @@ def adapt(
         with own_draws(x := probe(model, shape)), explained(x):
             network = network_of(model, x, posterior, codebook, latents, inputs)
             if not network.latents: network = _narrowest(network, x)
+        if isinstance(image_limits, Drawable):
+            said.append(f"image_limits: {limits[0]:g} to {limits[1]:g}, as its world shows")
         network.said += said
         return Adapted(network, shape, limits, axes)
 

@@ -20,10 +20,10 @@ import torch
 from .choice import RANDOM, dice
 from .core import InputError
 from .drawable import check_images
-from .networks import Whole
+from .networks import of_rows
 from .returned import same
 from .returned import close
-from .addresses import Sites, ancestors, descendants
+from .addresses import Sites
 from .scm import SCM, Run, edited
 from .sites import live_sites, traced_sites, verified
 from .snapshot import Snapshot
@@ -163,8 +163,9 @@ class Adapted(SCM):
         names = {"x": self.trace.x} | {s: self.trace.names[self.paths[s]] for s in self.sites}
         known = self.trace.bind(self.network) | dict(
             zip((names[p] for p in self.sites[site].parents), parents))
-        if eps is not None and self.trace.eps is not None:
-            known[self.trace.eps] = eps
+        if self.trace.eps is not None:
+            none = parents[0].new_zeros(rows, *self.noise_shape) if eps is None else eps
+            known[self.trace.eps] = none
         return self.trace.values(known, [names[site]], rows)[names[site]]
 
     def untraced(self) -> str | None:
@@ -182,7 +183,13 @@ class Adapted(SCM):
             return self.live(x, known, parts, eps, record)
         rows = len(next(iter(known.values())) if x is None else x) if known or x is not None else 1
         inputs = {name: self.network.input(name, rows) for name in self.network.inputs}
+        held = self.network.held if x is None else {}
+        inputs |= {name: of_rows(value.to(self.like), rows) for name, value in held.items()}
         return super()._compute(x, inputs | known, parts, eps, record, *own)
+
+    def _computable(self, x, whole, given):
+        held = self.network.held if x is None and not given else {}
+        return super()._computable(x, whole | held, given)
 
     def live(self, x, whole, parts, eps, record) -> Run:
         "One full pass through the model itself, with hooks. Arguments as sorted by `run`."
@@ -190,8 +197,7 @@ class Adapted(SCM):
         names, kept, reached = {path: site for site, path in self.paths.items()}, {}, set()
         shape = (len(whole[self.network.latents[0]]) if x is None else len(x),)
         def visit(path, value):
-            if path == self.network.latents[-1] and x is not None and not isinstance(
-                self.network, Whole):
+            if path == self.network.latents[-1] and x is not None and not self.network.whole:
                 self._arrived(calls)
             if path not in names:
                 return value
@@ -240,7 +246,7 @@ class Adapted(SCM):
         random numbers are used up."""
         with evaluation(self.network), own_draws(self.like):
             calls = {} if calls is None else calls
-            if x is None and not isinstance(self.network, Whole):
+            if x is None and not self.network.whole:
                 calls.update(
                     self.calls if self.snapshot.changed() is None
                     else self._first(probe(self.network, self.image_shape))[1])
@@ -290,7 +296,7 @@ class Adapted(SCM):
         """The values, of those that were seen, that a pass which begins at the latents comes to: in
         a model that runs as a whole, those that are the same without the images."""
         z, found, calls = {n: seen[n] for n in self.network.latents}, {}, dict(self.calls)
-        whole = isinstance(self.network, Whole)
+        whole = self.network.whole
         def visit(name, value):
             if name not in z: found[name] = value
             return z.get(name, value)
@@ -374,11 +380,14 @@ class Adapted(SCM):
     def _bypassed(self) -> bool:
         "Whether the trace has a way from the images to the decoder that does not go through z."
         if self.trace is None: return False
-        latents = self.network.latents
-        behind = descendants(self.sites, latents)
-        free = behind & ancestors(self.sites, ["recon"]) - ancestors(self.sites, latents)
-        known = behind | {*self.network.inputs}
-        return any(p not in known for s in free for p in self.sites[s].parents)
+        known = {*self.network.latents, *self.network.inputs, *self.network.held}
+        steps, seen = ["recon"], set()
+        while steps:
+            if (site := steps.pop()) in known or site in seen: continue
+            if site == "x": return True
+            seen.add(site)
+            steps.extend(self.sites[site].parents)
+        return False
 
     def __repr__(self):
         return "\n".join([*self._told(), repr(self.sites)])

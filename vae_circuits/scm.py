@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from .addresses import Address, Site, Sites, descendants
+from .addresses import Address, Site, Sites, descendants, has_levels
 from .core import InputError, one_of
 from .drawable import check_images
 
@@ -34,6 +34,7 @@ class Run(Mapping):
     def __getitem__(self, site):
         if isinstance(site, str) and site in self: return self._activations[
             self.aliases.get(site, site)]
+        has_levels(site, self)
         raise InputError(
             f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the sites to keep"
             " with record=[...]"
