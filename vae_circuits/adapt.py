@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .adapted import FROM_DATA, Adapted, explained, own_draws, probe, told_limits
+from .adapted import FROM_DATA, Adapted, explained, told_limits
 from .choice import network_of
 from .core import InputError, callable_module, count
 from .drawable import Drawable, at_hand, check_images
 from .networks import Whole
+from .passes import own_draws, probe
 from .scm import SCM
 from .sites import shadow, traced_sites, verified
 from .snapshot import TRACED, Snapshot

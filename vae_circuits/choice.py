@@ -39,7 +39,6 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
     if not split:
         found = _told(Whole(model, inputs, image_shape=shape), x)
         return found if found.latents else _rounding(model, x, inputs) or found
-    if posterior is None and (found := _rounding(model, x, inputs)): return found
     return _halved(model, x, posterior, inputs)
 
 def _told(whole, x): return _announced(whole.watch(x))
@@ -109,6 +108,7 @@ def _halved(model, x, posterior, inputs) -> Network:
     if read is None or not (callable(posterior) or _straight(ask, read(once))):
         return _as_whole(ask, inputs, facts)
     mu, logvar = read(once)
+    if logvar is None and posterior is None and (found := _rounding(model, x, inputs)): return found
     _check(x, mu, logvar)
     network = (Points if logvar is None else Gaussian)(model, read, inputs, shape)
     if shape: network.said.append(f"pictures are shown to it flat, as {x[0].numel()} numbers")
@@ -123,13 +123,17 @@ def _encoded(model, x, net, grad=False):
         return called(half_of(model, "encode"), images, net.given(len(x), _keep))
 
 def _twice(model, x, net) -> list:
-    "What the encoder returns, two times over; gradients tell how the numbers came about."
+    "What the encoder returns, two times over."
     before = dice()
-    try: found = [_encoded(model, x, net, True) for _ in range(2)]
-    except Exception: found = [_encoded(model, x, net) for _ in range(2)]  # not all bear them
+    found = [_encoded(model, x, net) for _ in range(2)]
     if dice()[1] != before[1]:
         raise InputError(f"the encoder uses NumPy's or Python's random numbers: {RANDOM}")
     return found
+
+def _graded(model, x, net):
+    "What it returns for one image, with gradients, which tell how the numbers came about."
+    try: return _encoded(model, x[:1], net, True)
+    except Exception: return None  # not all bear them
 
 def _fits_flat(model, x, inputs) -> bool:
     try: _encoded(model, x.flatten(1), Network(model, inputs))
@@ -139,9 +143,10 @@ def _fits_flat(model, x, inputs) -> bool:
 def _read(ask, once, twice, posterior) -> Reading | None:
     "The reading of the encoder; None if the model itself draws by something else."
     if not torch.is_tensor(once) or callable(posterior):
-        encode, more = half_of(ask.model, "encode"), _other_images(ask.model, ask.x, ask.net)
+        encode, facts = half_of(ask.model, "encode"), (ask.model, ask.x, ask.net)
         return reading(once, twice, posterior, function=getattr(encode, "forward", encode),
-                       own=ask.levels, more=more)
+                       own=ask.levels, more=lambda: _other_images(*facts),
+                       graded=lambda: _graded(*facts))
     found = halves(once, ask.decode)
     if found is None: ask.decode(once)  # which says why not
     if found.axis is None: return found if not ask.levels else reading(
@@ -245,15 +250,26 @@ def _first_draw(model, calls, place, images) -> tuple:
     "The first draw with levels, or with any noise, and whether it took the second of the calls."
     decoder, found = _owner(model, place), (None, False)
     for training in (False, True):  # many draw in training only; what lies inside stays as it was
-        for grad in (False, True):  # some move along gradients before they decode
-            for boxed, call in enumerate(calls):
+        for boxed, call in enumerate(calls):
+            for grad in (False, True):
                 with evaluation(model), torch.set_grad_enabled(grad), torch.random.fork_rng():
                     model.training = training
                     torch.manual_seed(0)  # what it shuffles is shuffled alike each time
-                    draw = own_draw([call], decoder, images)
+                    draw = own_draw([_noted(call, failed := [])], decoder, images)
                 if draw: found = draw, bool(boxed)
                 if draw and draw.levels: return found
+                # some move along gradients before they decode
+                if not failed or "grad" not in str(failed[0]): break
     return found
+
+def _noted(call, failed):
+    "`call`, whose error goes to a list as well."
+    def noted():
+        try: return call()
+        except Exception as e:
+            failed.append(e)
+            raise
+    return noted
 
 def _owner(model, place):
     "`(object, name)` of a method or module of the model by its path."

@@ -131,15 +131,17 @@ def _kind(word: str) -> str | None:
     return next((k for k, parts in _PARTS.items() if any(p in word for p in parts)), None)
 
 # %% ../nbs/06a_returned.ipynb #06a-014
-def reading(once, twice, spread=None, *, function=None, own=(), more=None) -> Reading | None:
+def reading(once, twice, spread=None, *, function=None, own=(), more=None,
+            graded=None) -> Reading | None:
     """How to read an encoder that returned `once` and `twice` for the same images; None if the
     model itself draws by something else than it returns.
 
     spread: what the second tensor is, or a function of what the encoder returns that gives (mu,
     logvar); None where names or numbers tell.
     function: the encoder, for the names in its source. own: (mean, standard deviation) of each
-    level that the model itself draws, for the same images. more: what it returned for images of
-    all kinds. Raises `InputError` where it cannot be told.
+    level that the model itself draws, for the same images. more, graded: functions that give what
+    it returns for images of all kinds, and for one image with gradients; by default neither is
+    known. Raises `InputError` where it cannot be told.
     """
     if callable(spread): return Reading(function=spread, why="posterior=function")
     if spread is not None: one_of(spread, SPREADS, "posterior")
@@ -148,7 +150,9 @@ def reading(once, twice, spread=None, *, function=None, own=(), more=None) -> Re
     if own and (matched := found if whole and _draws_so(found(once), own) else
                 _matched(once, _tensors(once, twice), own)): return matched
     if own and spread is None: return None
-    return found or _in_order(once, _tensors(once, twice), spread, function, more)
+    if found: return found
+    places, more, graded = _tensors(once, twice), more and more(), graded and graded()
+    return _in_order(once, places, spread, function, more, once if graded is None else graded)
 
 def _tensors(once, twice) -> list:
     "The places of the tensors in what was returned that are the same for the same images."
@@ -206,7 +210,7 @@ def _draws_so(posterior, own) -> bool:
         both, torch.cat([m.reshape(-1, size), s.reshape(-1, size)], 1)) is not None for m, s in own)
 
 # %% ../nbs/06a_returned.ipynb #06a-016o
-def _in_order(once, places, spread, function, more) -> Reading:
+def _in_order(once, places, spread, function, more, graded) -> Reading:
     "The reading by the names in the encoder's source, or by order."
     values = _fields(once)
     if len(places) < min(2, len(values)):
@@ -218,9 +222,9 @@ def _in_order(once, places, spread, function, more) -> Reading:
     mean, *rest = (p for k, p in enumerate(places)
                    if not any(torch.equal(values[p], values[q]) for q in places[:k]))
     rest = rest or [p for p in places if p != mean]
-    fit = [p for p in rest if _fits(values[p], values[mean], (_fields(more) or {}).get(p))]
+    fit = [p for p in rest if _fits(values[p], values[mean], _fields(more).get(p))]
     if not fit: return Reading(mean, why="points: nothing else there can be their spread")
-    if spread is None: _told_apart(values[mean], values[fit[0]], more and _fields(more)[fit[0]])
+    if spread is None: _told_apart(mean, fit[0], *map(_fields, (once, graded, more)))
     why = "taken in order; nothing else is known of them" if spread is None else f"{spread} as said"
     return Reading(mean, fit[0], spread or "logvar", why=why)
 
@@ -263,13 +267,14 @@ def _positive(tensors) -> bool:
     numbers = numbers[numbers.isfinite()]
     return bool((numbers >= 0).all() and (numbers > 0).any())
 
-def _told_apart(mean, second, more):
-    "`InputError` for two tensors that are hardly a mean and a log variance."
+def _told_apart(mean, second, once, graded, more):
+    "`InputError` for two places that hardly hold a mean and a log variance."
     say = "so it is probably no log variance; say which it is: posterior='std', 'var', 'logvar' or"
     say = f"{say} 'logstd', or a function that gives (mu, logvar)"
-    if _behind(mean, second.grad_fn) or _behind(second, mean.grad_fn):
+    a, b = graded[mean], graded[second]
+    if _behind(a, b.grad_fn) or _behind(b, a.grad_fn):
         raise InputError(f"the encoder makes one of its two tensors from the other, {say}")
-    if _positive([o for o in (second, more) if o is not None]):
+    if _positive([b, *(o[second] for o in (once, more) if second in o)]):
         raise InputError(f"the second tensor of the encoder is never below 0, {say}")
 
 def _behind(tensor, step) -> bool:
