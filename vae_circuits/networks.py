@@ -270,7 +270,9 @@ class Whole(Network):
 
     def book(self, path): return self.model.get_parameter(self.books[path])
 
-def is_level(name) -> bool: return name.rstrip("0123456789") == "z"
+def is_level(name) -> bool:
+    "Whether a name is that of a level of latents: z, z1, z2, ..."
+    return name.rstrip("0123456789") == "z"
 
 # %% ../nbs/06c_networks.ipynb #06c-014n
 class _Levels:
@@ -388,4 +390,6 @@ class OneLevel(Network):
         return torch.cat([eps.flatten(1) if n == self.name else
                           eps.new_zeros(eps.shape[0], self.sizes[n]) for n in noisy], 1)
 
-def of_rows(value, rows: int): return value.expand(rows, *value.shape[1:])
+def of_rows(value, rows: int):
+    "A value `[1, ...]` for so many images: `[rows, ...]`."
+    return value.expand(rows, *value.shape[1:])
