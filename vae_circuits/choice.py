@@ -299,7 +299,8 @@ def _straight(ask, posterior) -> bool:
 def _as_whole(ask, inputs, facts) -> Whole:
     "The model run as it stands, since its latents are not what its encoder returns."
     found = Whole(ask.model, inputs, boxed=ask.boxed, **facts)
-    try: found.watch(ask.x)
+    try:
+        with torch.enable_grad(): found.watch(ask.x)  # some move along gradients
     except InputError as e: why = f" ({e})"
     else: why = " (it draws in training only)" * (not found.latents)
     if why: raise InputError(
