@@ -365,6 +365,20 @@ class NormalLevels(Levels):
     def decode(self, z1, z2): return super().decode([z1, z2])
 
 
+@case("lists of one level", says="so its|taken in order", logvar=lambda m, x: m.heads(x)[1],
+      natural=lambda m, x: m.decode(m.encode(x)[0]))
+class OneInLists(Dense):
+    def encode(self, x): return tuple([h] for h in self.heads(x))
+
+    def decode(self, z): return super().decode(z[0])
+
+
+@case("content and style, decode(content, style)", says="level 2: first → mu; points",
+      sites={"z1": 3, "z2": 3}, natural=lambda m, x: m.decode(*m.encode(x)))
+class TwoParts(Dense):
+    def decode(self, content, style): return super().decode(content + style)
+
+
 @case("a list of points, one a level", says="level 2: first → mu; points", natural=by_means)
 class PointLevels(Levels):
     def encode(self, x): return [mu for mu, _ in self.pairs(x)]

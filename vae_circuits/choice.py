@@ -9,6 +9,7 @@ __all__ = ['RANDOM', 'network_of', 'dice']
 import copy
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -180,13 +181,15 @@ def _levels(once, decode) -> list:
         return [by_level] if names else []
     if not isinstance(once, (list, tuple)) or hasattr(once, "_fields") or len(once) < 2: return []
     if all(isinstance(v, (list, tuple)) for v in once):
-        turned = len(once) == 2 and 1 < len(once[0]) == len(once[1])
+        turned = len(once) == 2 and len(once[0]) == len(once[1])
         both = [list, lambda out: list(zip(*out))][:1 + turned]
+        if turned and len(once[0]) == 1: return both[1:]
         lists = isinstance(once, tuple) and isinstance(once[0], list)
         return both[::-1] if lists or len({p.shape for p in once[0]}) > 1 else both
     if isinstance(once[0], (dict, torch.distributions.Distribution)): return [list]
     points = all(map(torch.is_tensor, once)) and not _works(decode, once[0])
-    return [lambda out: [(p,) for p in out]] if points and _works(decode, list(once)) else []
+    taken = points and (_works(decode, list(once)) or _works(decode, *once))
+    return [lambda out: [(p,) for p in out]] if taken else []
 
 def _works(function, *values) -> bool:
     try: function(*values)
@@ -241,9 +244,13 @@ class _Asked:
         calls = lambda: called(model, images, more), lambda: model({"data": images})
         return _first_draw(model, calls, place, images)
 
-    def decode(self, z):
+    def decode(self, z, *others):
+        function = half_of(self.model, "decode")
+        if others: function = partial(_turned, function, others)
         with evaluation(self.model), torch.no_grad():
-            return called(half_of(self.model, "decode"), z, self.net.given(len(z), _keep))
+            return called(function, z, self.net.given(len(z), _keep))
+
+def _turned(function, others, z, **more): return function(z, *others, **more)
 
 # %% ../nbs/06e_choice.ipynb #06e-010d
 def _first_draw(model, calls, place, images) -> tuple:

@@ -115,10 +115,10 @@ class Several(Network):
     def __init__(self, model, parts, reads, inputs=None, shape=None, apart=False, points=()):
         super().__init__(model, inputs, shape)
         self.parts, self.reads, self.apart = parts, reads, apart
-        levels = range(1, len(reads) + 1)
-        self.latents = tuple(f"z{i}" for i in levels)
-        kinds = [("mu", "z") if i - 1 in points else ("mu", "logvar", "z") for i in levels]
-        self.own = (*(f"{k}{i}" for i in levels for k in kinds[i - 1]), "recon")
+        self.numbers = range(1, len(reads) + 1) if len(reads) > 1 else [""]
+        self.latents = tuple(f"z{i}" for i in self.numbers)
+        kinds = [("mu", "z") if i in points else ("mu", "logvar", "z") for i in range(len(reads))]
+        self.own = (*(f"{k}{i}" for i, some in zip(self.numbers, kinds) for k in some), "recon")
 
     def forward(self, x, eps, visit):
         z = [visit(name, None) for name in self.latents] if x is None else None
@@ -134,7 +134,7 @@ class Several(Network):
 
     def encoded(self, x, more, eps, visit) -> list:
         out, found, start = called(half_of(self.model, "encode"), self.shown(x), more), [], 0
-        for i, (part, read) in enumerate(zip(self.parts(out), self.reads), 1):
+        for i, part, read in zip(self.numbers, self.parts(out), self.reads):
             mu, logvar = read(part)
             mu, size = visit(f"mu{i}", mu), mu[0].numel()
             if logvar is None:
