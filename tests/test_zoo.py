@@ -21,11 +21,15 @@ from zoo import ZOO
 from vae_circuits.adapt import adapt
 from vae_circuits.circuits import find_circuit
 from vae_circuits.core import InputError
+from vae_circuits.explorers import explore_latents, explore_patching
 from vae_circuits.interventions import traverse
+from vae_circuits.levels import at_level
 from vae_circuits.metrics import latent_metrics
 from vae_circuits.observed import from_images
+from vae_circuits.pages import latents_page
 from vae_circuits.patching import patch_sweep
 from vae_circuits.addresses import Address, ancestors
+from vae_circuits.wiring import edge_error
 
 NOTEBOOK = Path(__file__).parent.parent / "nbs" / "06_adapt.ipynb"
 warnings.filterwarnings("ignore")
@@ -160,6 +164,67 @@ def test_a_circuit(title):
 def test_numbers_keep_the_precision_of_the_model():
     _, model, vae, x = taken("float64")
     assert vae.run(x, {"z[0]": 0.7}).z[0, 0].item() == 0.7
+
+
+def test_runs_know_all_names(adapted):
+    case, model, vae, x = adapted
+    run = vae.run(x)
+    for name, site in vae.sites.aliases.items(): assert run[name] is run[site] and name in run
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("title", [t for t, c in ZOO.items() if {"z1", "z2"} <= {*c.sites}])
+def test_each_level_by_itself(title):
+    case, model, vae, x = taken(title)
+    for level in vae.network.latents:
+        view, others = at_level(vae, level, x), [s for s in vae.network.latents if s != level]
+        z, theirs = view.run(x).z, vae.run(x)
+        close(z, theirs[level])
+        means = {s: theirs[s].mean(0, keepdim=True).expand_as(theirs[s]) for s in others}
+        for live in (False, True):
+            close(view.run(do={"z": z}, live=live).recon, vae.run(do={**means, level: z}).recon)
+            close(view.run(x, {"z": 0.0}, live=live).recon, vae.run(x, {level: 0.0}).recon)
+        if z.ndim == 2: assert latent_metrics(view, z).notna().all().all()
+
+
+def test_a_model_with_a_branch_is_asked_without_a_trace():
+    case, model, vae, x = taken("a branch that looks at the numbers")
+    world = from_images(torch.rand(16, *case.shape, generator=torch.Generator().manual_seed(2)))
+    for part in ("encoder", "decoder"):
+        for method in ("pruning", "EAP"):
+            circuit = find_circuit(vae, world, of="z[0]", part=part, method=method, pairs=8)
+            trial = circuit.trial(vae, world)
+            assert edge_error(trial, circuit, circuit.edges) <= 1
+            assert circuit.score().sentence
+    with pytest.raises(InputError, match="zoo.py, line") as told: latents_page(vae, x)
+    assert "\n" not in str(told.value)
+
+
+def test_inputs_follow_the_model():
+    case, model, vae, x = taken("conditional: encode(x, y), decode(z, y)")
+    single = vae.run(x)
+    try:
+        model.double()
+        double = vae.run(x.double())
+        assert double.recon.dtype == double["y"].dtype == torch.float64
+        close(double.recon.float(), single.recon)
+    finally: model.float()
+
+
+def test_limits_from_the_first_images():
+    case, model, vae, x = taken("mu, logvar")
+    vae = adapt(model, image_shape=case.shape, image_limits="from data")
+    vae.run(2 * x - 1)
+    assert vae.image_limits == (-1, 1) and "image_limits: -1 to 1" in repr(vae)
+    with pytest.raises(InputError, match="in \\[-1, 1\\]"): vae.run(3 * x)
+
+
+@pytest.mark.parametrize("title", ["signals", "sequences, GRU", "video", "channels last"])
+def test_explorers_draw_what_there_is(title):
+    case, model, vae, x = taken(title)
+    def row(values): return values.ravel()[None]
+    for explorer in (explore_latents(vae, x), explore_patching(vae, x, show=row)):
+        assert all(bytes(p.png).startswith(b"\x89PNG") for p in explorer.pictures.values())
 
 
 # The table of the zoo

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import nn
-from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
+from torch.distributions import (Bernoulli, Independent, Laplace, MultivariateNormal, Normal,
+                                 OneHotCategorical, RelaxedOneHotCategorical)
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
@@ -313,17 +314,184 @@ class Ladder(nn.Module):
     def forward(self, x): return self.answer(x, lambda mu, std: Normal(mu, std).rsample())
 
 
-@case("a normalizing flow behind the posterior", refused="flow")
-class Flowing(Dense):
+class Levels(nn.Module):
+    "Two levels that an encoder returns, and a decoder that takes both."
+    def __init__(self, sizes=(3, 2)):
+        super().__init__()
+        self.a, self.b, self.o = nn.Linear(64, 12), nn.Linear(12, 8), nn.Linear(sum(sizes), 64)
+        self.h1, self.h2 = nn.Linear(12, 2 * sizes[0]), nn.Linear(8, 2 * sizes[1])
+
+    def pairs(self, x):
+        a = torch.tanh(self.a(x.flatten(1)))
+        return [h.chunk(2, 1) for h in (self.h1(a), self.h2(torch.tanh(self.b(a))))]
+
+    def encode(self, x): return self.pairs(x)
+
+    def decode(self, z): return torch.sigmoid(self.o(torch.cat(z, 1))).view(-1, 1, 8, 8)
+
+
+def by_means(m, x): return Levels.decode(m, [mu for mu, _ in m.pairs(x)])
+
+
+@case("a list of posteriors, one a level", says="level 2: first → mu", sites={"z1": 3, "z2": 2},
+      natural=by_means)
+class ListOfPairs(Levels):
+    pass
+
+
+@case("a list of means and one of spreads", says="level 2: first → mu, second → logvar; so",
+      sites={"z1": 3, "z2": 3}, natural=by_means)
+class TwoLists(Levels):
+    def __init__(self): super().__init__((3, 3))
+
+    def encode(self, x): return tuple(map(list, zip(*self.pairs(x))))
+
+    def forward(self, x):
+        return self.decode([mu + (0.5 * v).exp() * torch.randn_like(v)
+                            for mu, v in zip(*self.encode(x))])
+
+
+@case("lists in a dictionary, of deviations", says="std → logvar, as std", natural=by_means,
+      sites={"logvar1": 3})
+class NamedLists(Levels):
+    def encode(self, x):
+        return {"mean": [m for m, _ in self.pairs(x)], "std": [v.exp() for _, v in self.pairs(x)]}
+
+
+@case("a Normal a level, decode(z1, z2)", says="level 1: Normal", natural=by_means)
+class NormalLevels(Levels):
+    def encode(self, x): return [Normal(mu, v.exp()) for mu, v in self.pairs(x)]
+
+    def decode(self, z1, z2): return super().decode([z1, z2])
+
+
+@case("lists of one level", says="so its|taken in order", logvar=lambda m, x: m.heads(x)[1],
+      natural=lambda m, x: m.decode(m.encode(x)[0]))
+class OneInLists(Dense):
+    def encode(self, x): return tuple([h] for h in self.heads(x))
+
+    def decode(self, z): return super().decode(z[0])
+
+
+@case("content and style, decode(content, style)", says="level 2: first → mu; points",
+      sites={"z1": 3, "z2": 3}, natural=lambda m, x: m.decode(*m.encode(x)))
+class TwoParts(Dense):
+    def decode(self, content, style): return super().decode(content + style)
+
+
+@case("a list of points, one a level", says="level 2: first → mu; points", natural=by_means)
+class PointLevels(Levels):
+    def encode(self, x): return [mu for mu, _ in self.pairs(x)]
+
+
+# The model's own draw, against what names and order say
+
+class Drawing(Dense):
+    "Draws as `own(x)` says: mean and deviation."
+    def drawn(self, x):
+        mu, std = self.own(x)
+        return mu + std * torch.randn_like(std)
+
+    def forward(self, x): return self.decode(self.drawn(x))
+
+
+@case("a field `logvar` that is a deviation", says="logvar, as std; so the model itself draws",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class WrongName(Drawing):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return {"mu": mu, "logvar": F.softplus(s)}
+
+    def own(self, x): return tuple(self.encode(x).values())
+
+
+@case("heads in forward, behind what encode returns", says="run as a whole",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class LateHeads(Drawing):
+    def __init__(self):
+        super().__init__()
+        self.mean, self.spread = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    def encode(self, x): return self.heads(x)[0]
+
+    def own(self, x):
+        h = self.encode(x)
+        return self.mean(h), self.spread(h).exp()
+
+
+@case("named mu and logvar, but drawn cooler", says="run as a whole",
+      natural=lambda m, x: m.decode(m.own(x)[0]), logvar=lambda m, x: 2 * m.own(x)[1].log())
+class Cooler(Drawing):
+    def encode(self, x): return dict(zip(("mu", "logvar"), self.heads(x)))
+
+    def own(self, x):
+        mu, logvar = self.heads(x)
+        return mu, 0.5 * (0.5 * logvar).exp()
+
+
+@case("several draws an image", says="so the model itself draws", logvar=lambda m, x: m.heads(x)[1])
+class Importance(Dense):
+    def forward(self, x):
+        mu, logvar = (h[:, None].expand(-1, 5, -1) for h in self.heads(x))
+        return self.decode((mu + (0.5 * logvar).exp() * torch.randn_like(mu)).flatten(0, 1))
+
+
+@case("a denoising VAE", says="so the model itself draws", logvar=lambda m, x: m.heads(x)[1])
+class Denoising(Drawing):
+    def own(self, x):
+        mu, logvar = self.heads(x + 0.1 * torch.randn_like(x))
+        return mu, (0.5 * logvar).exp()
+
+
+@case("a mean, and a loss", says="points: nothing else")
+class WithLoss(Dense):
+    def encode(self, x):
+        h = self.heads(x)[0]
+        return h, h.square().mean()
+
+
+@case("a mean, and another layer of it", refused="from the other")
+class WithLayer(Dense):
+    def encode(self, x):
+        h = self.heads(x)[0]
+        return torch.tanh(h), h
+
+
+@case("a flow behind the posterior", says="run as a whole", sites={"turn": 3},
+      natural=lambda m, x: m.decode(m.turned(m.heads(x)[0])), logvar=lambda m, x: m.heads(x)[1])
+class Flowing(Drawing):
     def __init__(self):
         super().__init__()
         self.turn = nn.Linear(3, 3)
 
-    def forward(self, x):
+    def own(self, x):
         mu, logvar = self.encode(x)
-        z = mu + (0.5 * logvar).exp() * torch.randn_like(mu)
-        z = z + torch.tanh(self.turn(z))
-        return self.decode(z), mu, logvar
+        return mu, (0.5 * logvar).exp()
+
+    def turned(self, z): return z + torch.tanh(self.turn(z))
+
+    def forward(self, x): return self.decode(self.turned(self.drawn(x)))
+
+
+@case("a flow that takes {'data': x}", says="run as a whole", sites={"turn": 3},
+      natural=lambda m, x: m.decode(m.turned(m.heads(x)[0])), logvar=lambda m, x: m.heads(x)[1])
+class Boxed(Flowing):
+    def forward(self, batch): return {"loss": 0, "recon_x": super().forward(batch["data"])}
+
+
+@case("moved along gradients in a Riemannian metric", refused="another geometry")
+class Leapfrog(Drawing):
+    def own(self, x):
+        mu, logvar = self.encode(x)
+        return mu, (0.5 * logvar).exp()
+
+    def forward(self, x):
+        z = self.drawn(x)
+        metric = torch.eye(3) * torch.exp(-z.norm(dim=1).square())[:, None, None] + torch.eye(3)
+        push = torch.linalg.cholesky(metric) @ (torch.randn_like(z) / 0.5)[..., None]
+        loss = (self.decode(z) - x).square().sum()
+        slope, = torch.autograd.grad(loss, z)
+        return self.decode(z + 1e-3 * (push[..., 0] - slope))
 
 
 # Discrete
@@ -377,9 +545,37 @@ class TwoBooks(nn.Module):
         return self.up(torch.cat([grown, bottom], 1)), one + two
 
 
-@case("finite scalar quantization", says="points", natural=lambda m, x: m.decode(m.encode(x)))
+@case("finite scalar quantization", says="found by its codes", sites={"codes": 3},
+      natural=lambda m, x: m.decode(m.encode(x)))
 class Scalars(Dense):
     def encode(self, x): return (torch.tanh(self.heads(x)[0]) * 2).round() / 2
+
+
+class Straight(nn.Module):
+    "Rounds, and lets gradients pass."
+    def forward(self, h):
+        h = torch.tanh(h) * torch.tensor([1.0, 2.0, 1.0])
+        return h + (h.round() - h).detach()
+
+
+@case("finite scalar quantization, a module between", says="found by its codes",
+      sites={"codes": 3, "z": 3}, natural=lambda m, x: m(x)[0])
+class ScalarModule(Dense):
+    def __init__(self):
+        super().__init__()
+        self.fsq = Straight()
+
+    def encode(self, x): return self.heads(x)[0]
+
+    def forward(self, x):
+        h = self.encode(x)
+        return self.decode(self.fsq(h)), h
+
+
+@case("binary codes, by their signs", says="found by its codes", sites={"codes": 3},
+      natural=lambda m, x: m.decode(m.encode(x)))
+class Signs(Dense):
+    def encode(self, x): return self.heads(x)[0].sign()
 
 
 @case("categorical latents", latents=(2, 5), sites={"codes": 2},
@@ -393,6 +589,57 @@ class Categories(nn.Module):
     def forward(self, x):
         logits = self.into(x.flatten(1)).view(-1, 2, 5)
         return self.out(F.gumbel_softmax(logits, hard=True).flatten(1)).view_as(x)
+
+
+class Chosen(nn.Module):
+    "Categories, drawn as `hot(logits)` says."
+    def __init__(self):
+        super().__init__()
+        self.into, self.out = nn.Linear(64, 10), nn.Linear(10, 64)
+
+    def answer(self, x, hot):
+        logits = self.into(x.flatten(1)).view(-1, 2, 5)
+        return self.out(hot(logits).flatten(1)).view_as(x)
+
+    def natural(self, x):
+        return self.answer(x, lambda h: F.one_hot(h.argmax(-1), 5).float())
+
+    def forward(self, x): return self.answer(x, self.hot)
+
+
+def chosen(m, x): return m.natural(x)
+
+
+@case("categories, Gumbel's noise by hand", latents=(2, 5), sites={"codes": 2}, natural=chosen)
+class HandGumbel(Chosen):
+    def hot(self, logits):
+        noise = -torch.log(-torch.log(torch.rand_like(logits) + 1e-20) + 1e-20)
+        return torch.softmax((logits + noise) / 0.5, -1)
+
+
+@case("categories, straight through", latents=(2, 5), sites={"codes": 2}, natural=chosen)
+class StraightThrough(HandGumbel):
+    def hot(self, logits):
+        soft = super().hot(logits)
+        hard = F.one_hot(soft.argmax(-1), 5).float()
+        return hard - soft.detach() + soft
+
+
+@case("OneHotCategorical", latents=(2, 5), sites={"codes": 2}, natural=chosen)
+class Categorical(Chosen):
+    def hot(self, logits): return OneHotCategorical(logits=logits).sample()
+
+
+@case("RelaxedOneHotCategorical", latents=(2, 5), sites={"codes": 2}, natural=chosen)
+class Relaxed(Chosen):
+    def hot(self, logits):
+        return RelaxedOneHotCategorical(torch.tensor(0.5), logits=logits).rsample()
+
+
+@case("Bernoulli latents", latents=(2, 5), sites={"codes": 2},
+      natural=lambda m, x: m.answer(x, lambda h: (h > 0).float()))
+class Coins(Chosen):
+    def hot(self, logits): return Bernoulli(logits=logits).sample()
 
 
 # Input that is no picture, and other types
@@ -580,3 +827,9 @@ class KeepsDraw(Dense):
     def encode(self, x):
         mu, logvar = self.heads(x)
         return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
+
+
+@case("encodes within no_grad", says="fc21 → mu")
+class Ungraded(Dense):
+    @torch.no_grad()
+    def encode(self, x): return self.heads(x)

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from .adapted import Adapted, explained, own_draws, probe
+from .adapted import FROM_DATA, Adapted, explained, told_limits
 from .choice import network_of
 from .core import InputError, callable_module, count
-from .drawable import check_images
+from .drawable import Drawable, at_hand, check_images
 from .networks import Whole
+from .passes import own_draws, probe
 from .scm import SCM
 from .sites import shadow, traced_sites, verified
 from .snapshot import TRACED, Snapshot
@@ -99,11 +100,13 @@ def adapt(
     axes: site -> axis of one image's activation that counts units, where it is not as it should be.
     image_shape: of one image, (channels, height, width), or of whatever the model takes, without
     the batch; from the model's configuration if it has one. image_limits: the range of pixels, or
-    images to take it from. Weights may change later. A model whose modules, settings or code change
-    is best adapted anew: until then, every pass goes through it as a whole.
+    images or a world to take it from; 'from data' takes it from the first images that it runs.
+    Weights may change later. A model whose modules, settings or code change is best adapted anew:
+    until then, every pass goes through it as a whole. One that decodes something else than draws of
+    what it encodes, such as a flow of them, is run as a whole. Of several levels of latents, see
+    `at_level`.
     Raises `InputError` for a model that draws random numbers in other ways, mixes the images of a
-    batch, changes its input, decodes something else than its posterior's draws, or returns what
-    cannot be read."""
+    batch, changes its input, or returns what cannot be read."""
     if isinstance(model, SCM): return model
     model, said = _plain(_pair(encoder, decoder) if model is None else model)
     shape = _checked_shape(model, image_shape)
@@ -112,6 +115,8 @@ def adapt(
         with own_draws(x := probe(model, shape)), explained(x):
             network = network_of(model, x, posterior, codebook, latents, inputs)
             if not network.latents: network = _narrowest(network, x)
+        if isinstance(image_limits, Drawable):
+            said.append(f"image_limits: {limits[0]:g} to {limits[1]:g}, as its world shows")
         network.said += said
         return Adapted(network, shape, limits, axes)
 
@@ -169,10 +174,13 @@ def _limits(limits) -> tuple:
     if isinstance(limits, (torch.Tensor, np.ndarray)):
         found = check_images(limits, None, (-math.inf, math.inf))
         return found.min().item(), found.max().item()
-    if isinstance(limits, (tuple, list)) and len(limits) == 2: return tuple(limits)
+    if isinstance(limits, Drawable):
+        return told_limits(limits.sample(at_hand(limits, 256), 0).images)
+    if isinstance(limits, (tuple, list)) and len(limits) == 2 or limits == FROM_DATA: return (
+        limits if limits == FROM_DATA else tuple(limits))
     raise InputError(
-        "expected image_limits=(lowest, highest), or images [n, ...] to take them from; got"
-        f" {limits!r:.40}")
+        f"expected image_limits=(lowest, highest), {FROM_DATA!r}, or a world or images [n, ...] to"
+        f" take them from; got {limits!r:.40}")
 
 def _checked_inputs(inputs, model) -> dict:
     if inputs is None: return {}

@@ -33,15 +33,15 @@ class Album:
     def __repr__(self): return f"{len(self)} pictures of {'x'.join(map(str, self.shape))}"
 
 class Arrays(Album):
-    """Pictures of one array or tensor: `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]`, or `[n, d]`,
-    which are no pictures but rows of numbers. Bytes are divided by 255."""
+    """Pictures of one array or tensor: `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]`; or rows of
+    numbers `[n, d]`, or videos `[n, c, frames, h, w]`. Bytes are divided by 255."""
     def __init__(self, array):
         self.array = array
         kind = str(array.dtype).removeprefix("torch.")
         if kind not in ("uint8", "bool") and "float" not in kind:
             raise InputError(f"expected pictures as floats or bytes (uint8); got {kind}. Divide by "
                              "the largest value?")
-        if not 2 <= array.ndim <= 4 or not len(array):
+        if not 2 <= array.ndim <= 5 or not len(array):
             raise InputError("expected pictures [n, colors, height, width], [n, height, width, "
                              f"colors] or [n, height, width]; got shape {list(array.shape)}")
         self.scale = 255 if kind == "uint8" else 1

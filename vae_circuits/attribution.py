@@ -144,15 +144,22 @@ def _on_the_way(vae, x, donor, names, ends, steps, eps):
     """Runs at the points between `x` and the donor, to be differentiated; a run as donor moves the
     first of `names`."""
     record = list(dict.fromkeys([*names, *ends]))
+    begun = _begun(vae.sites, names)
     for t in [(k + 0.5) / steps for k in range(steps)] or [0]:
         with torch.enable_grad():
             if t and isinstance(donor, Run):
                 def step(a): return (a + t * (donor[names[0]] - a)).detach().requires_grad_()
-                run = vae.run(x, {names[0]: step}, eps=eps, record=record)
+                run = vae.run(x, {**begun, names[0]: step}, eps=eps, record=record)
             else:
                 between = (x + t * (donor - x) if t else x).detach().requires_grad_()
-                run = vae.run(between, eps=eps, record=record)
+                run = vae.run(between, begun, eps=eps, record=record)
         yield run
+
+def _begun(sites, names) -> dict:
+    "Do-statements by which gradients begin at sites that none comes to, behind codes and inputs."
+    def begin(a): return a if a.requires_grad else a.detach().requires_grad_()
+    def cut(s): return not sites[s].parents or any(sites[p].discrete for p in ancestors(sites, [s]))
+    return {s: begin for s in names if cut(s) and not sites[s].discrete}
 
 def _slopes(run, names, readout) -> dict:
     "The gradient of each number of the readout at sites of a run: name -> `[n, m, *shape]`."

@@ -9,16 +9,18 @@ __all__ = ['RANDOM', 'network_of', 'dice']
 import copy
 import random
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
 from .core import InputError, one_of
-from .draws import OwnDraw, own_draw
-from .networks import Gaussian, Network, Points, Quantized, Whole, called, half_of, has
+from .draws import own_draw
+from .networks import (Gaussian, Network, Points, Quantized, Several, Whole, called,
+                                   half_of, has)
 from .returned import Reading, same
-from .returned import OWN, SPREADS, close, halves, image, reading
+from .returned import OWN, SPREADS, halves, image, reading, rows_of
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -35,11 +37,14 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
     if split and (book := codebook if codebook is not None else _codebook(model)) is not None:
         return Quantized(model, book, inputs)
     if books := _books(model): return _told(Whole(model, inputs, books=books, image_shape=shape), x)
-    if not split: return _told(Whole(model, inputs, image_shape=shape), x)
+    if not split:
+        found = _told(Whole(model, inputs, image_shape=shape), x)
+        return found if found.latents else _rounding(model, x, inputs) or found
     return _halved(model, x, posterior, inputs)
 
-def _told(whole, x):
-    whole.watch(x)
+def _told(whole, x): return _announced(whole.watch(x))
+
+def _announced(whole):
     if not whole.latents: return whole
     what = ("codes" if any("codes" in n for n in whole.own) else "noise")
     count = f"{len(whole.latents)} levels, " if len(whole.latents) > 1 else ""
@@ -66,6 +71,26 @@ def _books(model) -> dict:
         if own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{next(iter(own))}"
     return found
 
+# %% ../nbs/06e_choice.ipynb #06e-006r
+def _rounding(model, x, inputs) -> Whole | None:
+    "The model with its latents where it rounds; None if it does not, or draws as well."
+    try: apart = _copy(model)
+    except Exception: return None
+    halves = has(model, "encode") and has(model, "decode")
+    for steps in (("encode", "decode"),) * halves + (("forward",),):
+        facts = dict(steps=steps, image_shape=tuple(x.shape[1:]), rounds=True)
+        found = Whole(apart, inputs, **facts)
+        try:
+            with evaluation(apart), torch.no_grad(), torch.random.fork_rng(): found.watch(x)
+        except Exception: continue
+        if any("codes" in n for n in found.own) and not found.noisy:
+            return _told(Whole(model, inputs, **facts), x)
+    return None
+
+def _copy(model):
+    "A copy with the model's own weights, so that whatever a pass changes, the model does not."
+    return copy.deepcopy(model, {id(p): p for p in model.parameters()})
+
 # %% ../nbs/06e_choice.ipynb #06e-008
 def _halved(model, x, posterior, inputs) -> Network:
     "The network of a model with two halves, by what they return."
@@ -75,15 +100,20 @@ def _halved(model, x, posterior, inputs) -> Network:
         if x.ndim == 2 or not _fits_flat(model, x, inputs): raise failed
         shape, net = tuple(x.shape[1:]), Network(model, inputs, tuple(x.shape[1:]))
         once, twice = _twice(model, x, net)
-    read = _read(model, x, net, once, twice, posterior)
-    if read is None:
-        steps = "encode", "decode"
-        return _told(Whole(model, inputs, shape, steps=steps, image_shape=tuple(x.shape[1:])), x)
+    facts = dict(shape=shape, image_shape=tuple(x.shape[1:]))
+    if torch.is_tensor(once) and not callable(posterior) and not same(once, twice):
+        return _told(Whole(model, inputs, steps=("encode", "decode"), **facts), x)
+    ask = _Asked(model, x, net)
+    if ways := _levels(once, ask.decode): return _several(ask, ways, once, twice, posterior, facts)
+    read = _read(ask, once, twice, posterior)
+    if read is None or not (callable(posterior) or _straight(ask, read(once))):
+        return _as_whole(ask, inputs, facts)
     mu, logvar = read(once)
+    if logvar is None and posterior is None and (found := _rounding(model, x, inputs)): return found
     _check(x, mu, logvar)
     network = (Points if logvar is None else Gaussian)(model, read, inputs, shape)
     if shape: network.said.append(f"pictures are shown to it flat, as {x[0].numel()} numbers")
-    network.said.append(f"posterior: {read}")
+    network.said += [f"posterior: {read}", *ask.said]
     return network
 
 def _keep(name, value): return value
@@ -94,58 +124,45 @@ def _encoded(model, x, net, grad=False):
         return called(half_of(model, "encode"), images, net.given(len(x), _keep))
 
 def _twice(model, x, net) -> list:
-    "What the encoder returns, two times over; gradients tell how the numbers came about."
+    "What the encoder returns, two times over."
     before = dice()
-    try: found = [_encoded(model, x, net, True) for _ in range(2)]
-    except Exception: found = [_encoded(model, x, net) for _ in range(2)]  # not all bear them
+    found = [_encoded(model, x, net) for _ in range(2)]
     if dice()[1] != before[1]:
         raise InputError(f"the encoder uses NumPy's or Python's random numbers: {RANDOM}")
     return found
+
+def _graded(model, x, net):
+    "What it returns for one image, with gradients, which tell how the numbers came about."
+    try: return _encoded(model, x[:1], net, True)
+    except Exception: return None  # not all bear them
 
 def _fits_flat(model, x, inputs) -> bool:
     try: _encoded(model, x.flatten(1), Network(model, inputs))
     except Exception: return False
     return True
 
-def _read(model, x, net, once, twice, posterior) -> Reading | None:
-    "The reading of the encoder; None if it draws its latents itself."
-    draw = _own(model, x, net)
-    own = None if draw is None or draw.mean is None else (draw.mean, draw.deviation)
-    def decode(z):
-        with evaluation(model), torch.no_grad():
-            return called(half_of(model, "decode"), z, net.given(len(z), _keep))
-    if torch.is_tensor(once) and not callable(posterior):
-        if not same(once, twice): return None
-        found = halves(once, decode)
-        if found is None: decode(once)  # which says why not
-        if found.axis is not None: found = _ordered(found, once, own, posterior)
-    else:
-        encode, more = half_of(model, "encode"), _other_images(model, x, net)
-        found = reading(once, twice, posterior, function=getattr(encode, "forward", encode),
-                        own=own, more=more)
-    if draw is not None and not callable(posterior): _no_flow(found(once), draw, decode)
-    return found
+def _read(ask, once, twice, posterior) -> Reading | None:
+    "The reading of the encoder; None if the model itself draws by something else."
+    if not torch.is_tensor(once) or callable(posterior):
+        encode, facts = half_of(ask.model, "encode"), (ask.model, ask.x, ask.net)
+        return reading(once, twice, posterior, function=getattr(encode, "forward", encode),
+                       own=ask.levels, more=lambda: _other_images(*facts),
+                       graded=lambda: _graded(*facts))
+    found = halves(once, ask.decode)
+    if found is None: ask.decode(once)  # which says why not
+    if found.axis is None: return found if not ask.levels else reading(
+        (once,), (twice,), own=ask.levels)
+    return _ordered(found, once, ask.levels, posterior)
 
-def _ordered(found, once, own, posterior):
+def _ordered(found, once, own, posterior) -> Reading | None:
     "Which half is the mean, and what the other is, where the model itself draws."
     if posterior is not None: return replace(found, kind=one_of(posterior, SPREADS, "posterior"))
-    parts = once.chunk(2, found.axis)
-    matched = None if own is None else reading(parts, parts, own=own)
-    if matched is None or matched.why != OWN: return found
-    return replace(matched, axis=found.axis)
-
-def _no_flow(posterior, draw, decode):
-    "What is decoded must be what is drawn, not something that is made of it."
-    drawn = posterior[0] if draw.mean is None else draw.mean + draw.deviation
-    given = draw.decoded
-    if given is None or given.shape != drawn.shape or close(given, drawn): return
-    try: ours, theirs = image(decode(drawn)), image(draw.out)
-    except Exception: return  # nothing to compare
-    if ours.shape == theirs.shape and not close(theirs, ours):
-        raise InputError(
-            "the model does not decode what its encoder's mean and deviation give, but what a flow,"
-            " or another step, makes of it; its latents are not those of encode(). Pass it as a"
-            " model with only forward(), and latents= the name of the module that gives them")
+    if not own: return found
+    for axis in (a for a in dict.fromkeys((1, once.ndim - 1)) if once.shape[a] % 2 == 0):
+        parts = once.chunk(2, axis)
+        matched = reading(parts, parts, own=own)
+        if matched and matched.why == OWN: return replace(matched, axis=axis)
+    return None
 
 def _other_images(model, x, net):
     "What the encoder returns for images of all kinds, to see which numbers are never below 0."
@@ -155,24 +172,176 @@ def _other_images(model, x, net):
     except Exception: return None  # not every model bears such images
     return found if isinstance(found, (tuple, list)) else None
 
-# %% ../nbs/06e_choice.ipynb #06e-010
-def _own(model, x, net) -> OwnDraw | None:
-    """How the model itself draws; None if that is not known. A copy is asked, so that whatever a
-    pass changes, the model is left as it was."""
-    try: model = copy.deepcopy(model, {id(p): p for p in model.parameters()})
-    except Exception: return None  # it is tied to something that cannot be copied
-    decoders = [(model, n) for n in ("decode", "decoder") if callable(getattr(model, n, None))]
-    images, more = net.shown(x), net.given(len(x), _keep)
-    calls = [lambda: called(model, images, more), lambda: model({"data": images})]
-    found = None
-    for training in (False, True):  # many draw in training only; what lies inside stays as it was
-        for grad in (False, True):  # some move along gradients before they decode
-            with evaluation(model), torch.set_grad_enabled(grad):
-                model.training = training
-                found = own_draw(model, calls, decoders) or found
-            if found and found.mean is not None: return found
+# %% ../nbs/06e_choice.ipynb #06e-008n
+def _levels(once, decode) -> list:
+    "Functions that take what an encoder returns apart into levels, the likeliest first."
+    if isinstance(once, dict):
+        names = [k for k, v in once.items() if isinstance(v, (list, tuple))]
+        by_level = lambda out: [dict(zip(names, level)) for level in zip(*(out[k] for k in names))]
+        return [by_level] if names else []
+    if not isinstance(once, (list, tuple)) or hasattr(once, "_fields") or len(once) < 2: return []
+    if all(isinstance(v, (list, tuple)) for v in once):
+        turned = len(once) == 2 and len(once[0]) == len(once[1])
+        both = [list, lambda out: list(zip(*out))][:1 + turned]
+        if turned and len(once[0]) == 1: return both[1:]
+        lists = isinstance(once, tuple) and isinstance(once[0], list)
+        return both[::-1] if lists or len({p.shape for p in once[0]}) > 1 else both
+    if isinstance(once[0], (dict, torch.distributions.Distribution)): return [list]
+    points = all(map(torch.is_tensor, once)) and not _works(decode, once[0])
+    taken = points and (_works(decode, list(once)) or _works(decode, *once))
+    return [lambda out: [(p,) for p in out]] if taken else []
+
+def _works(function, *values) -> bool:
+    try: function(*values)
+    except Exception: return False
+    return True
+
+# %% ../nbs/06e_choice.ipynb #06e-008s
+def _several(ask, ways, once, twice, posterior, facts) -> Network:
+    "The network of a model with several levels, each read by itself."
+    for parts in ways:
+        levels = parts(once)
+        reads = [reading(*pair, posterior, own=ask.levels) for pair in zip(levels, parts(twice))]
+        if None not in reads: break
+    else: return _as_whole(ask, ask.net.inputs, facts)
+    read = [r(level) for r, level in zip(reads, levels)]
+    for pair in read: _check(ask.x, *pair)
+    points = [i for i, (_, logvar) in enumerate(read) if logvar is None]
+    found = Several(ask.model, parts, reads, ask.net.inputs, facts["shape"], points=points)
+    with evaluation(ask.model), torch.no_grad():
+        z, more = [mu for mu, _ in read], ask.net.given(len(ask.x), _keep)
+        found.apart = not _works(found.decoded, z, more)
+        found.decoded(z, more)  # or it says why not
+        if not _level_by_level(ask, found, read, more): return _as_whole(
+            ask, ask.net.inputs, facts)
+    found.said += [f"level {i}: {r}" for i, r in enumerate(reads, 1)]
     return found
 
+def _level_by_level(ask, found, read, more) -> bool:
+    "Whether the model itself decodes its draws from these levels, as far as that can be seen."
+    if len(ask.levels) != len(read): return True
+    drawn = [next(m + s for m, s in ask.levels if rows_of(mu, m) is not None).view_as(mu)
+             for mu, _ in read]
+    ours = image(found.decoded(drawn, more))
+    theirs = [t for t in _tensors(ask.draw.out) if t.shape == ours.shape]
+    return not theirs or any(_equal(t, ours) for t in theirs)
+
+# %% ../nbs/06e_choice.ipynb #06e-010
+class _Asked:
+    "How the model itself draws, in its own `forward`. said: what could not be seen."
+    def __init__(self, model, x, net):
+        self.model, self.x, self.net, self.said = model, x, net, []
+        self.draw, self.boxed = self.own()
+
+    @property
+    def levels(self) -> list: return self.draw.levels if self.draw else []
+
+    def own(self, place=None) -> tuple:
+        "The draw, and whether its images are passed as {'data': images}; (None, False) if none."
+        try: model = _copy(self.model)
+        except Exception: return None, False  # it is tied to something that cannot be copied
+        images, more = self.net.shown(self.x), self.net.given(len(self.x), _keep)
+        calls = lambda: called(model, images, more), lambda: model({"data": images})
+        return _first_draw(model, calls, place, images)
+
+    def decode(self, z, *others):
+        function = half_of(self.model, "decode")
+        if others: function = partial(_turned, function, others)
+        with evaluation(self.model), torch.no_grad():
+            return called(function, z, self.net.given(len(z), _keep))
+
+def _turned(function, others, z, **more): return function(z, *others, **more)
+
+# %% ../nbs/06e_choice.ipynb #06e-010d
+def _first_draw(model, calls, place, images) -> tuple:
+    "The first draw with levels, or with any noise, and whether it took the second of the calls."
+    decoder, found = _owner(model, place), (None, False)
+    for training in (False, True):  # many draw in training only; what lies inside stays as it was
+        for boxed, call in enumerate(calls):
+            for grad in (False, True):
+                with evaluation(model), torch.set_grad_enabled(grad), torch.random.fork_rng():
+                    model.training = training
+                    torch.manual_seed(0)  # what it shuffles is shuffled alike each time
+                    draw = own_draw([_noted(call, failed := [])], decoder, images)
+                if draw: found = draw, bool(boxed)
+                if draw and draw.levels: return found
+                # some move along gradients before they decode
+                if not failed or "grad" not in str(failed[0]): break
+    return found
+
+def _noted(call, failed):
+    "`call`, whose error goes to a list as well."
+    def noted():
+        try: return call()
+        except Exception as e:
+            failed.append(e)
+            raise
+    return noted
+
+def _owner(model, place):
+    "`(object, name)` of a method or module of the model by its path."
+    if place is None: return None
+    parent, _, name = place.rpartition(".")
+    return model.get_submodule(parent), name
+
+# %% ../nbs/06e_choice.ipynb #06e-010e
+def _straight(ask, posterior) -> bool:
+    "Whether the model decodes what it draws from its posterior, as far as that can be seen."
+    if ask.draw is None: return True
+    mu = posterior[0]
+    drawn = next((m + s for m, s in ask.levels if rows_of(mu, m) is not None), mu)
+    drawn = drawn.reshape(-1, *mu.shape[1:])
+    place, ours, picture = _first_given(ask.model, ask.decode, drawn)
+    found, _ = ask.own(place)
+    given = [t for t in found.given if torch.is_tensor(t) and t.shape == ours.shape]
+    if given and _equal(given[-1], ours): return True
+    pictures = [t for t in _tensors(found.out) if t.shape == picture.shape]
+    if any(_equal(t, picture) for t in pictures): return True
+    if not given:
+        ask.said.append("its own forward() decodes in another way, which was not compared")
+        return True
+    return not pictures and any(_equal(t, ours) for t in given)
+
+# %% ../nbs/06e_choice.ipynb #06e-010h
+def _as_whole(ask, inputs, facts) -> Whole:
+    "The model run as it stands, since its latents are not what its encoder returns."
+    found = Whole(ask.model, inputs, boxed=ask.boxed, **facts)
+    try:
+        with torch.enable_grad(): found.watch(ask.x)  # some move along gradients
+    except InputError as e: why = f" ({e})"
+    else: why = " (it draws in training only)" * (not found.latents)
+    if why: raise InputError(
+        "the model decodes something else than draws from what its encoder returns (a flow,"
+        f" another geometry), and that cannot be followed{why}; posterior=function, which gives"
+        " (mu, logvar), takes what is encoded all the same")
+    found.said.append("run as a whole, since it decodes something else than a draw from what its"
+                      " encoder returns")
+    return _announced(found)
+
+# %% ../nbs/06e_choice.ipynb #06e-010g
+def _first_given(model, decode, z) -> tuple:
+    "The path of the first module that decodes `z`, what it is given, and what comes out of all."
+    paths, seen = {m: n for n, m in model.named_modules() if n}, []
+    def watch(module, args):
+        if not seen and module in paths and args and torch.is_tensor(args[0]):
+            seen.extend((paths[module], args[0].clone()))
+    handle = nn.modules.module.register_module_forward_pre_hook(watch)
+    try: picture = image(decode(z))
+    finally: handle.remove()
+    return *(seen or ("decode", z)), picture
+
+def _tensors(out) -> list:
+    "The tensors in what a model returned."
+    if isinstance(out, dict): out = out.values()
+    elif torch.is_tensor(out): out = [out]
+    elif not isinstance(out, (tuple, list)): out = vars(out).values()
+    return [t for t in out if torch.is_tensor(t)]
+
+def _equal(a, b) -> bool:
+    "Equal up to the last digits of single precision."
+    return torch.allclose(a, b.to(a), rtol=1e-5, atol=1e-6 * max(1.0, b.abs().max().item()))
+
+# %% ../nbs/06e_choice.ipynb #06e-010c
 def _check(x, mu, logvar):
     if mu.ndim < 2 or len(mu) != len(x) or not mu.is_floating_point():
         raise InputError(

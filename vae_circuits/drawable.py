@@ -289,7 +289,8 @@ class CausalDataset(Drawable):
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     """`x` as a tensor if it is a batch of images: float `[n, *shape]` (None: any), not empty,
-    finite, within `limits`. Otherwise `InputError`."""
+    finite, within `limits`; a world's pictures of one color serve a model that knows no colors, so
+    `[n, 1, *shape]` loses its axis of one. Otherwise `InputError`."""
     lowest, highest = limits
     wanted = (
         f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g},"
@@ -307,6 +308,7 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
         raise InputError(
             f"{wanted}; got a {type(x).__name__} that is no array of numbers"
         ) from None
+    if shape is not None and tuple(x.shape[1:]) == (1, *shape): x = x.squeeze(1)
     if (
         x.ndim < (1 if shape is not None else 2)
         or x.is_complex()

@@ -19,11 +19,11 @@ from .features import unit_sites
 from .interventions import own_range
 from .metrics import distance, specificity
 from .pages import shown, shown_circuits
-from .pixels import Chooser, Explorer, Picture, Units, column, dots, png, png_difference
+from .pixels import Chooser, Explorer, Picture, Units, column, dots, drawn_difference
 from .trials import Trial
 
 # %% ../nbs/20_explorers.ipynb #20-003z
-from .pixels import BUTTONS, DOTS, HIDDEN, PARTS, SIDE, STYLE  # noqa: F401
+from .pixels import BUTTONS, DOTS, HIDDEN, PARTS, SIDE, STYLE, png, png_difference  # noqa: F401
 
 # %% ../nbs/20_explorers.ipynb #20-016
 MOST = 32  # sliders in one column that anybody can still use
@@ -35,9 +35,11 @@ class explore_latents(Explorer):
     images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value, or
     {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError` for a
     model of codes, which are swapped, not moved, and for images and latents that there are not.
-    vae: what `adapt` takes.
+    vae: what `adapt` takes. show: a function that draws what the model takes and gives, as in
+    `drawn`; by default pictures, the frames of videos, lines for signals, bars for numbers.
     """
-    def __init__(self, vae, images, start: dict = None, latents=None):
+    def __init__(self, vae, images, start: dict = None, latents=None, show=None):
+        self.show = show
         self.vae = adapt(vae)
         if any(s.discrete for s in self.vae.sites.values()):
             raise InputError(
@@ -92,7 +94,7 @@ class explore_latents(Explorer):
             round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents
         ]
         self.pictures["image"].png, self.pictures["rebuilt"].png = (
-            png(i[0], *self.limits) for i in (x, self.before)
+            self.png(i[0]) for i in (x, self.before)
         )
         self.loaded = values
         self.set(self.home)
@@ -106,8 +108,8 @@ class explore_latents(Explorer):
             if abs(s.value - home) > 1e-6: z[:, i] = s.value + (0 if flat else z[:, i])
         after = self.vae.decode(z)
         change = after - self.before
-        self.pictures["changed"].png = png(after[0], *self.limits)
-        self.pictures["difference"].png = png_difference(change[0], *self.limits)
+        self.pictures["changed"].png = self.png(after[0])
+        self.pictures["difference"].png = drawn_difference(change[0], *self.limits)
         words = (f"effect strength {distance(change).item():.2f}, specificity "
                  f"{specificity(change).item():.3f}" if change.any() else "nothing is changed")
         beyond = [s.description for s, home, (low, high) in zip(self.sliders, self.home, self.own)
@@ -146,8 +148,11 @@ class explore_patching(Explorer):
     images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor ->
     value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
     become sites. Raises `InputError` for images that there are not. vae: what `adapt` takes.
+    show: as in `explore_latents`.
     """
-    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel"):
+    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel",
+                 show=None):
+        self.show = show
         self.vae, *_ = unit_sites(vae, None, unit)
         images, self.limits = shown(self.vae, images)
         load, self.loaded = self.guarded(self.load), None
@@ -207,7 +212,7 @@ class explore_patching(Explorer):
             ("clean", "donor", "clean, rebuilt", "donor, rebuilt"),
             (*images, *(r.recon for r in self.runs)),
         ):
-            self.pictures[name].png = png(image[0], *self.limits)
+            self.pictures[name].png = self.png(image[0])
         self.loaded = values
         self.show_site(self.site)
         self.update()
@@ -258,7 +263,7 @@ class explore_patching(Explorer):
             given=a,
             do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u},
         )
-        self.pictures["patched"].png = png(patched.recon[0], *self.limits)
+        self.pictures["patched"].png = self.png(patched.recon[0])
         self.table.value = (
             _table(a.z[0], patched.z[0], b.z[0]) if a.z.ndim == 2 and a.z.shape[1] <= MOST else ""
         )
@@ -285,9 +290,10 @@ def _table(clean, patched, donor) -> str:
 class explore_circuits(Explorer):
     """A widget on `circuits` of the encoder of `vae`, one a factor: a start image of the dataset
     `data`, a factor and its new value, the circuit, and the pictures when only the circuit
-    follows, or all but the circuit. start: factor -> value. Raises `InputError` for circuits of
-    another model or data."""
-    def __init__(self, vae, data: Drawable, circuits, start: dict = None):
+    follows, or all but the circuit. start: factor -> value. show: as in `explore_latents`. Raises
+    `InputError` for circuits of another model or data."""
+    def __init__(self, vae, data: Drawable, circuits, start: dict = None, show=None):
+        self.show = show
         self.vae = adapt(vae)
         self.data, circuits = data, shown_circuits(self.vae, data, circuits)
         self.circuits = {c.factor: c for c in circuits}
@@ -337,7 +343,7 @@ class explore_circuits(Explorer):
         for picture, image in zip(
             self.pictures.values(), (clean, changed, b.recon, only.recon, rest.recon)
         ):
-            picture.png = png(image[0], *self.limits)
+            picture.png = self.png(image[0])
         way = b.z - a.z
         share = lambda run: f"{(way * (run.z - a.z)).sum() / (way**2).sum():.0%}".replace(
             "-0%", "0%"

@@ -137,8 +137,10 @@ def _stock(vae, images, freight) -> tuple:
     """What every page says of its images, the images `[n, *image]`, and the factors' values in
     them, as `grid` gives them; None for a batch."""
     images, (low, high) = shown(vae, images)
-    if (channels := vae.image_shape[0]) not in (1, 3):
-        raise InputError(f"a page draws images of 1 or 3 channels; these have {channels}")
+    if len(shape := vae.image_shape) > 4 or len(shape) > 2 and shape[0] not in (1, 3):
+        raise InputError("a page draws pictures and videos of 1 or 3 channels, [c, h, w] and "
+                         "[c, frames, h, w], signals [c, t] and numbers [n]; these have shape "
+                         f"{list(shape)}; {SORRY}")
     if isinstance(images, Drawable):
         values, batch = grid(images)
         factors = [{"name": f.name, "labels": _labels(f, some)} for f, some in values]

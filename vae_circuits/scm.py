@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from .addresses import Address, Site, Sites, descendants
+from .addresses import Address, Site, Sites, descendants, has_levels
 from .core import InputError, one_of
 from .drawable import check_images
 
@@ -22,15 +22,19 @@ from .addresses import Mask, Subspace, addresses, ancestors  # noqa: F401
 class Run(Mapping):
     """The activations of one pass, site -> tensor `[n, *shape]`, in execution order, with the
     images `x` and noise `eps` it was made from."""
+    aliases = {}  # other name -> name, as in `Sites`
+
     def __init__(self, activations, eps=None, x=None):
         self._activations, self.eps, self.x = activations, eps, x
-    def __contains__(self, site): return site in self._activations
+    def __contains__(self, site): return self.aliases.get(site, site) in self._activations
     def __iter__(self): return iter(self._activations)
     def __len__(self): return len(self._activations)
     def __repr__(self): return "\n".join(f"{k:<15} {list(v.shape)}" for k, v in self.items())
 
     def __getitem__(self, site):
-        if isinstance(site, str) and site in self._activations: return self._activations[site]
+        if isinstance(site, str) and site in self: return self._activations[
+            self.aliases.get(site, site)]
+        has_levels(site, self)
         raise InputError(
             f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the sites to keep"
             " with record=[...]"
@@ -218,6 +222,7 @@ class SCM:
                 f"this pass did not reach {lost[0]}: the model skipped"
                 f" it{'' if x is not None else ', since without images it starts at z'}"
             )
+        found.aliases = self.sites.aliases
         return found
 
     def noise(self, eps, n):

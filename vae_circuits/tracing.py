@@ -22,6 +22,7 @@ from torch import nn
 
 from .core import InputError
 from vae_circuits.plain import (
+    Gradless,
     does_nothing,
     in_place_made_plain,
     is_tensor,
@@ -273,7 +274,7 @@ class _Listing(nn.Module):
         def visit(name, value):
             found[name] = value.clone() if foreign else value
             return found[name].clone()
-        with hooks(self.network, visit) if foreign else nullcontext():
+        with hooks(self.network, visit) if foreign else nullcontext(), Gradless():
             self.network(x, eps, visit)
         self.names = list(found)
         return list(found.values())

@@ -209,6 +209,7 @@ def _sites_of(vae, part, ends, sites=None) -> list:
     inside = [s for s in vae.sites if s in (before & behind if part == "decoder" else before)]
     everything = isinstance(sites, str) and sites == "all"
     if sites is not None and not everything:
+        if isinstance(sites, (list, tuple)): sites = [vae.sites.aliases.get(s, s) for s in sites]
         named = listed(sites, inside, f"site of the part {part!r}")
         if not named: raise InputError("expected at least one site; got an empty list")
         return [s for s in inside if s in named]

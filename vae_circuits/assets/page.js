@@ -92,14 +92,54 @@ function slider(parent, label, { min, max, step, value }, says, call) {
 function group(title, ...children) {
   return element("fieldset", {}, element("legend", {}, title), ...children);
 }
+// What is drawn: a picture [c, h, w], a video [c, frames, h, w] as frames side by side, signals
+// [c, t] as lines, numbers [n] as bars.
+const plotted = () => plan.image.length < 3;
 function picture(caption) {
-  const [channels, height, width] = plan.image,
-    canvas = element("canvas", { width, height, role: "img", "aria-label": caption });
+  const frames = plan.image.length > 3 ? plan.image[1] : 1,
+    [height, width] = plotted() ? [256, 256] : plan.image.slice(-2),
+    canvas = element("canvas", {
+      width: frames * width,
+      height,
+      role: "img",
+      "aria-label": caption,
+    });
+  if (frames > 1) canvas.style.width = `${frames * 64}px`;
+  if (frames > 1) canvas.style.height = "64px";
   return {
     canvas,
     figure: element("figure", {}, canvas, element("figcaption", {}, caption)),
-    channels,
+    channels: plan.image[0],
   };
+}
+// Where pixel i of a canvas is among the values of one channel.
+function place(i) {
+  if (plan.image.length < 4) return i;
+  const [, frames, height, width] = plan.image,
+    x = i % (frames * width),
+    y = Math.floor(i / (frames * width));
+  return (Math.floor(x / width) * height + y) * width + (x % width);
+}
+const LINES = ["#3b6ea8", "#c46a1b", "#3f8a4c", "#a8385d", "#6d5aa8", "#7a6a52"];
+function plot(canvas, values, low, high) {
+  const context = canvas.getContext("2d"),
+    [n, last] = plan.image.length === 1 ? [1, plan.image[0]] : plan.image,
+    y = (v) => canvas.height * (1 - (v - low) / (high - low));
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.lineWidth = 2;
+  for (let c = 0; c < n; c++) {
+    context.strokeStyle = context.fillStyle = LINES[c % LINES.length];
+    const at = (t) => values[c * last + t],
+      step = canvas.width / last;
+    if (plan.image.length === 1) {
+      for (let t = 0; t < last; t++)
+        context.fillRect(t * step, y(0), Math.max(1, step - 1), y(at(t)) - y(0));
+      continue;
+    }
+    context.beginPath();
+    for (let t = 0; t < last; t++) context.lineTo((t + 0.5) * step, y(at(t)));
+    context.stroke();
+  }
 }
 // The pictures of a page in a row, and the line below them.
 function stage(pictures, says) {
@@ -116,12 +156,13 @@ function show(p, image) {
   const [low, high] = plan.range,
     n = p.canvas.width * p.canvas.height,
     at = (i) => (255 * (image[i] - low)) / (high - low);
+  if (plotted()) return plot(p.canvas, image, low, high);
   fill(
     p.canvas,
     p.channels === 3
-      ? (i) => [at(i), at(n + i), at(2 * n + i)]
+      ? (i) => [0, n, 2 * n].map((c) => at(c + place(i)))
       : (i) => {
-          const v = at(i);
+          const v = at(place(i));
           return [v, v, v];
         },
   );
@@ -130,9 +171,10 @@ function showDifference(p, change) {
   const [low, high] = plan.range,
     n = p.canvas.width * p.canvas.height,
     all = p.channels;
+  if (plotted()) return plot(p.canvas, change, low - high, high - low);
   fill(p.canvas, (i) => {
     let v = 0;
-    for (let c = 0; c < all; c++) v += change[c * n + i] / all / (high - low);
+    for (let c = 0; c < all; c++) v += change[c * n + place(i)] / all / (high - low);
     return tint(v);
   });
 }
