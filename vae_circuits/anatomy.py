@@ -23,7 +23,9 @@ from .metrics import (cluster_coherence, latent_effects, levels, modularity,
                                   modularity_readings, monosemantic_share, polysemanticity)
 from .pairs import WHERE, pairs_of
 from .untrained import random_circuit, shuffled, untrained
-from .scores import SUITES, mig, represent
+from .information import mig
+from .scorable import represent
+from .scores import SUITES
 from .training import evaluate
 from .uncertainty import Estimate, bootstrap, jackknife
 
