@@ -17,7 +17,8 @@ import torch
 
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
-from vae_circuits.altered import altered, covering
+from vae_circuits.alterations import covering
+from vae_circuits.altered import altered
 from vae_circuits.circuits import find_circuit
 from vae_circuits.patterns import match_units, modules, motifs, redundant_pairs
 from vae_circuits.proof import areas, faithfulness_curve, random_members, score_circuit
