@@ -52,7 +52,7 @@ process: .venv/ready
 site: readme process
 	@command -v quarto > /dev/null || { echo "the site needs Quarto (https://quarto.org)"; exit 1; }
 	@$(BIN)/python tools/links.py
-	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/nbdev_docs
+	@PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$(abspath tools)" $(BIN)/nbdev_docs
 
 study: .venv/ready
 	@$(BIN)/python tools/fleet.py --unpack study

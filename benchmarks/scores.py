@@ -13,7 +13,8 @@ import pandas as pd
 
 import vae_circuits
 from vae_circuits.data import dataset
-from vae_circuits.scores import SUITES, array_scores, represent, score_suite, score_table
+from vae_circuits.scorable import represent
+from vae_circuits.scores import SUITES, array_scores, score_suite, score_table
 from vae_circuits.recipes import PAPER_MODELS
 from vae_circuits.shipped import load_pretrained
 

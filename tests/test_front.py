@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import vae_circuits as vc
-from vae_circuits.altered import ALTERATIONS
+from vae_circuits.alterations import ALTERATIONS
 from vae_circuits.answers import Asked
 from vae_circuits.archives import WORLDS
 from vae_circuits.cli import main

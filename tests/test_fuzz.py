@@ -17,7 +17,8 @@ import torch
 
 from vae_circuits.abstraction import align, interchange
 from vae_circuits.adapt import adapt
-from vae_circuits.altered import altered, covering
+from vae_circuits.alterations import covering
+from vae_circuits.altered import altered
 from vae_circuits.circuits import find_circuit
 from vae_circuits.patterns import match_units, modules, motifs, redundant_pairs
 from vae_circuits.proof import areas, faithfulness_curve, random_members, score_circuit
@@ -53,17 +54,11 @@ from vae_circuits.models import ConvVAE
 from vae_circuits.patching import optimal_ablation, patch, patch_sweep
 from vae_circuits.sweeps import prepare
 from vae_circuits.planted import planted_vae
-from vae_circuits.scores import (
-    beta_vae_score,
-    dci,
-    factor_vae_score,
-    irs,
-    mig,
-    modularity_explicitness,
-    represent,
-    sap,
-    unsupervised_scores,
-)
+from vae_circuits.information import mig, unsupervised_scores
+from vae_circuits.predictors import dci, modularity_explicitness, sap
+from vae_circuits.robustness import irs
+from vae_circuits.scorable import represent
+from vae_circuits.votes import beta_vae_score, factor_vae_score
 from vae_circuits.recipes import TrainConfig
 from vae_circuits.uncertainty import bootstrap, jackknife, rank_stability, sign_flips
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import typer
 import yaml
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/"nbs"
 sys.path.insert(0, str(ROOT/"tools"))
+import apidoc
 import links
 import notebooks
 import rendered
@@ -280,3 +282,53 @@ def test_files_of_the_site_are_there_and_load_nothing():
     for path in (*NBS.glob("*.css"), *NBS.glob("*.scss")):
         assert rendered.IN_STYLE.findall(path.read_text()) == []
     for path in NBS.glob("*.svg"): assert rendered.outside(path.read_text()) == []
+
+
+DOC = """What it does.
+
+images: pictures `[n, c, h, w]`; a folder, or a world. low, high: of the range; or of: a latent,
+which needs no labels. seed:
+of the dice. `InputError` if nothing fits.
+
+Where it is from: a paper."""
+
+
+def test_arguments_of_a_docstring_become_rows():
+    before, told, after = apidoc.arguments(DOC, ["images", "low", "high", "of", "seed"])
+    assert before == "What it does."
+    assert told == {"images": "pictures `[n, c, h, w]`; a folder, or a world.",
+                    "low": "of the range.", "high": "of the range.",
+                    "of": "a latent, which needs no labels.", "seed": "of the dice."}
+    assert after == "`InputError` if nothing fits.\n\nWhere it is from: a paper."
+
+
+def test_a_docstring_without_arguments_stays_as_it_is():
+    for doc in ("", "Nothing: of this.", "`score`: mean over factors."):
+        assert apidoc.arguments(doc, ["score", "of"]) == (doc, {}, "")
+
+
+def test_a_name_is_shown_with_its_arguments():
+    def cut(pictures, size: int = 64, *, often: bool = False) -> list:
+        """Pictures, cut.
+
+        size: of a side, in pixels | points. often: again and again"""
+    shown = apidoc.Shown(cut, name="cut")._repr_markdown_()
+    assert "cut(pictures, size: int = 64, *, often: bool = False) -> list" in shown
+    assert "| `size` | `64` | of a side, in pixels \\| points. |" in shown
+    assert "| `often` | `False` | again and again. |" in shown and "| `pictures`" not in shown
+
+
+def test_a_long_signature_is_broken_between_arguments():
+    def call(first_argument: int = 1, second_argument: float = 2.5, third_argument: str = "three",
+             fourth_argument: bool = False): "It is long."
+    lines = apidoc.signature("call", call).splitlines()
+    assert len(lines) == 4 and max(map(len, lines)) <= apidoc.WIDTH
+    assert lines[1].endswith("second_argument: float = 2.5,") and lines[2].startswith("    third")
+
+
+def test_options_of_the_command_line_are_shown_by_their_help():
+    def command(out: str = typer.Option("here", help="the folder"),
+                data: str = typer.Argument(..., help="a world")): "Do it."
+    rows = apidoc.description(command).splitlines()
+    assert "| `out` | `'here'` | the folder |" in rows and "| `data` |  | a world |" in rows
+    assert "OptionInfo" not in apidoc.signature("command", command)

@@ -162,8 +162,8 @@ def check():
 
 
 def readme(root):
-    """README.md from index.ipynb: hidden cells and the badge left out, directives stripped,
-    pictures beside the notebooks."""
+    """README.md from index.ipynb: hidden cells, live pages and the badge left out, directives
+    stripped, pictures beside the notebooks."""
     from nbconvert import MarkdownExporter
     notebook = nbformat.read(root/"nbs"/"index.ipynb", as_version=4)
     notebook.cells = [
@@ -174,6 +174,10 @@ def readme(root):
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
         if cell.cell_type == "code":
+            # what lives in a browser has no place in a text
+            cell.outputs = [
+                o for o in cell.outputs if "<iframe" not in o.get("data", {}).get("text/html", "")
+            ]
             cell.source = (
                 ""
                 if "#| echo: false" in cell.source

@@ -22,7 +22,8 @@ from .core import (
 from .drawable import MOST_IMAGES, check_images, check_sample, check_world
 from .factors import Factor, Sample
 from .interventions import image_pairs, responses
-from .scores import Probe, represent
+from .probes import Probe
+from .scorable import represent
 from .uncertainty import Estimate, proportion
 
 # %% ../nbs/18_abstraction.ipynb #18-003z

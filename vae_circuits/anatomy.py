@@ -23,7 +23,9 @@ from .metrics import (_mean, cluster_coherence, eq9, latent_effects, levels, mod
                                   modularity_readings, one_factor, polysemanticity, spread)
 from .pairs import WHERE, pairs_of
 from .untrained import random_circuit, shuffled, untrained
-from .scores import SUITES, mig, represent
+from .information import mig
+from .scorable import represent
+from .scores import SUITES
 from .training import evaluate
 from .uncertainty import Estimate, bootstrap, jackknife
 

@@ -20,7 +20,7 @@ from .addresses import Subspace
 from .core import InputError, count, number, one_of
 from .drawable import check_images, check_world
 from .untrained import untrained
-from .scores import represent
+from .scorable import represent
 
 # %% ../nbs/engine/18a_das.ipynb #18a-046
 def fit_subspace(

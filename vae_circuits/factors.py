@@ -16,8 +16,142 @@ from .core import InputError, count, listed, one_of, table
 from .glance import html_strip, html_table
 
 # %% ../nbs/engine/01i_factors.ipynb #01i-007
+def _check_kind(factor):
+    "`InputError` unless name, kind and values of a factor fit together."
+    if not isinstance(factor.name, str) or not factor.name:
+        raise InputError(f"a factor's name is a text; got {factor.name!r:.60}")
+    least = factor.least[one_of(factor.kind, factor.least, "kind of factor")]
+    values, range_only = table(factor.values, f"values of {factor.name}", 1), "continuous"
+    if len(values) < least or (factor.kind == range_only and len(values) > least):
+        ends = "its lowest and its highest value"
+        wanted = ends if factor.kind == range_only else f"at least {least} values"
+        raise InputError(f"a {factor.kind} factor needs {wanted}; {factor.name} has {len(values)}")
+    if not (np.diff(values) > 0).all():
+        raise InputError(f"expected values of {factor.name} that increase; got "
+                         f"{values.tolist()!s:.60}")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007b
+_LISTS = tuple, list, np.ndarray, pd.Series, pd.Index
+
+def _labels(factor) -> tuple:
+    labels = tuple(factor.labels) if isinstance(factor.labels, _LISTS) else (None,)
+    texts = all(isinstance(text, str) and text for text in labels)
+    if not texts or len(set(labels)) < len(labels):
+        raise InputError(f"expected different texts as labels of {factor.name}; got "
+                         f"{factor.labels!r:.60}")
+    if labels and factor.kind != "categorical":
+        raise InputError(f"only a categorical factor has labels; {factor.name} is {factor.kind}")
+    if labels and len(labels) != len(factor.values):
+        raise InputError(f"{factor.name} has {len(factor.values)} values and {len(labels)} labels; "
+                         "expected a label for each")
+    return labels
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007d
+class _Read:
+    "Values that are given, as numbers."
+    def numbers(self, values) -> np.ndarray:
+        """`values`, numbers or labels, as a float array of the same shape; not yet checked to be
+        values of this factor."""
+        none = isinstance(values, (list, tuple)) and not values
+        if none or getattr(values, "shape", None) == (0,): return np.zeros(0)
+        try: return table(values, self.name, finite=False)
+        except InputError:
+            mixed = self.labels or getattr(values, "dtype", None) == object  # which may be numbers
+            if not mixed or isinstance(values, (np.ma.MaskedArray, torch.Tensor)): raise
+        plain = np.vectorize(self._number, otypes=[object])(np.asarray(values, object))
+        return table(plain.tolist(), self.name, finite=False)
+
+    def _number(self, value):
+        "The value of a label; any other as it is."
+        if not (isinstance(value, str) and self.labels): return value
+        return self.values[self.labels.index(one_of(value, self.labels, f"label of {self.name}"))]
+
+    def _list(self, values) -> np.ndarray:
+        if (found := self.numbers(values)).ndim == 1: return found
+        raise InputError(f"expected a list of values of {self.name}; got shape {list(found.shape)}")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007f
+class _Checked(_Read):
+    "What is a value, and which of the listed ones is next to it."
+    def check(self, value) -> np.ndarray:
+        """`value`, numbers or labels, as a float array; `InputError` if any of it is not a value of
+        this factor."""
+        low, high, value = self.values[0], self.values[-1], self.numbers(value)
+        good = (value >= low) & (value <= high)
+        if self.kind == "categorical": good = np.isin(value, self.values)
+        if good.all(): return value
+        raise InputError(f"{self.name} cannot be {value[~good].flat[0]:g}; expected "
+                         f"{_expected(self)}")
+
+    def classes(self, values, bins: int = 10) -> np.ndarray:
+        """Index of the nearest value; for a continuous factor, of one of `bins` bins of equal
+        width. -1 for what is not finite."""
+        bins, values = count(bins, "bins"), self._list(values)
+        known, low, high = np.isfinite(values), self.values[0], self.values[-1]
+        values = np.where(known, values, low)
+        found = np.abs(values[:, None] - np.asarray(self.values)).argmin(1)
+        if self.kind == "continuous":
+            found = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
+        return np.where(known, found, -1)
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007g
+def _expected(factor) -> str:
+    "The values of a factor, in words."
+    if factor.kind != "categorical": return f"{factor.values[0]:g} to {factor.values[-1]:g}"
+    named = [f"{v:g} ({label})" for v, label in zip(factor.values, factor.labels)]
+    return f"one of {', '.join(named or map(str, factor.values))}"
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007i
+class _Drawn(_Checked):
+    "Values at random."
+    def draw(self, n: int, rng) -> np.ndarray:
+        "n values drawn uniformly by a NumPy generator."
+        n, rng = count(n, "n", 0, 10**9), _dice(rng)
+        if self.kind == "continuous": return rng.uniform(*self.values, n)
+        return np.asarray(self.values)[rng.integers(len(self.values), size=n)]
+
+    def redraw(self, present, rng) -> np.ndarray:
+        """For each present value another one, uniform over the others. `InputError` if there is no
+        other."""
+        present = self.check(self._list(present))
+        # the same again has probability 0
+        if self.kind == "continuous": return self.draw(len(present), rng)
+        if len(self.values) < 2:
+            raise InputError(f"{self.name} has one value only, {self.values[0]:g}; there is no "
+                             "other to change it to")
+        step = _dice(rng).integers(1, len(self.values), size=len(present))
+        return np.asarray(self.values)[(self.classes(present) + step) % len(self.values)]
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007j
+def _dice(rng) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator): return rng
+    raise InputError("expected a NumPy generator, such as np.random.default_rng(0), as rng; got "
+                     f"{rng!r:.60}")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007l
+class _Range(_Drawn):
+    "The range of values."
+    @property
+    def middle(self):
+        "A value in the middle."
+        if self.kind == "continuous": return sum(self.values) / 2
+        return self.values[len(self.values) // 2]
+
+    @property
+    def period(self):
+        "Length of the range; a circular factor repeats after it."
+        return self.values[-1] - self.values[0]
+
+    def grid(self, k: int) -> np.ndarray:
+        """k values spread evenly over the range, once around for a circular factor; of a
+        categorical factor all values."""
+        k = count(k, "k", 1, 10**6)
+        if self.kind == "categorical": return np.asarray(self.values)
+        return np.linspace(self.values[0], self.values[-1], k, endpoint=self.kind != "circular")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-007n
 @dataclass(frozen=True)
-class Factor:
+class Factor(_Range):
     """A cause of variation, of kind 'categorical', 'ordinal', 'circular' or 'continuous'.
 
     values: all of them, increasing; for a continuous factor the lowest and the highest. labels: the
@@ -33,166 +167,52 @@ class Factor:
     least = {"categorical": 1, "ordinal": 1, "circular": 3, "continuous": 2}
 
     def __post_init__(self):
-        if not isinstance(self.name, str) or not self.name:
-            raise InputError(f"a factor's name is a text; got {self.name!r:.60}")
-        least = self.least[one_of(self.kind, self.least, "kind of factor")]
-        values = table(self.values, f"values of {self.name}", 1)
-        if len(values) < least or (self.kind == "continuous" and len(values) > least):
-            wanted = (
-                "its lowest and its highest value"
-                if self.kind == "continuous"
-                else f"at least {least} values"
-            )
-            raise InputError(f"a {self.kind} factor needs {wanted}; {self.name} has {len(values)}")
-        if not (np.diff(values) > 0).all():
-            raise InputError(
-                f"expected values of {self.name} that increase; got {values.tolist()!s:.60}"
-            )
-        # whole numbers stay whole
+        _check_kind(self)
         kept = tuple(v.item() if hasattr(v, "item") else v for v in self.values)
         object.__setattr__(self, "values", kept)
-        object.__setattr__(self, "labels", self._texts())
-
-    def _texts(self) -> tuple:
-        labels = (
-            tuple(self.labels)
-            if isinstance(self.labels, (tuple, list, np.ndarray, pd.Series, pd.Index))
-            else (None,)
-        )
-        if not all(isinstance(text, str) and text for text in labels) or len(set(labels)) < len(
-            labels
-        ):
-            raise InputError(
-                f"expected different texts as labels of {self.name}; got {self.labels!r:.60}"
-            )
-        if labels and self.kind != "categorical":
-            raise InputError(f"only a categorical factor has labels; {self.name} is {self.kind}")
-        if labels and len(labels) != len(self.values):
-            raise InputError(
-                f"{self.name} has {len(self.values)} values and {len(labels)} labels; expected a"
-                " label for each"
-            )
-        return labels
-
-    @property
-    def middle(self):
-        "A value in the middle."
-        return (
-            sum(self.values) / 2
-            if self.kind == "continuous"
-            else self.values[len(self.values) // 2]
-        )
-
-    @property
-    def period(self):
-        "Length of the range; a circular factor repeats after it."
-        return self.values[-1] - self.values[0]
-
-    def numbers(self, values) -> np.ndarray:
-        """`values`, numbers or labels, as a float array of the same shape; not yet checked to be
-        values of this factor."""
-        if (
-            not values
-            if isinstance(values, (list, tuple))
-            else getattr(values, "shape", None) == (0,)
-        ):
-            return np.zeros(0)
-        try:
-            return table(values, self.name, finite=False)
-        except InputError:
-            mixed = self.labels or getattr(values, "dtype", None) == object  # which may be numbers
-            if not mixed or isinstance(values, (np.ma.MaskedArray, torch.Tensor)):
-                raise
-        number = dict(zip(self.labels, self.values))
-        plain = lambda v: (
-            number[one_of(v, self.labels, f"label of {self.name}")]
-            if isinstance(v, str) and self.labels
-            else v
-        )
-        return table(
-            np.vectorize(plain, otypes=[object])(np.asarray(values, object)).tolist(),
-            self.name,
-            finite=False,
-        )
-
-    def _list(self, values) -> np.ndarray:
-        if (found := self.numbers(values)).ndim == 1:
-            return found
-        raise InputError(f"expected a list of values of {self.name}; got shape {list(found.shape)}")
-
-    def check(self, value) -> np.ndarray:
-        """`value`, numbers or labels, as a float array; `InputError` if any of it is not a value of
-        this factor."""
-        low, high = self.values[0], self.values[-1]
-        categories = (f"{v:g} ({label})" for v, label in zip(self.values, self.labels))
-        if self.kind == "categorical":
-            expected = f"one of {', '.join(categories if self.labels else map(str, self.values))}"
-        else:
-            expected = f"{low:g} to {high:g}"
-        value = self.numbers(value)
-        bad = (
-            ~np.isin(value, self.values)
-            if self.kind == "categorical"
-            else ~((value >= low) & (value <= high))
-        )
-        if bad.any():
-            raise InputError(f"{self.name} cannot be {value[bad].flat[0]:g}; expected {expected}")
-        return value
-
-    def draw(self, n: int, rng) -> np.ndarray:
-        "n values drawn uniformly by a NumPy generator."
-        n, rng = count(n, "n", 0, 10**9), _dice(rng)
-        return (
-            rng.uniform(*self.values, n)
-            if self.kind == "continuous"
-            else np.asarray(self.values)[rng.integers(len(self.values), size=n)]
-        )
-
-    def redraw(self, present, rng) -> np.ndarray:
-        """For each present value another one, uniform over the others. `InputError` if there is no
-        other."""
-        present = self.check(self._list(present))
-        # the same again has probability 0
-        if self.kind == "continuous":
-            return self.draw(len(present), rng)
-        if len(self.values) < 2:
-            raise InputError(
-                f"{self.name} has one value only, {self.values[0]:g}; there is no other to change"
-                " it to"
-            )
-        step = _dice(rng).integers(1, len(self.values), size=len(present))
-        return np.asarray(self.values)[(self.classes(present) + step) % len(self.values)]
-
-    def grid(self, k: int) -> np.ndarray:
-        """k values spread evenly over the range, once around for a circular factor; of a
-        categorical factor all values."""
-        k = count(k, "k", 1, 10**6)
-        if self.kind == "categorical":
-            return np.asarray(self.values)
-        return np.linspace(self.values[0], self.values[-1], k, endpoint=self.kind != "circular")
-
-    def classes(self, values, bins: int = 10) -> np.ndarray:
-        """Index of the nearest value; for a continuous factor, of one of `bins` bins of equal
-        width. -1 for what is not finite."""
-        bins, values = count(bins, "bins"), self._list(values)
-        known, low, high = np.isfinite(values), self.values[0], self.values[-1]
-        values = np.where(known, values, low)
-        if self.kind != "continuous":
-            found = np.abs(values[:, None] - np.asarray(self.values)).argmin(1)
-        else:
-            found = np.clip(((values - low) / (high - low) * bins).astype(int), 0, bins - 1)
-        return np.where(known, found, -1)
-
-def _dice(rng) -> np.random.Generator:
-    if isinstance(rng, np.random.Generator):
-        return rng
-    raise InputError(
-        f"expected a NumPy generator, such as np.random.default_rng(0), as rng; got {rng!r:.60}"
-    )
+        object.__setattr__(self, "labels", _labels(self))
 
 # %% ../nbs/engine/01i_factors.ipynb #01i-012
+_PARTS = {"images": torch.Tensor, "factors": pd.DataFrame, "noise": pd.DataFrame}
+
+def _check_part(name, part):
+    "`InputError` unless a part of a sample is what it should be."
+    kind = _PARTS[name]
+    if not isinstance(part, kind) or not part.ndim:
+        raise InputError(f"expected a {kind.__name__} as the {name} of a sample; got "
+                         f"{type(part).__name__}")
+    if kind is pd.DataFrame: listed(part, part, f"column of the {name} of a sample")
+    elif part.ndim < 2 or not part.is_floating_point():
+        raise InputError(f"expected float images [n, ...] of a sample; got shape "
+                         f"{list(part.shape)}, {str(part.dtype).removeprefix('torch.')}")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-012b
+def _rows(rows, n) -> np.ndarray:
+    "Numbers of rows: of a number, a slice, an array or a mask."
+    try: found = np.atleast_1d(np.arange(n)[rows]).copy()
+    except (IndexError, TypeError, ValueError) as e:
+        if isinstance(rows, (int, np.integer)): raise  # an IndexError ends a loop over a sample
+        raise InputError(f"expected rows of {n} images; got {rows!r:.60}: {e}") from None
+    if found.ndim == 1: return found
+    raise InputError(f"expected a list of rows; got shape {list(found.shape)}")
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-012d
+class _Rows:
+    "What has rows."
+    def __len__(self): return len(self.factors)
+
+    def _repr_html_(self): return html_strip(self.images) + html_table(self.factors, 5)
+
+    def __getitem__(self, rows):
+        "The part with these rows: a number, a slice, an array, a mask."
+        rows = _rows(rows, len(self))
+        pick = lambda frame: frame if frame is None else frame.iloc[rows].reset_index(drop=True)
+        images = self.images if self.images is None else self.images[rows]
+        return type(self)(images, pick(self.factors), pick(self.noise))
+
+# %% ../nbs/engine/01i_factors.ipynb #01i-012c
 @dataclass(frozen=True)
-class Sample:
+class Sample(_Rows):
     """Images float32 `[n, 1, 64, 64]` in [0, 1], the `factors` behind them and the exogenous
     `noise`, one row an image.
 
@@ -203,55 +223,9 @@ class Sample:
     noise: pd.DataFrame
 
     def __post_init__(self):
-        rows = {}
-        for name, kind in (
-            ("images", torch.Tensor),
-            ("factors", pd.DataFrame),
-            ("noise", pd.DataFrame),
-        ):
-            part = getattr(self, name)
-            if part is None and name != "factors":
-                continue
-            if not isinstance(part, kind) or not part.ndim:
-                raise InputError(
-                    f"expected a {kind.__name__} as the {name} of a sample; got"
-                    f" {type(part).__name__}"
-                )
-            rows[name] = len(part)
-            if kind is pd.DataFrame:
-                listed(part, part, f"column of the {name} of a sample")
-            elif part.ndim < 2 or not part.is_floating_point():
-                raise InputError(
-                    "expected float images [n, ...] of a sample; got "
-                    f"shape {list(part.shape)}, {str(part.dtype).removeprefix('torch.')}"
-                )
-        if len(set(rows.values())) > 1:
-            raise InputError(
-                "a sample has a row for each image; got"
-                f" {', '.join(f'{n} of {name}' for name, n in rows.items())}"
-            )
-
-    def __len__(self):
-        return len(self.factors)
-
-    def _repr_html_(self):
-        return html_strip(self.images) + html_table(self.factors, 5)
-
-    def __getitem__(self, rows) -> "Sample":
-        "The part with these rows: a number, a slice, an array, a mask."
-        try:
-            rows = np.atleast_1d(np.arange(len(self))[rows]).copy()
-        except (IndexError, TypeError, ValueError) as e:
-            if isinstance(rows, (int, np.integer)):
-                raise  # an IndexError ends a loop over a sample
-            raise InputError(
-                f"expected rows of {len(self)} images; got {rows!r:.60}: {e}"
-            ) from None
-        if rows.ndim > 1:
-            raise InputError(f"expected a list of rows; got shape {list(rows.shape)}")
-        pick = lambda frame: frame if frame is None else frame.iloc[rows].reset_index(drop=True)
-        return Sample(
-            self.images if self.images is None else self.images[rows],
-            pick(self.factors),
-            pick(self.noise),
-        )
+        parts = {k: getattr(self, k) for k in _PARTS}
+        parts = {k: v for k, v in parts.items() if v is not None or k == "factors"}
+        for name, part in parts.items(): _check_part(name, part)
+        if len({len(part) for part in parts.values()}) > 1:
+            said = ", ".join(f"{len(part)} of {name}" for name, part in parts.items())
+            raise InputError(f"a sample has a row for each image; got {said}")

@@ -8,6 +8,7 @@ __all__ = ['predictors', 'against_vae', 'shared_circuits', 'wasted', 'codes', 'p
 
 # %% ../nbs/22f_questions.ipynb #22f-003
 import itertools
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -187,8 +188,8 @@ def changes_figure(changes: pd.DataFrame) -> Figure:
     "`against_vae` as dots with intervals: a panel a number, each with its own scale."
     data, names = (list(dict.fromkeys(i.split(": ")[k] for i in changes.index)) for k in (0, 1))
     models = [c for c in changes if " " not in c]
-    figure = Figure(figsize=(12, 5), layout="constrained")
-    axes = figure.subplots(2, -(-len(names) // 2), sharey=True, squeeze=False).flat
+    figure = Figure(figsize=(12, 5.4), layout="constrained")
+    axes = figure.subplots(2, -(-len(names) // 2), sharey=True, squeeze=False).ravel()
     for ax in axes[len(names):]: ax.set_axis_off()
     for ax, name in zip(axes, names):
         for k, d in enumerate(data):
@@ -197,9 +198,9 @@ def changes_figure(changes: pd.DataFrame) -> Figure:
             ends = np.array([[r[f"{m} {end}"] for m in models] for end in ("low", "high")])
             look = dict(fmt="os"[k % 2], ms=4, color=PALETTE[k], label=NAMES[d], elinewidth=1)
             ax.errorbar(x, y, xerr=np.abs(ends - x), **look)
-        ax.axvline(0, color="black", lw=.8), ax.set_title(name, fontsize=9)
+        ax.axvline(0, color="black", lw=.8), ax.set_title(fill(name, 18), fontsize=9)
         ax.set_yticks(range(len(models)), [NAMES.get(m, m) for m in models], fontsize=8)
-    figure.axes[0].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 # %% ../nbs/22f_questions.ipynb #22f-040

@@ -19,7 +19,8 @@ from .core import InputError, count, listed, number, one_of, seeded, table
 from .drawable import MOST_IMAGES, Drawable, at_hand, check_sample, check_world
 from .factors import Sample
 from .interventions import latent_names
-from .scores import Probe, represent
+from .probes import Probe
+from .scorable import represent
 
 # %% ../nbs/14b_reading.ipynb #14b-006
 def randomized(data, n: int, seed=0) -> Sample:

@@ -32,96 +32,83 @@ class Run(Mapping):
     def __repr__(self): return "\n".join(f"{k:<15} {list(v.shape)}" for k, v in self.items())
 
     def __getitem__(self, site):
-        if isinstance(site, str) and site in self: return self._activations[
-            self.aliases.get(site, site)]
+        if isinstance(site, str) and site in self:
+            return self._activations[self.aliases.get(site, site)]
         has_levels(site, self)
-        raise InputError(
-            f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the sites to keep"
-            " with record=[...]"
-        )
+        raise InputError(f"this run did not keep {site!r:.40}; it kept {', '.join(self)}. Name the "
+                         "sites to keep with record=[...]")
 
     mu = property(lambda self: self["mu"], doc="Posterior means `[n, *latents]`.")
     logvar = property(lambda self: self["logvar"], doc="Posterior log variances `[n, *latents]`.")
-    z = property(
-        lambda self: self["z"],
-        doc="Latents `[n, *latents]`: the means, or a draw where noise was given.",
-    )
+    z = property(lambda self: self["z"], doc="Latents `[n, *latents]`: means, or draws with noise.")
     recon = property(lambda self: self["recon"], doc="Reconstructed images `[n, *image]`.")
+    kl = property(lambda self: _kl(self.mu, self.logvar), doc="""KL divergence of each latent's
+                  posterior from N(0, 1) in nats: `[n, *latents]`.""")
 
-    @property
-    def kl(self):
-        "KL divergence of each latent's posterior from N(0, 1) in nats: `[n, *latents]`."
-        return 0.5 * (self.mu**2 + self.logvar.exp() - self.logvar - 1)
+# %% ../nbs/02_scm.ipynb #02-030a
+def _kl(mu, logvar): return 0.5 * (mu**2 + logvar.exp() - logvar - 1)
 
 # %% ../nbs/02_scm.ipynb #02-032
 def read(run: Run, readout) -> torch.Tensor:
     """The `readout` of a run as `[n, m]`: the activation of the site of that name, 'kl' (nats a
     latent), or the value of a function of the run."""
-    value = (
-        readout(run)
-        if callable(check_readout(readout))
-        else run.kl if readout == "kl" else run[readout]
-    )
+    value = _asked(run, readout)
     if not isinstance(value, torch.Tensor) or value.ndim == 0:
         raise InputError(f"the readout must give one row an image; got {value!r:.60}")
     rows = len(next(iter(run._activations.values()), value))
     if len(value) != rows:
-        raise InputError(
-            f"the readout must give one row an image; got shape {list(value.shape)} for {rows}"
-            " images"
-        )
+        raise InputError(f"the readout must give one row an image; got shape {list(value.shape)} "
+                         f"for {rows} images")
     if value.dtype == torch.bool:
         raise InputError("the readout must give numbers; got true and false. Add .float() to it?")
     return value.reshape(rows, -1)
 
+# %% ../nbs/02_scm.ipynb #02-032a
 def check_readout(readout):
     "`readout`, if it is a text or a function; otherwise `InputError`."
     if callable(readout) or isinstance(readout, str): return readout
-    raise InputError(
-        f"a readout is a site's name, 'kl' or a function of a run; got {readout!r:.60}"
-    )
+    raise InputError(f"a readout is a site's name, 'kl' or a function of a run; got "
+                     f"{readout!r:.60}")
+
+def _asked(run, readout):
+    "What the readout is, as it comes."
+    if callable(check_readout(readout)): return readout(run)
+    return run.kl if readout == "kl" else run[readout]
 
 # %% ../nbs/02_scm.ipynb #02-035
 def as_value(new, address: Address, site: Site, like, shape):
     """What `address` is set to, as a tensor of `shape` with the dtype and device of another tensor,
     or `InputError`."""
     if isinstance(new, Run):
-        new = (
-            new[address.site]
-            if address.part is not None
-            else new[address.site][address.index(site)]
-        )
+        found = new[address.site]
+        new = found if address.part is not None else found[address.index(site)]
+    value = _tensor(new, address, like)
+    fits = value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape))
+    if value.ndim and not fits:
+        raise InputError(f"the value for {address} has shape {list(value.shape)}; expected a "
+                         f"number, a run, or shape {list(shape)}")
+    if value.isnan().any(): raise InputError(f"the value for {address} contains NaN")
+    if site.discrete: _check_codes(new, value, address, site)
+    return value.expand(shape)
+
+# %% ../nbs/02_scm.ipynb #02-035b
+def _tensor(new, address, like) -> torch.Tensor:
     if isinstance(new, np.ma.MaskedArray):
         raise InputError(f"the value for {address} is a masked array; fill what is masked")
-    try:
-        # a plain number has the precision of Python until it is given that of the activation
-        plain = isinstance(new, (bool, int, float, list, tuple)) and like.is_floating_point()
-        value = torch.as_tensor(new, dtype=torch.float64 if plain else None).to(like)
+    plain = isinstance(new, (bool, int, float, list, tuple)) and like.is_floating_point()
+    try: return torch.as_tensor(new, dtype=torch.float64 if plain else None).to(like)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            f"the value for {address} is {new!r:.40}; expected a number, a tensor, a run or a"
-            " function"
-        ) from None
-    fits = value.ndim == 0 or (
-        value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape))
-    )
-    if not fits:
-        raise InputError(
-            f"the value for {address} has shape {list(value.shape)}; expected a number, a run, or"
-            f" shape {list(shape)}"
-        )
-    if value.isnan().any():
-        raise InputError(f"the value for {address} contains NaN")
-    if site.discrete and site.codes and not 0 <= value.min() <= value.max() < site.codes:
-        raise InputError(
-            f"{address} holds codes from 0 to {site.codes - 1}; got {value.min():g} to"
-            f" {value.max():g}"
-        )
-    if site.discrete and not torch.as_tensor(new).to(value.device).equal(value):
-        raise InputError(
-            f"{address} holds codes, which are swapped, not shifted; expected whole numbers"
-        )
-    return value.expand(shape)
+        raise InputError(f"the value for {address} is {new!r:.40}; expected a number, a tensor, a "
+                         "run or a function") from None
+
+# %% ../nbs/02_scm.ipynb #02-035d
+def _check_codes(new, value, address, site):
+    if site.codes and not 0 <= value.min() <= value.max() < site.codes:
+        raise InputError(f"{address} holds codes from 0 to {site.codes - 1}; got {value.min():g} "
+                         f"to {value.max():g}")
+    if not torch.as_tensor(new).to(value.device).equal(value):
+        raise InputError(f"{address} holds codes, which are swapped, not shifted; expected whole "
+                         "numbers")
 
 # %% ../nbs/02_scm.ipynb #02-037
 def edited(activation, address: Address, site: Site, new):
@@ -151,9 +138,8 @@ def memory(tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 # %% ../nbs/02_scm.ipynb #02-040
-class SCM:
-    """A VAE as a structural causal model of `sites`. A subclass fills the table and gives each site
-    its `equation`."""
+class _Model:
+    "A VAE as a table of `sites`, with an equation each."
     sites: Sites
     image_shape: tuple  # of one input image
     image_limits: tuple = (0.0, 1.0)  # the range of its pixels
@@ -163,128 +149,101 @@ class SCM:
         "The shape of the noise of one image."
         return self.sites["z"].shape
 
-    def equation(self, site: str, parents: list, eps=None):
-        """The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior
-        noise or None."""
-        raise NotImplementedError
-
     @property
     def like(self) -> torch.Tensor:
         "A tensor with the dtype and device that activations have."
         return next(self.parameters())
 
-    def run(
-        self, x=None, do=None, *, eps=None, given: Run = None, record=None, live: bool = False
-    ) -> Run:
-        """Compute the network on images `x` `[n, *image_shape]` under the interventions `do` (paper
-        Eq. 3, 5, 6).
+    def equation(self, site: str, parents: list, eps=None):
+        """The activation `[n, *shape]` of `site` from those of its parents; `eps` is the posterior
+        noise or None."""
+        raise NotImplementedError
 
-        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there)
-        or a function of the addressed part as it was,
-            for all images at once. A whole site is set first, then its parts.
-        eps: posterior noise `[n, *latents]`; None takes the mean for z. Runs to be compared should
-        share it.
-        given: in place of images, a run of theirs to start from; its activations stay, and only
-        what `do` changes is computed again, with its noise.
-        record: the sites to keep; by default all that can be computed.
-        live: go through the model as a whole, calling its own modules, even where a shorter way is
-        known. Raises `InputError` for unknown sites or units, wrong shapes and bad images."""
-        one_of(live, (True, False), "value of live")
-        if given is not None and not isinstance(given, Run):
-            raise InputError(f"expected a run as given; got a {type(given).__name__}")
-        if given is not None and not (x is None and eps is None):
-            raise InputError(
-                "a given run brings its own images and noise; pass either given or them"
-            )
-        if x is not None:
-            x = check_images(x, self.image_shape, self.image_limits).to(self.like)
-        n = len(x) if x is not None else len(next(iter(given.values()))) if given else None
-        eps = self.noise(eps, n)
-        whole, parts = self._statements({} if do is None else do, n)
-        possible = self._computable(x, whole, given or {})
-        images = x if given is None else given.x
-        if images is None and (lost := [s for s in parts if s not in possible]):
-            raise InputError(
-                f"images are needed to compute {lost[0]}, of which a part is set; pass them as the"
-                " first argument"
-            )
-        wanted = possible if record is None else self.sites.named(record, 0)
-        if given is not None:
-            x, eps, whole = given.x, given.eps, self._unchanged(given, whole, parts) | whole
-        x, eps = (None if t is None else t.clone() for t in (x, eps))
-        found = (
-            self.live(x, whole, parts, eps, wanted)
-            if live
-            else self._compute(x, whole, parts, eps, wanted, _Owner(x, eps, *whole.values()))
-        )
-        if record is not None and (lost := [s for s in wanted if s not in found]):
-            raise InputError(
-                f"this pass did not reach {lost[0]}: the model skipped"
-                f" it{'' if x is not None else ', since without images it starts at z'}"
-            )
-        found.aliases = self.sites.aliases
-        return found
+# %% ../nbs/02_scm.ipynb #02-040a
+def _statements(scm, do, n):
+    """The do-statements, sorted: whole sites with their new activations, and edits `[(address,
+    value)]` of what was there."""
+    if not isinstance(do, Mapping):
+        raise InputError("expected do-statements as a dictionary, address -> value; got a "
+                         f"{type(do).__name__}")
+    whole, parts = {}, {}
+    for text, new in do.items():
+        address = Address.parse(text, scm.sites)
+        if not address.whole or callable(new):
+            parts.setdefault(address.site, []).append((address, new))
+        elif address.site in whole: raise InputError(f"{address.site} is set twice")
+        else: whole[address.site] = _whole(scm, address, new, n)
+    for name, edits in parts.items(): _check_once(scm.sites[name], edits)
+    return whole, parts
 
+# %% ../nbs/02_scm.ipynb #02-040d
+def _check_once(site, edits):
+    if sum(a.covers(site).int() for a, _ in edits).max() > 1:
+        twice = ", ".join(str(a) for a, _ in edits)
+        raise InputError(f"a unit of {site.name} is set twice: {twice}")
+
+def _whole(scm, address, new, n):
+    "The new activation `[n, *shape]` of a whole site."
+    site = scm.sites[address.site]
+    value = new[site.name] if isinstance(new, Run) else new
+    many = getattr(value, "ndim", 0) or isinstance(value, (list, tuple))
+    if not (rows := n or (len(value) if many else 1)):
+        raise InputError(f"the value for {address} is empty")
+    like = scm.like.long() if site.discrete else scm.like
+    return as_value(new, address, site, like, (rows, *site.shape))
+
+# %% ../nbs/02_scm.ipynb #02-040f
+class _Walk(_Model):
+    "A pass through the equations."
+    def _compute(self, x, known, parts, eps, record, own=lambda value: value) -> Run:
+        """The recorded sites, from images and what is `known`, with the edits in `parts`. `own`
+        makes an activation the run's own."""
+        todo, needed = _needed(self.sites, known, record)
+        if "x" in needed and x is None:
+            raise InputError(f"images are needed to compute {todo[0].name}; pass them as the first "
+                             "argument")
+        acts = {"x": x}
+        for site in todo:
+            if site.name in known: value = known[site.name]
+            else: value = self.equation(site.name, [acts[p] for p in site.parents], eps)
+            for address, new in parts.get(site.name, ()): value = edited(value, address, site, new)
+            acts[site.name] = own(value) if site.name in record else value
+        return Run({s: acts[s] for s in self.sites if s in record}, eps, x)
+
+# %% ../nbs/02_scm.ipynb #02-040g
+def _needed(sites, known, record) -> tuple:
+    "The sites on the way to those recorded, in order, and all names needed on it."
+    needed, todo = set(record), []
+    for site in reversed(list(sites.values())):
+        if site.name in needed:
+            todo.append(site)
+            if site.name not in known: needed.update(site.parents)
+    return todo[::-1], needed
+
+# %% ../nbs/02_scm.ipynb #02-040i
+def _images(scm, x, eps, given) -> tuple:
+    "The images, checked, and how many there are; None where nothing says so."
+    if given is not None and not isinstance(given, Run):
+        raise InputError(f"expected a run as given; got a {type(given).__name__}")
+    if given is not None and not (x is None and eps is None):
+        raise InputError("a given run brings its own images and noise; pass either given or them")
+    if x is None: return x, len(next(iter(given.values()))) if given else None
+    x = check_images(x, scm.image_shape, scm.image_limits).to(scm.like)
+    return x, len(x)
+
+# %% ../nbs/02_scm.ipynb #02-040k
+class _Start(_Walk):
+    "What a pass starts from, and where it gets to."
     def noise(self, eps, n):
         """`eps` for `n` images if it is None or has the right shape, with the dtype and device of
         activations; otherwise `InputError`."""
-        if eps is None:
-            return None
+        if eps is None: return None
         wanted = f"expected {[n or 'n', *self.noise_shape]}, with images"
-        try:
-            found = torch.as_tensor(eps).to(self.like)
+        try: found = torch.as_tensor(eps).to(self.like)
         except (TypeError, ValueError, RuntimeError):
             raise InputError(f"the noise is a {type(eps).__name__}; {wanted}") from None
-        if n is None or tuple(found.shape) != (n, *self.noise_shape):
-            raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
-        return found
-
-    def _unchanged(self, given, whole, parts) -> dict:
-        "The activations of the `given` run at all sites before which nothing is set."
-        changed = descendants(self.sites, {*whole, *parts})
-        return {s: a for s, a in given.items() if not changed.intersection(self.sites[s].parents)}
-
-    def _statements(self, do, n):
-        """The do-statements, sorted: whole sites with their new activations, and edits `[(address,
-        value)]` of what was there."""
-        if not isinstance(do, Mapping):
-            raise InputError(
-                "expected do-statements as a dictionary, address -> value; got a"
-                f" {type(do).__name__}"
-            )
-        whole, parts = {}, {}
-        for text, new in do.items():
-            address = Address.parse(text, self.sites)
-            if address.whole and not callable(new):
-                if address.site in whole:
-                    raise InputError(f"{address.site} is set twice")
-                whole[address.site] = self._whole(address, new, n)
-            else:
-                parts.setdefault(address.site, []).append((address, new))
-        for name, edits in parts.items():
-            if sum(a.covers(self.sites[name]).int() for a, _ in edits).max() > 1:
-                raise InputError(
-                    f"a unit of {name} is set twice: {', '.join(str(a) for a, _ in edits)}"
-                )
-        return whole, parts
-
-    def _whole(self, address, new, n):
-        """The new activation `[n, *shape]` of a whole site; without images, as many rows as the
-        value has."""
-        site = self.sites[address.site]
-        value = new[site.name] if isinstance(new, Run) else new
-        rows = n or (
-            len(value) if getattr(value, "ndim", 0) or isinstance(value, (list, tuple)) else 1
-        )
-        if not rows:
-            raise InputError(f"the value for {address} is empty")
-        return as_value(
-            new,
-            address,
-            site,
-            self.like.long() if site.discrete else self.like,
-            (rows, *site.shape),
-        )
+        if n is not None and tuple(found.shape) == (n, *self.noise_shape): return found
+        raise InputError(f"the noise has shape {list(found.shape)}; {wanted}")
 
     def _computable(self, x, whole, given) -> list:
         "The sites that follow from the images, or without images from what is set and given."
@@ -294,33 +253,44 @@ class SCM:
                 found.append(site.name)
         return [s for s in found if s != "x"]
 
-    def _compute(self, x, known, parts, eps, record, own=lambda value: value) -> Run:
-        """Walk back from the recorded sites to what is known, then forward through the equations.
-        `own` makes an activation the run's own."""
-        needed, todo = set(record), []
-        for site in reversed(list(self.sites.values())):
-            if site.name not in needed:
-                continue
-            todo.append(site)
-            if site.name not in known:
-                needed.update(site.parents)
-        if "x" in needed and x is None:
-            raise InputError(
-                f"images are needed to compute {todo[-1].name}; pass them as the first argument"
-            )
-        acts = {"x": x}
-        for site in reversed(todo):
-            value = (
-                known[site.name]
-                if site.name in known
-                else self.equation(site.name, [acts[p] for p in site.parents], eps)
-            )
-            for address, new in parts.get(site.name, ()):
-                value = edited(value, address, site, new)
-            # a copy is what goes on, so that gradients find it
-            acts[site.name] = own(value) if site.name in record else value
-        return Run({s: acts[s] for s in self.sites if s in record}, eps, x)
+# %% ../nbs/02_scm.ipynb #02-040m
+def _passed(scm, x, do, eps, given, record, live) -> Run:
+    "What `SCM.run` is asked for."
+    one_of(live, (True, False), "value of live")
+    x, n = _images(scm, x, eps, given)
+    eps = scm.noise(eps, n)
+    whole, parts = _statements(scm, {} if do is None else do, n)
+    possible = scm._computable(x, whole, given or {})
+    _check_parts(parts, possible, x if given is None else given.x)
+    wanted = possible if record is None else scm.sites.named(record, 0)
+    if given is not None:
+        x, eps, whole = given.x, given.eps, _unchanged(scm.sites, given, whole, parts) | whole
+    x, eps = (None if t is None else t.clone() for t in (x, eps))
+    if live: found = scm.live(x, whole, parts, eps, wanted)
+    else: found = scm._compute(x, whole, parts, eps, wanted, _Owner(x, eps, *whole.values()))
+    if record is not None: _check_reached(wanted, found, x)
+    found.aliases = scm.sites.aliases
+    return found
 
+def _unchanged(sites, given, whole, parts) -> dict:
+    "The activations of the `given` run at all sites before which nothing is set."
+    changed = descendants(sites, {*whole, *parts})
+    return {s: a for s, a in given.items() if not changed.intersection(sites[s].parents)}
+
+# %% ../nbs/02_scm.ipynb #02-040o
+def _check_parts(parts, possible, images):
+    if images is None and (lost := [s for s in parts if s not in possible]):
+        raise InputError(f"images are needed to compute {lost[0]}, of which a part is set; pass "
+                         "them as the first argument")
+
+def _check_reached(wanted, found, x):
+    if lost := [s for s in wanted if s not in found]:
+        start = "" if x is not None else ", since without images it starts at z"
+        raise InputError(f"this pass did not reach {lost[0]}: the model skipped it{start}")
+
+# %% ../nbs/02_scm.ipynb #02-040q
+class _Halves(_Start):
+    "Shorter names for some passes."
     def live(self, x, whole, parts, eps, record) -> Run:
         "A pass through the model as a whole; arguments as sorted by `run`."
         return self._compute(x, whole, parts, eps, record, _Owner(x, eps, *whole.values()))
@@ -333,3 +303,24 @@ class SCM:
     def decode(self, z):
         "Images `[n, *image_shape]` for latents `[n, *latents]`."
         return self.run(do={"z": z}, record=["recon"]).recon
+
+# %% ../nbs/02_scm.ipynb #02-040r
+class SCM(_Halves):
+    """A VAE as a structural causal model of `sites`. A subclass fills the table and gives each site
+    its `equation`."""
+    def run(self, x=None, do=None, *, eps=None, given: Run = None, record=None,
+            live: bool = False) -> Run:
+        """Compute the network on images `x` `[n, *image_shape]` under the interventions `do` (paper
+        Eq. 3, 5, 6).
+
+        do: address -> value; a number, a tensor `[n, units, ...]`, a `Run` (its activation there)
+        or a function of the addressed part as it was, for all images at once. A whole site is set
+        first, then its parts.
+        eps: posterior noise `[n, *latents]`; None takes the mean for z. Runs to be compared should
+        share it.
+        given: in place of images, a run of theirs to start from; its activations stay, and only
+        what `do` changes is computed again, with its noise.
+        record: the sites to keep; by default all that can be computed.
+        live: go through the model as a whole, calling its own modules, even where a shorter way is
+        known. Raises `InputError` for unknown sites or units, wrong shapes and bad images."""
+        return _passed(self, x, do, eps, given, record, live)

@@ -334,7 +334,8 @@ def _shares(trial, keep, method, options) -> dict:
 
 # %% ../nbs/16c_wiring.ipynb #16c-049d
 def _ranked(trial, keep, tables) -> tuple:
-    "The tables in one, the largest share first, and each edge's place in it `[receivers, senders]`."
+    """The tables in one, the largest share first, and for each two neighbours the place of each
+    edge in it, `[receivers, senders]`."""
     columns = ["sender", "receiver", "share", "low", "high", "n"]
     empty = pd.DataFrame(columns=columns)
     found = pd.concat(tables.values()).rename(columns={"value": "share"}) if tables else empty
