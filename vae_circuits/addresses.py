@@ -80,7 +80,8 @@ class Sites(Mapping):
 
 def has_levels(name, sites):
     "`InputError` for the latents, or their mean, of a model that has several levels of them."
-    if name in ("z", "mu", "logvar") and name not in sites and "z1" in sites:
+    if not isinstance(name, str) or name in sites or "z1" not in sites: return
+    if name in ("z", "mu", "logvar"):
         levels = [s for s in sites if s[:1] == "z" and s[1:].isdigit()]
         raise InputError(f"this model has {len(levels)} levels of latents, {', '.join(levels)}, and"
                          f" no {name}; take one of them: at_level(vae, 'z1', images)")
