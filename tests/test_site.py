@@ -314,8 +314,9 @@ def test_a_name_is_shown_with_its_arguments():
         size: of a side, in pixels | points. often: again and again"""
     shown = apidoc.Shown(cut, name="cut")._repr_markdown_()
     assert "cut(pictures, size: int = 64, *, often: bool = False) -> list" in shown
-    assert "| `size` | `64` | of a side, in pixels \\| points. |" in shown
-    assert "| `often` | `False` | again and again. |" in shown and "| `pictures`" not in shown
+    assert "| <code>size</code> | <code>64</code> | of a side, in pixels \\| points. |" in shown
+    assert "| <code>often</code> | <code>False</code> | again and again. |" in shown
+    assert "<code>pictures" not in shown
 
 
 def test_a_long_signature_is_broken_between_arguments():
@@ -328,7 +329,10 @@ def test_a_long_signature_is_broken_between_arguments():
 
 def test_options_of_the_command_line_are_shown_by_their_help():
     def command(out: str = typer.Option("here", help="the folder"),
-                data: str = typer.Argument(..., help="a world")): "Do it."
+                data: str = typer.Argument(..., help="one of {data.DATASETS}"),
+                seed: int = typer.Option(lambda: 3, help="of the dice")): "Do it."
     rows = apidoc.description(command).splitlines()
-    assert "| `out` | `'here'` | the folder |" in rows and "| `data` |  | a world |" in rows
+    assert "| <code>out</code> | <code>&#x27;here&#x27;</code> | the folder |" in rows
+    assert "| <code>data</code> |  | one of dsprites, synthetic |" in rows
+    assert "| <code>seed</code> | <code>3</code> | of the dice |" in rows
     assert "OptionInfo" not in apidoc.signature("command", command)

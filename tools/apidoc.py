@@ -2,6 +2,7 @@
 
 nbdev asks `Shown` for each name (`renderer` in settings.ini). The table is made of the docstring,
 in which arguments stand as `name: what it is`; nothing is written twice."""
+import html
 import inspect
 import re
 
@@ -66,14 +67,27 @@ def parameters(thing):
 
 def default(p):
     "The default of a parameter; that of an option of the command line is within it."
-    value = getattr(p.default, "default", p.default) if is_option(p) else p.default
+    if not is_option(p): return p.default
+    value = p.default.default
+    if callable(value): value = value()  # one that is looked up where it lives
     return EMPTY if value is ... else value
+
+
+def help_of(p):
+    "What the command line says of an option, with what stands in braces looked up."
+    from vae_circuits.cli import _BRACES, _words
+    return _BRACES.sub(lambda m: _words(m[1]), p.default.help or "")
 
 
 def is_option(p): return type(p.default).__name__ in ("OptionInfo", "ArgumentInfo")
 
 
 def written(value): return getattr(value, "__name__", None) or repr(value)
+
+
+def code(text):
+    "Set like code, but no link: an argument may have the name of something else."
+    return f"<code>{html.escape(text)}</code>"
 
 
 def annotation(kind):
@@ -112,9 +126,9 @@ def description(thing):
     params = parameters(thing)
     doc = (inspect.getdoc(thing) or "").replace("Call self as a function.", "")
     before, told, after = arguments(doc, [p.name for p in params])
-    told |= {p.name: p.default.help or "" for p in params if is_option(p)}
-    written_default = lambda p: "" if default(p) is EMPTY else f"`{written(default(p))}`"
-    rows = [(f"`{p.name}`", written_default(p), told[p.name]) for p in params if p.name in told]
+    told |= {p.name: help_of(p) for p in params if is_option(p)}
+    rows = [(code(p.name), "" if default(p) is EMPTY else code(written(default(p))), told[p.name])
+            for p in params if p.name in told]
     return "\n\n".join(part for part in (before, table(rows) if rows else "", after) if part)
 
 
