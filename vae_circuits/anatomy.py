@@ -20,7 +20,8 @@ from .core import InputError, count, fits, number, one_of
 from .interventions import both_responses, latent_names, responses
 from .mediation import mediate, value_names
 from .metrics import (_mean, cluster_coherence, eq9, latent_effects, levels, modularity,
-                                  modularity_readings, one_factor, polysemanticity, spread)
+                                  modularity_readings, one_factor, polysemanticity,
+                                  spread_of)
 from .pairs import WHERE, pairs_of
 from .untrained import random_circuit, shuffled, untrained
 from .information import mig
@@ -369,7 +370,7 @@ def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-036
 def _polysemanticity(R, literal: bool = False):
     "Mean over units, of responses `[..., factors, units]`."
-    return _mean(spread(R, literal), -1)
+    return _mean(spread_of(R, literal), -1)
 
 def _modularity(R):
     "Eq. 9 of mean absolute responses `[..., factors, units]`."

@@ -214,10 +214,10 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
     By default (sum R)^2 / (|F| sum R^2), from 1/|F| for one factor to 1 for all equally, which fits
     the paper's Table 3. literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to
     |F| (one factor)."""
-    return spread(check_responses(responses), literal)
+    return spread_of(check_responses(responses), literal)
 
 # %% ../nbs/13_metrics.ipynb #13-027n
-def spread(R, literal: bool = False) -> np.ndarray:
+def spread_of(R, literal: bool = False) -> np.ndarray:
     "`polysemanticity` of responses `[..., factors, units]`."
     total = R.sum(-2, keepdims=True)
     share = np.divide(R, total, out=np.full_like(R, np.nan), where=total > 0)
