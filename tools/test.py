@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+PYTEST = sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"
 
 # Used in the empty environment, outside the checkout: every shipped model loads, runs and answers
 # an intervention.
@@ -102,11 +103,9 @@ def notebooks(folder):
         env=env,
     )
 
-    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax")
-
     def run(notebook, again=True):
         done = subprocess.run(
-            [*command, "--nbval-kernel-startup-timeout", "300", notebook],
+            [*PYTEST, "--nbval-lax", "--nbval-kernel-startup-timeout", "300", notebook],
             cwd=where,
             env=env,
             stdout=subprocess.PIPE,
@@ -170,8 +169,7 @@ def call(*command, **kwargs):
 def tested(*names):
     "A step that runs tests/test_NAME.py for each of `names`."
     files = [ROOT/"tests"/f"test_{name}.py" for name in names]
-    options = "-q", "-p", "no:cacheprovider", "-p", "no:logging"
-    return lambda: call(sys.executable, "-m", "pytest", *options, *files)
+    return lambda: call(*PYTEST, "-p", "no:logging", *files)
 
 
 def sync():

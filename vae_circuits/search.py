@@ -65,13 +65,14 @@ def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 8) -> 
     if nothing less will do. `InputError` as for `prune`."""
     scores, tolerance = scores_of(scores, trial), number(tolerance, "tolerance", 0)
     step, rank = count(step, "step", 1, 10_000), _ranks(scores)
-    def first_of(sizes):
-        for some in np.split(sizes, range(MOST, len(sizes), MOST)):
+    def first_of(sizes, otherwise):
+        for i in range(0, len(sizes), MOST):
+            some = sizes[i:i + MOST]
             good = trial.error(split(scores, rank < some[:, None])) <= tolerance
             if good.any(): return some[good.argmax()]
-        return len(rank)
-    enough = first_of(np.arange(0, len(rank), step))
-    size = first_of(np.arange(max(0, enough - step + 1), enough + 1))
+        return otherwise
+    enough = first_of(np.arange(0, len(rank), step), len(rank))
+    size = first_of(np.arange(max(0, enough - step + 1), enough), enough)
     return split(scores, rank < size)
 
 def _ranks(scores) -> np.ndarray:

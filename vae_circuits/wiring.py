@@ -311,7 +311,7 @@ def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patchi
     in `edge_products`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
     `InputError` for what does not fit the trial, and no number."""
     keep, tolerance = _steps(trial, members), number(tolerance, "tolerance", 0)
-    found, ranks = _ranked(trial, keep, _shares(trial, keep, method, options))
+    found, ranks = _ranked(keep, _shares(trial, keep, method, options))
     ways, few, many = _ways(trial, list(keep)), 0, len(found)
     # the error shrinks with every edge, or nearly: halve the interval in which it gets small enough
     while few < many:
@@ -333,7 +333,7 @@ def _shares(trial, keep, method, options) -> dict:
     return tables
 
 # %% ../nbs/16c_wiring.ipynb #16c-049d
-def _ranked(trial, keep, tables) -> tuple:
+def _ranked(keep, tables) -> tuple:
     """The tables in one, the largest share first, and for each two neighbours the place of each
     edge in it, `[receivers, senders]`."""
     columns = ["sender", "receiver", "share", "low", "high", "n"]
@@ -342,10 +342,10 @@ def _ranked(trial, keep, tables) -> tuple:
     order = np.argsort(-np.abs(found.share.to_numpy(float)), kind="stable")
     place, first, ranks = np.argsort(order), 0, {}
     for a, b in zip(keep, [*keep][1:]):
-        units = [trial.vae.sites[s].units for s in (b, a)]
-        ranks[a, b] = np.full(units, len(found))
-        inside = np.ix_(keep[b], keep[a])
-        n = len(tables.get((a, b), ()))
-        ranks[a, b][inside] = place[first:first + n].reshape(ranks[a, b][inside].T.shape).T
-        first += n
+        senders, receivers = keep[a].sum(), keep[b].sum()
+        last = first + senders * receivers
+        ranks[a, b] = np.full((len(keep[b]), len(keep[a])), len(found))
+        inside = place[first:last].reshape(senders, receivers)
+        ranks[a, b][np.ix_(keep[b], keep[a])] = inside.T
+        first = last
     return found[columns].iloc[order].reset_index(drop=True), ranks
