@@ -145,7 +145,7 @@ SET = [("latents", "nudge"), ("codes", "swap"), ("latents", "channel"), ("z", "c
 
 # %% ../nbs/22f_questions.ipynb #22f-031
 def codes(table: pd.DataFrame) -> pd.DataFrame:
-    """Effects in VQ-VAEs over seeds, trained or not: a row a dataset and intervention.
+    """Effects in VQ-VAEs over seeds, trained or not: a row a dataset, setting and intervention.
 
     As distances (Eq. 7), as shares of exchanging all codes, and in strengths of a VAE's latent
     within its own codes, with intervals.
@@ -159,7 +159,7 @@ def codes(table: pd.DataFrame) -> pd.DataFrame:
                 moved = runs.of(at(place, number), "vq_vae", s)
                 if not len(moved): continue
                 value, low, high = interval(moved)
-                rows.append({"row": f"{d}: {place}, {number}", "distance": value,
+                rows.append({"row": f"{d}, {s}: {place}, {number}", "distance": value,
                              "distance low": low, "distance high": high,
                              "of_all_codes": (moved / whole).mean(), "of_a_latent": value / latent})
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()

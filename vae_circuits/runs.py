@@ -32,6 +32,8 @@ MARGIN, REST, ENOUGH = 1.2, 0.01, 3  # of the level; of the loss; runs a model
 BLANK = {"dsprites": 560, "synthetic": 282}  # nats: what the average picture costs above the floor
 LEVELS = {(d, m): MARGIN * sum(YARDSTICK[m]) * BLANK[d] / BLANK["dsprites"]
           for d in BLANK for m in PAPER_MODELS}  # nats of reconstruction above its floor, and KL
+LEVELS |= {(d, "vq_vae"): MARGIN * YARDSTICK["vae"][0] * BLANK[d] / BLANK["dsprites"]
+           for d in BLANK}
 STATES = "untrained", "collapsed", "level reached", "at rest", "not passed"
 TRAINED = STATES[2:4]
 
@@ -44,7 +46,7 @@ def only_length(setting: str) -> bool:
 def gate(table: pd.DataFrame) -> pd.DataFrame:
     """Which runs of a sweep's `table` are trained: a row a run (dataset, model, setting, seed).
 
-    Columns images (seen), reached (reconstruction above its floor plus KL, nats), level (nats; NaN
+    Columns images (seen), reached (reconstruction above its floor plus KL, if there is one, nats), level (nats; NaN
     for models and settings of which none is known), moved (how far the last fifth of the training
     moved the loss above the floor, as a share; NaN where it was not measured), state (one of
     `STATES`) and trained.
@@ -53,9 +55,10 @@ def gate(table: pd.DataFrame) -> pd.DataFrame:
     names = ["images seen", "recon", "floor", "kl", "fell", "active"]
     here = table[table.place.eq("all") & table.number.isin(names)]
     found = here.pivot(index=run, columns="number", values="value").reindex(columns=names)
-    reached = found.recon - found.floor + found.kl
+    loss = found.recon + found.kl.fillna(0)  # codes have no KL
+    reached = loss - found.floor
     level = [LEVELS.get((d, m), np.nan) if only_length(s) else np.nan for d, m, s, _ in found.index]
-    moved = found.fell.abs() * (found.recon + found.kl) / reached
+    moved = found.fell.abs() * loss / reached
     tests = [found["images seen"].eq(0), found.active.eq(0), reached <= level, moved < REST]
     state = np.select(tests, STATES[:4], STATES[4])
     columns = {"images": found["images seen"], "reached": reached, "level": level, "moved": moved}
