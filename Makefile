@@ -38,6 +38,7 @@ test-%: .venv/ready
 
 export: .venv/ready
 	@$(BIN)/python tools/notebooks.py colab && $(BIN)/nbdev_clean && $(BIN)/nbdev_export
+	@$(BIN)/python tools/notebooks.py options
 
 notebooks: .venv/ready
 	@$(BIN)/python tools/notebooks.py run $(NAMES)

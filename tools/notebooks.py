@@ -3,6 +3,7 @@
 run      execute notebooks in place (all, or those named), clean them and export the package
 colab    put the badge and the install cell for Colab into the notebooks, without running them
 check    fail unless notebooks are clean and package and README are in step with them
+options  write what the command line's help says of other modules' defaults and choices
 readme   write README.md and its pictures from nbs/index.ipynb
 process  prepare the notebooks for Quarto in _proc/, without needing Quarto
 
@@ -10,6 +11,7 @@ nbs/ has the lessons, nbs/engine/ what they stand on and a first reading can do 
 """
 import argparse
 import filecmp
+import json
 import os
 import re
 import shutil
@@ -195,6 +197,13 @@ def readme(root):
     (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
 
 
+def options(root):
+    "What the command line's help says of other modules, looked up and kept for it."
+    from vae_circuits import cli
+    kept = root/"vae_circuits"/"assets"/cli.OPTIONS
+    kept.write_text(json.dumps(cli._looked_up(), indent=1) + "\n", encoding="utf-8")
+
+
 def process():
     "What nbdev_proc_nbs does, without its attempt to install Quarto."
     from nbdev.doclinks import _build_modidx
@@ -215,13 +224,14 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("run", "colab", "check", "readme", "process"))
+    parser.add_argument("command", choices=("run", "colab", "check", "options", "readme", "process"))
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     {
         "run": lambda: run(args.names),
         "colab": lambda: colab(ROOT, args.names),
         "check": check,
+        "options": lambda: options(ROOT),
         "readme": lambda: readme(ROOT),
         "process": process,
     }[args.command]()
