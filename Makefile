@@ -64,7 +64,7 @@ checkpoints: .venv/ready
 	@$(BIN)/python tools/checkpoints.py
 
 benchmarks: .venv/ready
-	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+	@for f in benchmarks/[a-z]*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sweeps import table, write_section
+from _shared import table, write_section
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,7 @@ import json, sys, time
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from sweeps import Counter
+from _shared import Counter
 import vae_circuits as vc
 
 def paper(): return vc.load_pretrained("beta_vae", "dsprites")

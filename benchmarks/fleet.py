@@ -12,7 +12,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import torch
-from sweeps import table, write_section
+from _shared import table, write_section
 from torch.func import functional_call, stack_module_state, vmap
 
 from vae_circuits.archives import world

@@ -19,7 +19,7 @@ from vae_circuits.pages import latents_page
 from vae_circuits.patching import patch_sweep
 from vae_circuits.trials import Trial
 
-from sweeps import table, write_section
+from _shared import table, write_section
 
 STAGE = "encoder.mid_block.resnets.1"
 

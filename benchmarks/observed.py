@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sweeps import table, write_section
+from _shared import table, write_section
 from tqdm import tqdm
 
 from vae_circuits.data import SyntheticCausal

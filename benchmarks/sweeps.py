@@ -7,21 +7,19 @@ all pairs, and removes the hook, once for every channel; it is given the donor's
 free. nnsight and pyvene are measured on some of the channels if they are installed (pip install
 .[benchmarks]). With --write, benchmarks/README.md gets the figures."""
 import argparse
-import platform
 import statistics
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 from vae_circuits.data import dataset
 from vae_circuits.models import ConvVAE
 from vae_circuits.patching import patch_sweep
 from vae_circuits.sweeps import prepare
 from vae_circuits.shipped import load_pretrained
+
+from _shared import gmacs, rate, seconds, show, table, write_section
 
 ENCODER = ["encoder_conv_0", "encoder_conv_1", "encoder_conv_2"]
 DECODER = ["decoder_linear", "decoder_conv_0", "decoder_conv_1"]
@@ -75,39 +73,6 @@ def hooks(model, forward, clean, donors, sites):
             effects.append((forward(clean) - base).flatten(1))
             handle.remove()
     return torch.stack(effects, 1)
-
-
-def seconds(function, *args, **kwargs):
-    start = time.perf_counter()
-    result = function(*args, **kwargs)
-    return time.perf_counter() - start, result
-
-
-class Counter(TorchDispatchMode):
-    """Counts floating-point operations. PyTorch's own counter puts hooks on all modules, and hooks
-    make a sweep run every pass in full."""
-    flops = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        if function._overloadpacket in flop_registry:
-            self.flops += flop_registry[function._overloadpacket](
-                *args, **(kwargs or {}), out_val=out
-            )
-        return out
-
-
-def gmacs(function, *args, **kwargs) -> float:
-    "Multiply-adds of the products and convolutions in a call, in billions."
-    with Counter() as counter:
-        function(*args, **kwargs)
-    return counter.flops / 2e9
-
-
-def rate() -> float:
-    "Billion multiply-adds a second of a large matrix product, the best of twenty."
-    a, b = torch.rand(1024, 1024), torch.rand(1024, 1024)
-    return 1024**3 / 1e9 / min(seconds(torch.mm, a, b)[0] for _ in range(20))
 
 
 def compare(name, vae, clean, donor, sites, readout, rounds, show):
@@ -280,65 +245,6 @@ def write(rows, lines):
                 " site again."
             ),
         ],
-    )
-
-
-def table(rows, columns, digits: int = 1) -> list:
-    def cell(v):
-        return (
-            f"{v:.1e}"
-            if isinstance(v, float) and 0 < v < 0.01
-            else f"{v:.{digits}f}" if isinstance(v, float) else str(v)
-        )
-    return [
-        f"| {' | '.join(columns)} |",
-        f"|{'---|' * len(columns)}",
-        *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows),
-    ]
-
-
-def write_section(title: str, lines: list):
-    """Put the section `title` into benchmarks/README.md, above all what script, software and
-    processor made it; other sections stay."""
-    here = Path(__file__).parent
-    sections = dict(
-        part.split("\n", 1) for part in (here / "README.md").read_text().split("\n## ")[1:]
-    )
-    made = (
-        f"Made by `python benchmarks/{title.lower()}.py --write` with PyTorch {torch.__version__},"
-        f" Python {platform.python_version()}, {platform.machine()}, {processor()}."
-    )
-    sections[title] = "\n".join(["", made, "", *lines])
-    text = [
-        "# Benchmarks",
-        "",
-        "Each prints ratios measured in one run. None is a test.",
-        "",
-        *(
-            f"- `{p.name}`: {p.read_text().split(chr(34) * 3)[1].splitlines()[0]}"
-            for p in sorted(here.glob("*.py"))
-        ),
-        "",
-        *(f"## {name}\n{sections[name].rstrip()}\n" for name in sorted(sections)),
-    ]
-    (here/"README.md").write_text("\n".join(text))
-
-
-def processor() -> str:
-    try:
-        return next(
-            line.split(":")[1].strip()
-            for line in open("/proc/cpuinfo")
-            if line.startswith("model name")
-        )
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown processor"
-
-
-def show(row):
-    print(
-        "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()),
-        flush=True,
     )
 
 

@@ -19,7 +19,7 @@ from itertools import islice
 from multiprocessing import get_context
 
 import torch
-from sweeps import gmacs, rate, show, table, write_section
+from _shared import gmacs, rate, show, table, write_section
 from torch import nn
 from torch.nn import functional as F
 from vae_circuits.data import dataset

@@ -11,7 +11,7 @@ from vae_circuits.data import dataset
 from vae_circuits.shipped import load_pretrained
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent/"benchmarks"))
-from sweeps import gmacs  # noqa: E402
+from _shared import gmacs  # noqa: E402
 
 PAIRS = 8
 PASSES = {  # multiply-adds, in passes of the whole network over the pictures of the pairs

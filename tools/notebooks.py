@@ -224,14 +224,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("run", "colab", "check", "options", "readme", "process"))
-    parser.add_argument("names", nargs="*")
-    args = parser.parse_args()
-    {
+    commands = {
         "run": lambda: run(args.names),
         "colab": lambda: colab(ROOT, args.names),
         "check": check,
         "options": lambda: options(ROOT),
         "readme": lambda: readme(ROOT),
         "process": process,
-    }[args.command]()
+    }
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    commands[args.command]()
