@@ -4,7 +4,8 @@
 Each question is asked in a process of its own, on one thread, of three networks: the paper's (a
 shipped model), one of pythae's, and a small AutoencoderKL (both with random weights), with pictures
 of dSprites. What can be prepared, imports and the first trace, is not part of the question, but
-where it is the question. With --against, a copy of the package as it was at that commit is asked
+where it is the question. The commands of a terminal are timed from start to end; they may use all
+cores. With --against, a copy of the package as it was at that commit is asked
 the same beside it. With --only, only questions in whose name the word is. With --write,
 benchmarks/README.md gets the figures."""
 import argparse
@@ -24,7 +25,7 @@ import json, sys, time
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from _shared import Counter
+from _shared import Counter, rate
 import vae_circuits as vc
 
 def paper(): return vc.load_pretrained("beta_vae", "dsprites")
@@ -73,7 +74,10 @@ circuit = vc.find_circuit(vae, world, "posX", edge_pairs=2, tolerance=0.5, **pai
 ASK = """
 before = held("VmRSS")
 answer = measured(lambda: {CALL})
-if {COUNTED}: answer["passes"] = macs(lambda: {CALL}) / macs(lambda: vae.run(sample.images))
+if {COUNTED}:
+    needed = macs(lambda: {CALL})
+    answer["passes"] = needed / macs(lambda: vae.run(sample.images))
+    answer["floor"] = needed / 1e9 / rate()
 print(json.dumps(answer))
 """
 
@@ -83,7 +87,7 @@ QUESTIONS = {  # the code before, the code that is timed, and whether its produc
     "carriers": (ADAPTED, "vc.carriers(vae, world, 'posX', **pairs)", True),
     "find_circuit, encoder": (ADAPTED, "vc.find_circuit(vae, world, 'posX', **pairs)", True),
     "find_circuit, decoder": (ADAPTED, "vc.find_circuit(vae, world, 'posX', 'decoder', **pairs)",
-                              False),
+                              True),
     "score_circuit": (ADAPTED + FOUND, "vc.score_circuit(circuit, circuit.trial(**pairs))", True),
     "causal_graph": (ADAPTED, "vc.causal_graph(vae, world, {PAIRS})", False),
     "score_suite": (ADAPTED, "vc.score_suite(world, vae, batches=False)", False),
@@ -94,14 +98,24 @@ QUESTIONS = {  # the code before, the code that is timed, and whether its produc
 NETWORKS = {"paper": 32, "pythae": 32, "kl": 8}  # and how many pairs it is asked with
 LONG = {"kl": ["score_suite", "causal_graph", "report", "find_circuit, decoder"]}  # not asked
 
+TERMINAL = "import sys; sys.argv[1:] = {}; from vae_circuits.cli import main; main()"
+MODEL = "vae_circuits/checkpoints/beta_vae_dsprites.safetensors"
 COMMANDS = {"import": ["-c", "import vae_circuits"],
-            "--help": ["-c", "import vae_circuits.cli as c; c.app(['--help'])"]}
+            "--help": ["-c", TERMINAL.format(["--help"])],
+            "analyze --help": ["-c", TERMINAL.format(["analyze", "--help"])],
+            "analyze": ["-c", TERMINAL.format(["analyze", MODEL, "--out", "MADE"])],
+            "paper --preset quick": ["-c", TERMINAL.format(["paper", "--out", "MADE"])]}
+
+GOALS = {  # seconds on two free cores
+    "import": 0.1, "--help": 1.0, "analyze": 30.0, "paper --preset quick": 75.0, "adapt": 0.5,
+    "find_circuit, encoder": 3.0, "find_circuit, decoder": 6.0, "score_circuit": 4.0}
 
 NOTES = (
     "One question in a process of its own, on one thread, pictures of dSprites, the factor posX; "
     "32 pairs, and 8 of the AutoencoderKL (`kl`), which is small and random. *CPU*, *wall*: "
     "seconds. *passes*: multiply-adds of products and convolutions in those of a pass of the whole "
-    "network over the pictures of the pairs.",
+    "network over the pictures of the pairs. *floor*: seconds that those multiply-adds take at the "
+    "rate of a large matrix product, on one thread. *goal*: seconds on two free cores.",
     "*MiB*: the most that the process ever held beyond what it held before the question. *before*: "
     "the same at the commit that is named, asked in the same run.")
 
@@ -131,18 +145,20 @@ def started(command: list, package: Path) -> dict:
     "Seconds and MiB of a process of Python from its start to its end."
     code = ("import json, resource, subprocess, sys, time\n"
             "start = time.perf_counter()\n"
-            "subprocess.run([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL)\n"
+            "subprocess.run([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL,\n"
+            "               stderr=subprocess.DEVNULL)\n"
             "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
             "print(json.dumps({'wall': time.perf_counter() - start, 'CPU': used.ru_utime + "
             "used.ru_stime, 'MiB': round(used.ru_maxrss / 1024)}))")
-    return answer(["-c", code, *command], package)
+    with tempfile.TemporaryDirectory() as made:
+        return answer(["-c", code, *(part.replace("MADE", made) for part in command)], package)
 
 
 def row(question: str, network: str, now: dict, was: dict) -> dict:
     "A row of the table, the numbers of before beside those of now."
-    found = {"question": f"`{question}`", "network": network}
-    for key in ("CPU", "wall", "passes", "MiB"):
-        if was: found[f"{key} before"] = was.get(key, "")
+    found = {"question": f"`{question}`", "network": network, "goal": GOALS.get(question, "")}
+    for key in ("CPU", "wall", "floor", "passes", "MiB"):
+        if was and key != "floor": found[f"{key} before"] = was.get(key, "")
         found[key] = now.get(key, "")
     return found
 
