@@ -11,6 +11,7 @@ nbs/ has the lessons, nbs/engine/ what they stand on and a first reading can do 
 """
 import argparse
 import filecmp
+import html
 import json
 import os
 import re
@@ -52,27 +53,38 @@ def notebooks(names=(), root=ROOT):
 def run(names):
     """Execute, clean, export. The package is exported first, so that notebooks see each other's
     present code."""
-    from nbclient import NotebookClient
     nbdev("export", ROOT)
-    for path in notebooks(names):
-        print(f"running {path.stem}", flush=True)
-        notebook = with_colab(nbformat.read(path, as_version=4), path)
-        skipped = [
-            c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)
-        ]
-        for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
-        NotebookClient(
-            notebook,
-            timeout=1200,
-            store_widget_state=False,
-            resources={"metadata": {"path": str(path.parent)}},
-        ).execute()
-        for cell in skipped: del cell.metadata["tags"]
-        for cell in notebook.cells:
-            if cell.cell_type == "code": cell.outputs = [o for o in cell.outputs if not passing(o)]
-        nbformat.write(notebook, path)
+    with tempfile.TemporaryDirectory() as home:
+        environment = sharp(Path(home))
+        for path in notebooks(names):
+            print(f"running {path.stem}", flush=True)
+            execute(path, environment)
     nbdev("clean", ROOT)
     readme(ROOT)
+
+
+def sharp(home):
+    """The environment of kernels that draw figures with twice the dots, to be shown at the same
+    size; their profile is written to the folder `home`."""
+    profile = home/"profile_default"/"ipython_kernel_config.py"
+    profile.parent.mkdir()
+    profile.write_text('c.InlineBackend.figure_formats = {"retina"}\n')
+    return {**os.environ, "IPYTHONDIR": str(home)}
+
+
+def execute(path, environment):
+    "One notebook in place, but for the cells that are not to be evaluated."
+    from nbclient import NotebookClient
+    notebook = with_colab(nbformat.read(path, as_version=4), path)
+    skipped = [c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)]
+    for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
+    here = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(notebook, timeout=1200, store_widget_state=False, resources=here)
+    client.execute(env=environment)
+    for cell in skipped: del cell.metadata["tags"]
+    for cell in notebook.cells:
+        if cell.cell_type == "code": cell.outputs = [o for o in cell.outputs if not passing(o)]
+    nbformat.write(notebook, path)
 
 
 def passing(output):
@@ -168,33 +180,40 @@ def readme(root):
     stripped, pictures beside the notebooks."""
     from nbconvert import MarkdownExporter
     notebook = nbformat.read(root/"nbs"/"index.ipynb", as_version=4)
-    notebook.cells = [
-        c
-        for c in notebook.cells
-        if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"
-    ]
+    notebook.cells = [c for c in notebook.cells
+                      if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"]
     notebook.metadata["language_info"] = {"name": "python"}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            # what lives in a browser has no place in a text
-            cell.outputs = [
-                o for o in cell.outputs if "<iframe" not in o.get("data", {}).get("text/html", "")
-            ]
-            cell.source = (
-                ""
-                if "#| echo: false" in cell.source
-                else re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M)
-            )
+    code = {i: c for i, c in enumerate(notebook.cells) if c.cell_type == "code"}
+    said = {i: described(c) for i, c in code.items()}
+    for cell in code.values():
+        # what lives in a browser has no place in a text
+        cell.outputs = [o for o in cell.outputs
+                        if "<iframe" not in o.get("data", {}).get("text/html", "")]
+        echo = "#| echo: false" not in cell.source
+        cell.source = re.sub(r"^#\s*\|.*\n", "", cell.source, flags=re.M) if echo else ""
     text, resources = MarkdownExporter().from_notebook_node(notebook)
-    images = root/"nbs"/"images"
-    shutil.rmtree(images, ignore_errors=True)
-    for name, data in resources["outputs"].items():
-        images.mkdir(exist_ok=True)
-        (images/name).write_bytes(data)
-        text = text.replace(f"({name})", f"(nbs/images/{name})")
+    keep_pictures(root/"nbs"/"images", resources["outputs"])
+    text = re.sub(r"!\[png\]\((output_(\d+)_\d+\.png)\)",
+                  lambda m: said[int(m[2])].format(f"nbs/images/{m[1]}"), text)
     text = re.sub(r"\]\(((?:engine/)?\w+)\.(ipynb|png)", r"](nbs/\1.\2", text)
     text = re.sub(r"```python\s*```\n", "", text)
     (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
+
+
+def described(cell):
+    "A tag for the picture of a cell, its file left open: what it shows, and how wide it is shown."
+    alt = re.search(r'fig-alt: "(.*)"', cell.source)
+    sizes = [o.get("metadata", {}).get("image/png", {}).get("width") for o in cell.outputs]
+    width = next((f' width="{w}"' for w in sizes if w), "")
+    return f'<img src="{{}}" alt="{html.escape(alt[1] if alt else "")}"{width}>'
+
+
+def keep_pictures(folder, pictures):
+    "The pictures of a text, in a folder that has nothing else."
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, data in pictures.items():
+        folder.mkdir(exist_ok=True)
+        (folder/name).write_bytes(data)
 
 
 def options(root):
