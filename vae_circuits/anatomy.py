@@ -36,7 +36,7 @@ class Settings:
     """How a model is analyzed. Counts are images or pairs of images; more of them give steadier
     means."""
     images: int = 256  # for responses and latent interventions
-    latent_images: int = None  # the first of them, for latent interventions alone; None is all
+    latent_images: int = 64  # the first of them, for latent interventions; all, if there are fewer
     pairs: int = 64  # for mediation
     circuit_pairs: int = 16  # to find a circuit in, and half as many fresh ones to score it on
     tolerance: float = 0.2  # a circuit's error
@@ -55,12 +55,11 @@ class Settings:
     controls: bool = False
 
     def __post_init__(self):
-        for name in ("images", "pairs", "circuit_pairs", "points", "top", "clusters", "resamples"):
+        for name in ("images", "latent_images", "pairs", "circuit_pairs", "points", "top",
+                     "clusters", "resamples"):
             least = 100 if name == "points" else 1
             object.__setattr__(self, name, count(getattr(self, name), name, least, 10**9))
-        if self.latent_images is not None:
-            some = count(self.latent_images, "latent_images", 1, self.images)
-            object.__setattr__(self, "latent_images", some)
+        object.__setattr__(self, "latent_images", min(self.latent_images, self.images))
         if self.pairs > self.images:
             raise InputError(f"pairs must be at most images, {self.images}; got {self.pairs}")
         object.__setattr__(self, "seed", count(self.seed, "seed", 0, 2**32 - 1))

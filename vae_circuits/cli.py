@@ -181,7 +181,8 @@ def analyze(
         None, help="Your model, as in my_model.py:load, a function that gives a torch module."),
     images: Optional[str] = option(
         None, help="Folder of pictures, or a .npy file. Of a checkpoint: how many images to use "
-                   "for responses and latent interventions, {paper_results.Settings.images}."),
+                   "for responses, {paper_results.Settings.images}; the first "
+                   "{paper_results.Settings.latent_images} of them for latent interventions."),
     labels: Optional[str] = option(
         None, help="Table of the pictures, .csv or .parquet: one column names the files, the "
                    "others are factors."),

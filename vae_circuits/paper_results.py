@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .anatomy import SITES, Settings, analyze, check_analysis
 from .archives import world
 from .checkpoints import load_checkpoint
-from .circuit_report import apart, circuit_row
+from .circuit_report import answered, apart, circuit_row, questions
 from .core import environment, one_of
 from .engines import workers
 from .folders import place, whole_folder
@@ -112,8 +112,8 @@ PRESETS = {
         Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50),
         dict(epochs=1, epoch_images=64 * 6, precision="bfloat16", evaluation_images=512),
     ),
-    "quick": Preset(Settings(latent_images=64)),
-    "full": Preset(Settings(images=1024, pairs=256), {}, keep=True),
+    "quick": Preset(Settings()),
+    "full": Preset(Settings(images=1024, latent_images=1024, pairs=256), {}, keep=True),
 }
 
 # %% ../nbs/21_paper_results.ipynb #21-138
@@ -189,8 +189,11 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(),
     d, m, data = config.dataset, config.model, world(config.dataset)
     check_analysis(vae, data, settings)
     with whole_folder(out, "results.json", overwrite) as folder:
-        study = {(d, m): (found := analyze(vae, data, settings))}
-        made, drawn, circuits, sentences = _parts(study, found, vae, data, settings, folder)
+        every = questions(vae, data, settings, data.factor_names) if settings.every_circuit else []
+        with workers(jobs=None if every else 1):
+            found, *answers = answered([delayed(analyze)(vae, data, settings), *every])
+        study = {(d, m): found}
+        made, drawn, circuits, sentences = _parts(study, vae, data, settings, folder, answers)
         record = {"settings": asdict(settings), "environment": environment(),
                   "checkpoint": str(checkpoint)}
         factors = ", ".join(dict.fromkeys(circuit.factor for circuit in circuits))
@@ -201,13 +204,14 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(),
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-154b
-def _parts(study, found, vae, data, settings, folder) -> tuple:
+def _parts(study, vae, data, settings, folder, answers) -> tuple:
     "Tables, figures, circuits and sentences of one model's report."
+    (found,) = study.values()
     made, drawn = _lines(found, vae) | more_tables(study, settings), figures(study)
-    if not settings.every_circuit:
+    if not answers:
         return made | {"circuits": _proofs(study)}, drawn, [found.circuit], findings(study)
     more, pictures, circuits, proofs = apart(vae, data, settings, folder/"circuits",
-                                             data.factor_names, [(found.circuit, found.proof)])
+                                             data.factor_names, answers)
     sentences = [proof.sentence for proof in proofs.values()] + findings(study)
     return made | more, drawn | pictures, list(circuits.values()), sentences
 

@@ -46,10 +46,10 @@ def only_length(setting: str) -> bool:
 def gate(table: pd.DataFrame) -> pd.DataFrame:
     """Which runs of a sweep's `table` are trained: a row a run (dataset, model, setting, seed).
 
-    Columns images (seen), reached (reconstruction above its floor plus KL, if there is one, nats), level (nats; NaN
-    for models and settings of which none is known), moved (how far the last fifth of the training
-    moved the loss above the floor, as a share; NaN where it was not measured), state (one of
-    `STATES`) and trained.
+    Columns images (seen), reached (reconstruction above its floor plus KL, if there is one, in
+    nats), level (nats; NaN for models and settings of which none is known), moved (how far the last
+    fifth of the training moved the loss above the floor, as a share; NaN where it was not
+    measured), state (one of `STATES`) and trained.
     """
     run = ["dataset", "model", "setting", "seed"]
     names = ["images seen", "recon", "floor", "kl", "fell", "active"]

@@ -161,7 +161,7 @@ WANTED = (
 
 # %% ../nbs/engine/22h_studies.ipynb #22h-015
 # claims are about changes in a factor's whole range, as §4.2 of the paper draws them
-AS_PRINTED = Settings(images=128, resamples=200, where="anywhere")
+AS_PRINTED = Settings(images=128, latent_images=128, resamples=200, where="anywhere")
 
 STUDIES = {
     "quick": Study(
@@ -188,7 +188,7 @@ STUDIES = {
             ),
         ),
         dict(precision="bfloat16"),
-        Settings(images=128, resamples=200, factor=None),
+        Settings(images=128, latent_images=128, resamples=200, factor=None),
         partial=True,
     ),
 }
