@@ -19,6 +19,7 @@ from pathlib import Path
 import mistune
 import nbformat
 import yaml
+from gallery import in_order
 from notebooks import notebooks
 from rendered import outside
 
@@ -193,9 +194,8 @@ def lookup():
 
 def sidebar():
     "What is wrong with nbs/sidebar.yml."
-    listed = list(
-        entries(yaml.safe_load((NBS / "sidebar.yml").read_text())["website"]["sidebar"]["contents"])
-    )
+    bar = yaml.safe_load((NBS/"sidebar.yml").read_text())["website"]["sidebar"]
+    listed = list(in_order(bar["contents"]))
     there = {str(p.relative_to(NBS)) for p in notebooks()}
     return (
         [f"sidebar.yml: {name} is not in it" for name in sorted(there - set(listed))]
@@ -205,11 +205,6 @@ def sidebar():
             for name in sorted({n for n in listed if listed.count(n) > 1})
         ]
     )
-
-
-def entries(contents):
-    "The notebooks of a sidebar, from top to bottom."
-    for item in contents: yield from [item] if isinstance(item, str) else entries(item["contents"])
 
 
 def navbar(pages):

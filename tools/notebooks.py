@@ -21,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import gallery
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,7 +237,8 @@ def process():
     made = {p.stem for p in (ROOT/"_proc").rglob("*.ipynb")}
     if missing := {p.stem for p in notebooks()} - made:
         sys.exit(f"not processed: {', '.join(sorted(missing))}")
-    print(f"{len(made)} notebooks are ready for Quarto in _proc/")
+    tiles = gallery.write(NBS, ROOT/"_proc")
+    print(f"{len(made)} notebooks are ready for Quarto in _proc/, {tiles} of them in its gallery")
 
 
 if __name__ == "__main__":

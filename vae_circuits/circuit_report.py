@@ -113,7 +113,7 @@ def take_apart(vae, data, settings, folder, factors=None) -> tuple:
     if not factors: raise InputError("there is nothing to take apart; expected at least one factor")
     with whole_folder(folder, "causal_graph.json") as new:
         answers = answered(questions(vae, data, settings, factors))
-        return apart(vae, data, settings, new, factors, answers)[:2]
+        return assembled(vae, data, settings, new, factors, answers)[:2]
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-150a
 def questions(vae, data, settings, factors) -> list:
@@ -133,7 +133,7 @@ def answered(calls: list) -> list:
     return list(tqdm(done, "analysis", len(calls), leave=False))
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-150b
-def apart(vae, data, settings, folder: Path, factors, answers: list) -> tuple:
+def assembled(vae, data, settings, folder: Path, factors, answers: list) -> tuple:
     """Tables, figures, circuits and proofs, (factor, part) -> each, from the `answers` to
     `questions`; their files go to the `folder`."""
     *asked, graph = answers

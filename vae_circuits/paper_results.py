@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .anatomy import SITES, Settings, analyze, check_analysis
 from .archives import world
 from .checkpoints import load_checkpoint
-from .circuit_report import answered, apart, circuit_row, questions
+from .circuit_report import answered, assembled, circuit_row, questions
 from .core import environment, one_of
 from .engines import workers
 from .folders import place, whole_folder
@@ -210,7 +210,7 @@ def _parts(study, vae, data, settings, folder, answers) -> tuple:
     made, drawn = _lines(found, vae) | more_tables(study, settings), figures(study)
     if not answers:
         return made | {"circuits": _proofs(study)}, drawn, [found.circuit], findings(study)
-    more, pictures, circuits, proofs = apart(vae, data, settings, folder/"circuits",
+    more, pictures, circuits, proofs = assembled(vae, data, settings, folder/"circuits",
                                              data.factor_names, answers)
     sentences = [proof.sentence for proof in proofs.values()] + findings(study)
     return made | more, drawn | pictures, list(circuits.values()), sentences
