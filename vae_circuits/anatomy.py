@@ -14,21 +14,22 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from .circuits import Circuit, find_circuit
-from .proof import Scores
 from .core import InputError, count, fits, number, one_of
-from .interventions import both_responses, latent_names, responses
+from .finding import Circuit, find_circuit
+from .information import mig
+from .interventions import both_responses, responses
+from .latents import latent_names
 from .mediation import mediate, value_names
-from .metrics import (_mean, cluster_coherence, eq9, latent_effects, levels, modularity,
-                                  modularity_readings, one_factor, polysemanticity,
+from .metrics import (_mean, cluster_coherence, eq9, latent_effects, levels,
+                                  modularity, modularity_readings, one_factor, polysemanticity,
                                   spread_of)
 from .pairs import WHERE, pairs_of
-from .untrained import random_circuit, shuffled, untrained
-from .information import mig
+from .proof import Scores
 from .scorable import represent
 from .scores import SUITES
 from .training import evaluate
 from .uncertainty import Estimate, bootstrap, jackknife
+from .untrained import random_circuit, shuffled, untrained
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-006
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from scipy.stats.contingency import association
 from .core import InputError, count, number, one_of, seeded
 from .drawable import MOST_IMAGES, check_world
 from .graphs import CausalGraph, Dependence, _add, _check_graph
+from .information import discretize
 from .moves import _effects, _ordered, moved, sure
 from .reading import Reader
-from .scores import discretize
 from .uncertainty import screen
 
 # %% ../nbs/17b_arrows.ipynb #17b-080

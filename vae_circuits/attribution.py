@@ -16,13 +16,13 @@ import xarray as xr
 from .adapt import adapt
 from .addresses import ancestors, descendants
 from .core import InputError, count, one_of
-from .edges import _Edges, _put, edge_sweep
+from .edges import _put, edge_sweep, _Edges
+from .effects import UNITS, Effects, by_unit, out
 from .features import unit_sites
-from .interventions import UNITS, Effects, by_unit, out
 from .patching import differentiable, patch_sweep
 from .readouts import readout_sites
-from .sweeps import _pair, _rows
 from .scm import Run, read
+from .sweeps import _pair, _rows
 
 # %% ../nbs/engine/10a_attribution.ipynb #10a-021
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import torch
 import xarray as xr
 
 from .adapt import adapt
+from .addresses import Address, Mask
 from .core import InputError, count, table
 from .drawable import check_images
-from .interventions import RANGE, Effects, unit_coords, unit_names
+from .effects import Effects, unit_coords, unit_names
+from .interventions import RANGE
 from .patching import patch_sweep
 from .quantized import nearest
-from .addresses import Address, Mask
 from .scm import Run
 from .uncertainty import bootstrap
 

@@ -12,15 +12,15 @@ import xarray as xr
 
 from .adapt import adapt, traced
 from .addresses import Address, Subspace, addresses, ancestors
-from .core import InputError, count, moved
 from .blocks import Delta
+from .core import InputError, count, moved
 from .deltas import Engine
-from .pieces import chunks
-from .interventions import Effects, out, unit_names
+from .effects import Effects, out, unit_names
 from .patching import patch, patch_sweep
+from .pieces import chunks
 from .readouts import readout_names, readout_sites
-from .sweeps import Target, _ask, _pair, _rows
 from .scm import Run, as_value, read
+from .sweeps import Target, _ask, _pair, _rows
 
 # %% ../nbs/10_edges.ipynb #10-003z
 __getattr__ = moved("attribution")

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import t as student
 
-from .causal_graph import PALETTE
 from .anatomy import ENCODER
-from .paper_results import NAMES
+from .causal_graph import PALETTE
+from .reports import NAMES
 
 # %% ../nbs/engine/22k_headlines.ipynb #22k-082
 def over_seeds(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from sklearn import config_context
 from sklearn.metrics import mutual_info_score
 
 from .core import InputError, count, one_of, table
-from .metrics import varies
-from .scorable import (
-    _gap, _mean, _numbers, _plain, _settled, _sized, _warn, check_codes)
+from .scorable import (_gap, _mean, _numbers, _plain, _settled, _sized, _warn,
+                                   check_codes)
+from .varying import varies
 
 # %% ../nbs/14c_information.ipynb #14c-010
 BINNINGS = ("width", "quantile")

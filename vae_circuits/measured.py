@@ -11,12 +11,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from .anatomy import ENCODER, Settings
+from .anatomy import ENCODER, Settings, analyze
 from .archives import world
 from .codes import code_effects
 from .interventions import RANGE, own_range
 from .metrics import latent_effects
-from .paper_results import analyze
 from .scores import score_suite
 from .studies import Run
 from .training import evaluate

@@ -21,7 +21,7 @@ from .latents import latent_addresses, latent_names
 from .pairs import pairs_for
 from .reading import Reader
 from .scm import Run
-from .scores import represent
+from .scorable import represent
 from .uncertainty import bootstrap, screen, sign_flips
 
 # %% ../nbs/engine/17a_moves.ipynb #17a-011

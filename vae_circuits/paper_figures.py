@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 
 from .anatomy import ENCODER, SITES
 from .causal_graph import PALETTE
-from .interventions import Effects
+from .effects import Effects
 from .metrics import polysemanticity
 from .pictures import draw_circuit, layout
-from .reports import NAMES
 from .recipes import PAPER_DATASETS, PAPER_MODELS
+from .reports import NAMES
 from .uncertainty import interval_text
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-087

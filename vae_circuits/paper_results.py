@@ -21,7 +21,7 @@ from .circuit_report import answered, assembled, circuit_row, questions
 from .core import environment, one_of
 from .engines import workers
 from .folders import place, whole_folder
-from .interventions import latent_names
+from .latents import latent_names
 from .paper_figures import figures
 from .paper_tables import more_tables, tables
 from .recipes import PAPER_DATASETS, PAPER_MODELS, TrainConfig

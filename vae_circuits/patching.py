@@ -15,10 +15,11 @@ from .adapt import adapt
 from .addresses import Address
 from .core import InputError, count, number, one_of
 from .drawable import check_images
+from .effects import UNITS, Effects, unit_names
 from .features import unit_sites
-from .interventions import UNITS, Effects, mean_over, unit_names
-from .scm import Run, read
+from .interventions import mean_over
 from .readouts import readout_names, readout_sites
+from .scm import Run, read
 from .sweeps import _asked, _by_deltas, _by_hooks, _choose, _pair, _targets
 from .tracing import unhooked
 

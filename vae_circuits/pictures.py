@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .causal_graph import PALETTE
-from .circuits import circuits_of
 from .core import InputError, asset, count
+from .finding import circuits_of
 from .scm import Run
 
 # %% ../nbs/19_pictures.ipynb #19-006

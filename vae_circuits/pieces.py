@@ -12,7 +12,7 @@ import torch
 
 from .addresses import Address, Sites
 from .blocks import Delta, _count, any_of
-from .interventions import unit_names
+from .effects import unit_names
 
 # %% ../nbs/engine/08a3_pieces.ipynb #08a3-020
 def chunks(site, target, base, new, good: int, most: int):

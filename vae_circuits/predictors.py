@@ -19,8 +19,8 @@ from sklearn.svm import LinearSVC
 
 from .core import InputError, count, one_of
 from .information import discretize, mutual_information
-from .metrics import varies
 from .scorable import _gap, _mean, _purity, _sized, _warn, check_codes
+from .varying import varies
 
 # %% ../nbs/14d_predictors.ipynb #14d-010
 class DCI(NamedTuple):

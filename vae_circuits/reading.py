@@ -18,7 +18,7 @@ from .adapt import adapt
 from .core import InputError, count, listed, number, one_of, seeded, table
 from .drawable import MOST_IMAGES, Drawable, at_hand, check_sample, check_world
 from .factors import Sample
-from .interventions import latent_names
+from .latents import latent_names
 from .probes import Probe
 from .scorable import represent
 

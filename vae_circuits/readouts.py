@@ -9,7 +9,7 @@ __all__ = ['readout_sites', 'readout_names']
 import torch
 
 from .core import InputError
-from .interventions import latent_names
+from .latents import latent_names
 from .scm import Run, check_readout, read
 
 # %% ../nbs/engine/08c_readouts.ipynb #08c-009

@@ -17,8 +17,9 @@ from .attribution import attribute, attribute_edges
 from .core import InputError, count, listed, number, seeded, table
 from .drawable import MOST_IMAGES
 from .edges import edge_sweep
+from .effects import out
 from .factors import Sample
-from .interventions import image_pairs, out
+from .interventions import image_pairs
 from .mediation import mediate, proportion
 from .planted import DECODER, SITES, Planted, check_mask
 from .scm import read

@@ -13,10 +13,11 @@ import torch
 
 from .adapt import adapt
 from .core import InputError, count, number, seeded, table
+from .effects import by_unit
 from .information import discretize
-from .interventions import by_unit, latent_masks
-from .metrics import check_responses, varies
+from .latents import latent_masks
 from .scorable import _gap, _mean, _numbers, _purity, _sized, _warn, check_codes
+from .varying import check_responses, varies
 
 # %% ../nbs/14e_robustness.ipynb #14e-009
 class IRS(NamedTuple):

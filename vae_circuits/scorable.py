@@ -16,10 +16,10 @@ import torch
 
 from .core import InputError, count, table
 from .drawable import check_images
-from .interventions import by_unit
-from .metrics import varies
+from .effects import by_unit
 from .scm import SCM
 from .tracing import evaluation
+from .varying import varies
 
 # %% ../nbs/engine/14h_scorable.ipynb #14h-007
 def _three_worlds(n, rng) -> tuple:

@@ -17,7 +17,8 @@ from .addresses import Address, Sites, addresses, ancestors
 from .core import InputError, one_of
 from .deltas import Engine
 from .drawable import check_images
-from .interventions import image_pairs, out, unit_coords, unit_names
+from .effects import out, unit_coords, unit_names
+from .interventions import image_pairs
 from .pieces import chunks
 from .readouts import readout_sites
 from .scm import Run, as_value, edited, read

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .core import InputError, count, number, seeded
-from .metrics import varies
 from .predictors import _logistic
 from .scorable import represent
+from .varying import varies
 
 # %% ../nbs/14f_votes.ipynb #14f-010
 def _sizes(data, train, test, batch, seed, least=1):
