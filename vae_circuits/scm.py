@@ -260,6 +260,9 @@ def _passed(scm, x, do, eps, given, record, live) -> Run:
     x, n = _images(scm, x, eps, given)
     eps = scm.noise(eps, n)
     whole, parts = _statements(scm, {} if do is None else do, n)
+    if x is None and given is None and not (whole or parts):
+        raise InputError("there is nothing to start from; pass images, or a run as given, or set a "
+                         "site, as in do={'z': values}")
     possible = scm._computable(x, whole, given or {})
     _check_parts(parts, possible, x if given is None else given.x)
     wanted = possible if record is None else scm.sites.named(record, 0)
