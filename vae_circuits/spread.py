@@ -39,8 +39,9 @@ class _Spread(torch.autograd.Function):
 # %% ../nbs/engine/03a_spread.ipynb #03a-010
 class ToPixels(nn.ConvTranspose2d):
     """A transposed convolution into few channels that is fast on a CPU. On other devices, and where
-    it is traced or compiled, it is PyTorch's own."""
+    it is traced, compiled or mapped over models, it is PyTorch's own."""
     def forward(self, x):
-        if x.device.type != "cpu" or torch.compiler.is_compiling(): return super().forward(x)
+        own = torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active()
+        if own or x.device.type != "cpu": return super().forward(x)
         spread = _Spread.apply if torch.is_grad_enabled() else _spread
         return spread(x, self.weight, self.stride, self.padding) + self.bias[:, None, None]
