@@ -32,22 +32,26 @@ def _grid(study, height: float = 2.6, columns=None, **kwargs) -> tuple:
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-089
 def _panels(study, height=2.6) -> tuple:
-    "A figure and its panels: (axes, analysis), titled."
-    figure, axes, data, models = _grid(study, height)
-    for ax in axes.flat: ax.axis("off")
-    panels = []
-    for (d, m), a in study.items():
-        panels.append((axes[data.index(d), models.index(m)], a))
-        panels[-1][0].set_title(f"{NAMES[m]} on {NAMES[d]}", fontsize=10)
-    return figure, panels
+    """A figure and its panels: (axes, analysis), titled. A row is a dataset; where datasets have
+    other models, panels follow each other, so that no row has gaps."""
+    data, models = (list(dict.fromkeys(names)) for names in zip(*study))
+    columns = len(models) if len(study) == len(data) * len(models) else min(3, len(study))
+    lines = -(-len(study) // columns)
+    figure = Figure(figsize=(11, height * lines), layout="constrained")
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for ax in axes: ax.axis("off")
+    ordered = sorted(study, key=lambda one: (data.index(one[0]), models.index(one[1])))
+    for ax, (d, m) in zip(axes, ordered): ax.set_title(f"{NAMES[m]} on {NAMES[d]}", fontsize=10)
+    return figure, [(ax, study[one]) for ax, one in zip(axes, ordered)]
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-091
 def figure1(study, units: int = 8) -> Figure:
     "The circuit of the factor in each encoder; `units`: at most as many a layer."
     figure, panels = _panels(study, 3.6)
     for ax, a in panels:
-        ax.set_title(f"{ax.get_title()}: {a.circuit.factor}\n{_proven(a)}", fontsize=8)
+        title = f"{ax.get_title()}: {a.circuit.factor}\n{_proven(a)}"
         if a.circuit.units: _drawn_circuit(ax, a.circuit, units)
+        ax.set_title(title, fontsize=8)  # in place of the drawing's own, longer one
     return figure
 
 def _proven(a) -> str:
@@ -95,8 +99,8 @@ def figure2(study) -> Figure:
             ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=7, color=color)
         ax.set_xticks(range(len(live)), table.columns, fontsize=7)
         ax.set_yticks(range(len(table)), table.index, fontsize=8)
-    figure.colorbar(image, ax=[ax for ax, _ in panels], shrink=0.6,
-                    label="mean change, in standard deviations")
+    bar = figure.colorbar(image, ax=[ax for ax, _ in panels], shrink=0.6)
+    bar.set_label("mean change,\nin standard deviations", fontsize=8)
     return figure
 
 def _hatched(ax):
@@ -153,9 +157,15 @@ def figure3(study) -> Figure:
         for ax, name in zip(row, ("effect_strength", "specificity")):
             rows = [_live(study[d, m], name) for m in known]
             _bars(ax, rows, rows[0].index, known)
+            if not any(np.isfinite(r.value).any() for r in rows): _nothing(ax)
             ax.set_ylabel(name.replace("_", " ")), ax.set_title(NAMES[d], fontsize=10)
     _legend_above(figure, *axes.flat)
     return figure
+
+def _nothing(ax):
+    "Axes that say why they are empty."
+    ax.set_yticks([])
+    ax.text(0.5, 0.5, "no latent is in use", transform=ax.transAxes, ha="center", va="center")
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-105
 def figure4(study, sites=(*ENCODER, "mu")) -> Figure:
