@@ -144,7 +144,7 @@ def sifted(pictures: Files) -> tuple:
     good, bad = [], {}
     for i, path in enumerate(tqdm(pictures.paths, desc="pictures", leave=False, delay=3)):
         try: pictures[[i]], good.append(i)
-        except InputError as e: bad[path.name] = str(e)
+        except InputError as e: bad[path.name] = str(e).replace(str(path), path.name)
     return good, bad
 
 def left_out(bad: dict, n: int) -> str:

@@ -104,35 +104,9 @@ def _refusal(node, why: str = "") -> InputError:
     return InputError(f"a page cannot run the operation {_operation(node)}{why}; the live "
                       f"explorers can")
 
-# %% ../nbs/engine/20a_listing.ipynb #20a-016
-class Listing:
-    """The operations of `vae` from `start`, the image 'x' or a site, to the reconstruction, as
-    `entries` for a page; weights go into `freight`.
-
-    `exact` has the weights before they were rounded: number of an array -> its numbers.
-    `InputError` names an operation that no page can run."""
-    def __init__(self, vae, start: str, freight: Freight):
-        vae = adapt(vae)
-        if not isinstance(freight, Freight):
-            raise InputError(f"expected a Freight for the weights; got a {type(freight).__name__}")
-        one_of(start, ["x", *vae.sites], "start")
-        self.found, network, names, reason = traced(vae)
-        if self.found is None:
-            raise InputError(f"a page needs the network as a list of operations, and there is "
-                             f"none: {reason}")
-        self.freight, self.entries, self.exact = freight, [], {}
-        self.called = {node: site for site, node in names.items()} | {self.found.x: "x"}
-        self.start = self.found.x if start == "x" else names[start]
-        z, mu = names.get("z"), names.get("mu")
-        self.means = {z: mu} if z and mu and z is not mu else {}
-        self.alive = self._alive()
-        needed = self._needed([names["recon"], *(node for node in (z, mu) if node in self.alive)])
-        self.fixed = self._fixed(network, needed - self.alive)
-        for node in self.found.nodes:
-            several = not isinstance(node.meta["val"], torch.Tensor)  # who takes one of them writes
-            if node in needed & self.alive - {self.start} and not several: self._write(node)
-        if names["recon"] not in self.alive: self.source(names["recon"])
-
+# %% ../nbs/engine/20a_listing.ipynb #20a-016a
+class _Walk:
+    "Which operations lie between the start and the ends, and what is known beforehand."
     def before(self, node) -> list:
         "The tensors that `node` is computed from."
         if node in self.means: return [self.means[node]]
@@ -164,6 +138,65 @@ class Listing:
         found = self.found.values(self.found.bind(network), nodes, 1)
         return {n: v.detach().cpu() for n, v in found.items() if isinstance(v, torch.Tensor)}
 
+# %% ../nbs/engine/20a_listing.ipynb #20a-016c
+class _Facts:
+    "What an entry says of its operation."
+    def shape(self, node) -> list:
+        "The shape of a node's tensor, or of a number, for one image."
+        if not isinstance(node, torch.fx.Node) or not isinstance(node.meta["val"], torch.Tensor):
+            return []
+        axis, k = batch(self.found, node) or (None, None)
+        return [k if i == axis else int(s) for i, s in enumerate(node.meta["val"].shape)]
+
+    def image(self, node) -> list:
+        """The shape without its first axis, which must count images, as it does for layers that
+        know of channels."""
+        if batch(self.found, node) != (0, 1):
+            raise InputError("a page cannot run layers on several parts of an image side by side; "
+                             "the live explorers can")
+        return self.shape(node)[1:]
+
+    def matrix(self, rows, bias) -> dict:
+        """The entries of a matrix product: whole numbers, scales, a bias (empty where there is
+        none), and the length of a row."""
+        rows = rows.float().numpy()
+        whole, scale = quantized(rows)
+        facts = {"weight": self.freight.add(whole), "scale": self.freight.add(scale),
+                 "inner": whole.shape[1],
+                 "bias": self.freight.add(np.zeros(0, np.float32) if bias is None
+                                          else self.known(bias).float().numpy())}
+        self.exact[facts["weight"]] = (rows / np.where(scale > 0, scale, 1)[:, None]).ravel()
+        return facts
+
+# %% ../nbs/engine/20a_listing.ipynb #20a-016
+class Listing(_Walk, _Facts):
+    """The operations of `vae` from `start`, the image 'x' or a site, to the reconstruction, as
+    `entries` for a page; weights go into `freight`.
+
+    `exact` has the weights before they were rounded: number of an array -> its numbers.
+    `InputError` names an operation that no page can run."""
+    def __init__(self, vae, start: str, freight: Freight):
+        vae = adapt(vae)
+        if not isinstance(freight, Freight):
+            raise InputError(f"expected a Freight for the weights; got a {type(freight).__name__}")
+        one_of(start, ["x", *vae.sites], "start")
+        self.found, network, names, reason = traced(vae)
+        if self.found is None:
+            raise InputError(f"a page needs the network as a list of operations, and there is "
+                             f"none: {reason}")
+        self.freight, self.entries, self.exact = freight, [], {}
+        self.called = {node: site for site, node in names.items()} | {self.found.x: "x"}
+        self.start = self.found.x if start == "x" else names[start]
+        z, mu = names.get("z"), names.get("mu")
+        self.means = {z: mu} if z and mu and z is not mu else {}
+        self.alive = self._alive()
+        needed = self._needed([names["recon"], *(node for node in (z, mu) if node in self.alive)])
+        self.fixed = self._fixed(network, needed - self.alive)
+        for node in self.found.nodes:
+            several = not isinstance(node.meta["val"], torch.Tensor)  # who takes one of them writes
+            if node in needed & self.alive - {self.start} and not several: self._write(node)
+        if names["recon"] not in self.alive: self.source(names["recon"])
+
     def _write(self, node):
         if node in self.means: return self.put(node, "same", [self.source(self.means[node])])
         if (name := _operation(node)) not in RULES: raise _refusal(node)
@@ -192,33 +225,6 @@ class Listing:
                              "live explorers can")
         if value in self.fixed: return self.fixed[value]
         return torch.tensor(float(self.found.size(value, 1)))
-
-    def shape(self, node) -> list:
-        "The shape of a node's tensor, or of a number, for one image."
-        if not isinstance(node, torch.fx.Node) or not isinstance(node.meta["val"], torch.Tensor):
-            return []
-        axis, k = batch(self.found, node) or (None, None)
-        return [k if i == axis else int(s) for i, s in enumerate(node.meta["val"].shape)]
-
-    def image(self, node) -> list:
-        """The shape without its first axis, which must count images, as it does for layers that
-        know of channels."""
-        if batch(self.found, node) != (0, 1):
-            raise InputError("a page cannot run layers on several parts of an image side by side; "
-                             "the live explorers can")
-        return self.shape(node)[1:]
-
-    def matrix(self, rows, bias) -> dict:
-        """The entries of a matrix product: whole numbers, scales, a bias (empty where there is
-        none), and the length of a row."""
-        rows = rows.float().numpy()
-        whole, scale = quantized(rows)
-        facts = {"weight": self.freight.add(whole), "scale": self.freight.add(scale),
-                 "inner": whole.shape[1],
-                 "bias": self.freight.add(np.zeros(0, np.float32) if bias is None
-                                          else self.known(bias).float().numpy())}
-        self.exact[facts["weight"]] = (rows / np.where(scale > 0, scale, 1)[:, None]).ravel()
-        return facts
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-017
 def _linear(work, node, a):

@@ -55,8 +55,37 @@ def _accuracy(probe, factor) -> dict:
     quality = (value - chance) / (1 - chance) if chance < 1 else np.nan
     return {"measure": name, "value": value, "chance": chance, "quality": quality, "n": len(true)}
 
+# %% ../nbs/14b_reading.ipynb #14b-009c
+class _Said:
+    "How well a reader reads: in words, and as a table."
+    def said(self, factor: str) -> str:
+        "How well the factor is read, in words."
+        name, row = self._row(factor)
+        if not row.n: return f"{name} has one value in the pictures that a probe could learn from"
+        chance = f", chance {row.chance:.2f}" if row.chance else ""
+        return (f"{name} is read with {row.measure} {row.value:.2f} on {row.n:.0f} held-out "
+                f"pictures{chance}")
+
+    def _row(self, factor) -> tuple:
+        name = one_of(factor, list(self.accuracy.index), "factor that is read")
+        return name, self.accuracy.fillna({"n": 0}).loc[name]
+
+    def _why_not(self, name) -> str:
+        words = self.said(name)
+        return words + f": quality below {self.least:g}" if self._row(name)[1].n else words
+
+    def to_frame(self) -> pd.DataFrame:
+        "`accuracy`, and why a factor is not read."
+        why = [self.unread.get(f, "") for f in self.quality.index]
+        return self.accuracy.assign(measure=self.accuracy.measure.fillna(""), unread=why)
+
+    def __repr__(self):
+        return "\n".join(self.unread.get(f, self.said(f)) for f in self.quality.index)
+
+    def _repr_html_(self): return self.to_frame().round(2).to_html(border=0)
+
 # %% ../nbs/14b_reading.ipynb #14b-010
-class Reader:
+class Reader(_Said):
     """What a VAE's latents say of the factors of `data`: a `Probe` learned from the images of
     `sample`, by default `n` of `randomized` factors.
 
@@ -98,22 +127,6 @@ class Reader:
         "Factor -> the share of the way from chance to 1 that its reading has gone."
         return self.accuracy.quality
 
-    def said(self, factor: str) -> str:
-        "How well the factor is read, in words."
-        name, row = self._row(factor)
-        if not row.n: return f"{name} has one value in the pictures that a probe could learn from"
-        chance = f", chance {row.chance:.2f}" if row.chance else ""
-        return (f"{name} is read with {row.measure} {row.value:.2f} on {row.n:.0f} held-out "
-                f"pictures{chance}")
-
-    def _row(self, factor) -> tuple:
-        name = one_of(factor, list(self.accuracy.index), "factor that is read")
-        return name, self.accuracy.fillna({"n": 0}).loc[name]
-
-    def _why_not(self, name) -> str:
-        words = self.said(name)
-        return words + f": quality below {self.least:g}" if self._row(name)[1].n else words
-
     def __call__(self, given) -> pd.DataFrame:
         codes = self._codes(given)
         nothing = pd.DataFrame(np.nan, range(len(codes)), self.accuracy.index)
@@ -145,16 +158,6 @@ class Reader:
         "Columns: how well each of the `factors` is read, accuracy, its measure and chance."
         rows = self.to_frame().loc[list(factors)].rename(columns={"value": "accuracy"})
         return {k: rows[k].to_numpy() for k in ("accuracy", "measure", "chance")}
-
-    def to_frame(self) -> pd.DataFrame:
-        "`accuracy`, and why a factor is not read."
-        why = [self.unread.get(f, "") for f in self.quality.index]
-        return self.accuracy.assign(measure=self.accuracy.measure.fillna(""), unread=why)
-
-    def __repr__(self):
-        return "\n".join(self.unread.get(f, self.said(f)) for f in self.quality.index)
-
-    def _repr_html_(self): return self.to_frame().round(2).to_html(border=0)
 
 # %% ../nbs/14b_reading.ipynb #14b-012
 @dataclass(frozen=True)

@@ -37,29 +37,10 @@ PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")
 # %% ../nbs/engine/05a_recipes.ipynb #05a-008
 BLOCK = 32  # steps whose images are drawn at once
 DEVICES = "auto", "cpu", "cuda", "mps"
-COUNTS = (
-    "epoch_images",
-    "batch_size",
-    "codes",
-    "latent_dim",
-    "log_every",
-    "checkpoint_every",
-    "evaluation_images",
-)
-QUANTITIES = (
-    "epochs",
-    "weight_decay",
-    "beta",
-    "gamma",
-    "discriminator_lr",
-    "dip",
-    "mmd",
-    "alpha",
-    "capacity",
-    "hold",
-    "commitment",
-    "codebook_lr",
-)
+COUNTS = ("epoch_images", "batch_size", "codes", "latent_dim", "log_every", "checkpoint_every",
+          "evaluation_images")
+QUANTITIES = ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha",
+              "capacity", "hold", "commitment", "codebook_lr")
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -95,28 +76,31 @@ class TrainConfig:
         one_of(self.dataset, WORLDS, "dataset")
         one_of(self.precision, ("float32", "bfloat16"), "precision")
         one_of(str(self.device).partition(":")[0], DEVICES, "device")
-        exact = {
-            "seed": count(self.seed, "seed", 0, 2**32 - 1),
-            "lr": number(self.lr, "lr", above=0),
-        }
-        for name in COUNTS:
-            value = getattr(self, name)
-            exact[name] = (
-                None if name == "epoch_images" and value is None else count(value, name, 1, 10**12)
-            )
-        for name in QUANTITIES:
-            exact[name] = number(
-                getattr(self, name), name, 0, 1e9 if name == "epochs" else math.inf
-            )
-        for name, value in exact.items():  # as Python's own numbers, which JSON can hold
+        for name, value in self._exact().items():
+            # as Python's own numbers, which JSON can hold
             if type(getattr(self, name)) not in (int, float) or name in COUNTS:
                 object.__setattr__(self, name, value)
         object.__setattr__(self, "device", str(self.device))
+        self._ends()
+
+    def _exact(self) -> dict:
+        "The numbers among the settings, checked."
+        checked = {"seed": count(self.seed, "seed", 0, 2**32 - 1),
+                   "lr": number(self.lr, "lr", above=0)}
+        for name in COUNTS:
+            value = getattr(self, name)
+            whole = name == "epoch_images" and value is None  # a whole dataset
+            checked[name] = None if whole else count(value, name, 1, 10**12)
+        for name in QUANTITIES:
+            most = 1e9 if name == "epochs" else math.inf
+            checked[name] = number(getattr(self, name), name, 0, most)
+        return checked
+
+    def _ends(self):
+        "`InputError` for a run that never ends, or does not end on a row of its log."
         if self.checkpoint_every % self.log_every:
-            raise InputError(
-                f"checkpoint_every must be a multiple of log_every; got {self.checkpoint_every} and"
-                f" {self.log_every}"
-            )
+            raise InputError("checkpoint_every must be a multiple of log_every; got "
+                             f"{self.checkpoint_every} and {self.log_every}")
         for name, n in (("steps", self.steps), ("evaluation_images", self.evaluation_images)):
             if n > 10**9:
                 raise InputError(f"{n:,} {name.replace('_', ' ')} would take years; expected at "
@@ -124,9 +108,9 @@ class TrainConfig:
 
     @property
     def steps(self) -> int:
-        return math.ceil(
-            self.epochs * (self.epoch_images or WORLDS[self.dataset].size) / self.batch_size
-        )
+        "How many batches the run takes."
+        images = self.epoch_images or WORLDS[self.dataset].size
+        return math.ceil(self.epochs * images / self.batch_size)
 
     def affordable(self, device="cpu"):
         """`InputError` if the run needs more memory than there is, by an estimate that is rather
