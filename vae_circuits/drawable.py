@@ -165,38 +165,11 @@ def _generator(seed, *key) -> np.random.Generator:
     seeds 0 and (0, 0) are one and the same to NumPy."""
     return np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=key))
 
-# %% ../nbs/engine/01j_drawable.ipynb #01j-023
-ROWS = 5000  # of a world, to know what can occur in it
-
-class CausalDataset(Drawable):
-    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
-    and `mechanism` besides what `Drawable` asks for.
-
-    Raises `InputError` for factors, causes or numbers of images that do not fit.
-    """
-    parents: dict = {}  # factor -> the factors it follows from; those not listed have none
+# %% ../nbs/engine/01j_drawable.ipynb #01j-022m
+class _Fixed:
+    "What is fixed in a world: by `do`, with all that follows, or by `set`, alone."
     _do: dict = {}
     _set: dict = {}
-
-    @property
-    def dependent(self) -> bool:
-        "Whether a factor follows from another, so that some values never meet."
-        return self.graph.number_of_edges() > 0
-
-    @property
-    def graph(self) -> nx.DiGraph:
-        "The causal graph of the factors; a factor that was fixed by `do` has lost its parents."
-        graph, names = nx.DiGraph(), self.factor_names
-        graph.add_nodes_from(names)
-        for child, parents in self.parents.items():
-            edges = [(one_of(p, names, "parent"), one_of(child, names, "factor")) for p in parents]
-            if child not in self._do: graph.add_edges_from(edges)
-        if not nx.is_directed_acyclic_graph(graph):
-            raise InputError(
-                f"factors of {self.name} cause each other in a circle:"
-                f" {', '.join(p for p, _ in nx.find_cycle(graph))}"
-            )
-        return graph
 
     def do(self, **values) -> "CausalDataset":
         """This world with factors fixed, a number or an array of n; their children follow (Pearl's
@@ -218,6 +191,48 @@ class CausalDataset(Drawable):
         world.__dict__.pop("_known", None)
         world.__dict__.update(attributes)
         return world
+
+    def __repr__(self):
+        changes = [
+            f"{how}({name}={value if value.ndim == 0 else '[...]'})"
+            for how, fixed in (("do", self._do), ("set", self._set))
+            for name, value in fixed.items()
+        ]
+        return (
+            f"<{self.name}:"
+            f" {', '.join(self.factor_names)}{' | ' if changes else ''}{', '.join(changes)}>"
+        )
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-023
+ROWS = 5000  # of a world, to know what can occur in it
+
+class CausalDataset(_Fixed, Drawable):
+    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
+    and `mechanism` besides what `Drawable` asks for.
+
+    Raises `InputError` for factors, causes or numbers of images that do not fit.
+    """
+    parents: dict = {}  # factor -> the factors it follows from; those not listed have none
+
+    @property
+    def dependent(self) -> bool:
+        "Whether a factor follows from another, so that some values never meet."
+        return self.graph.number_of_edges() > 0
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        "The causal graph of the factors; a factor that was fixed by `do` has lost its parents."
+        graph, names = nx.DiGraph(), self.factor_names
+        graph.add_nodes_from(names)
+        for child, parents in self.parents.items():
+            edges = [(one_of(p, names, "parent"), one_of(child, names, "factor")) for p in parents]
+            if child not in self._do: graph.add_edges_from(edges)
+        if not nx.is_directed_acyclic_graph(graph):
+            raise InputError(
+                f"factors of {self.name} cause each other in a circle:"
+                f" {', '.join(p for p, _ in nx.find_cycle(graph))}"
+            )
+        return graph
 
     def sample(self, n: int, seed) -> Sample:
         """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
@@ -274,17 +289,6 @@ class CausalDataset(Drawable):
             values[name] = (_column(self._do[name], name, len(noise)) if fixed
                             else self.mechanism(name, noise, values))
         return pd.DataFrame({name: values[name] for name in self.factor_names})
-
-    def __repr__(self):
-        changes = [
-            f"{how}({name}={value if value.ndim == 0 else '[...]'})"
-            for how, fixed in (("do", self._do), ("set", self._set))
-            for name, value in fixed.items()
-        ]
-        return (
-            f"<{self.name}:"
-            f" {', '.join(self.factor_names)}{' | ' if changes else ''}{', '.join(changes)}>"
-        )
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:

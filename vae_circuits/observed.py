@@ -131,45 +131,9 @@ class Seen(Drawable):
     def _repr_html_(self):
         return html_strip(self._of(self.rows[:8]).images) + html_text(repr(self))
 
-# %% ../nbs/01g_observed.ipynb #01g-012
-class Observed(Seen):
-    """A world of pictures with a table of factors, where nothing can be set.
-
-    pictures: an `Album`. factors: of the columns of `table`, a row a picture. groups: labels of
-    what belongs together, such as films, or None. caliper, least: of `match`. name: for readers.
-    Made by `from_table`."""
-    def __init__(self, pictures, table: pd.DataFrame, factors, groups=None,
-                 caliper: float = CALIPER, least: float = LEAST, name: str = "pictures"):
-        self.album, self.factors, self.name = pictures, tuple(factors), name
-        self.table, self.groups = table, None if groups is None else np.asarray(groups)
-        self.caliper, self.least = caliper, least
-        self._use(np.flatnonzero(table[self.factor_names].notna().all(axis=1)))
-        self.missing = table[self.factor_names].isna().sum()
-
-    @property
-    def image_shape(self): return self.album.shape
-
-    def _of(self, rows) -> Sample:
-        "The sample of some rows of the table; its noise says which."
-        factors = self.table[self.factor_names].iloc[rows].reset_index(drop=True).astype(float)
-        return Sample(self.album[rows], factors, pd.DataFrame({"row": rows}))
-
-    def inside(self, factors) -> np.ndarray:
-        "Which rows of a table of factors this world shows, see `Known`: `[n]`."
-        return self._known.inside(factors)
-
-    @cached_property
-    def _known(self) -> Known:
-        return Known(self.table[self.factor_names].iloc[self.rows], self.factors)
-
-    def about(self, factors, caliper: float = None) -> "Observed":
-        """The same pictures with some of the factors; of the others nothing is known there, so that
-        pairs need not agree in them. caliper: by default the same."""
-        other = self._with(self.rows)
-        other.factors = tuple(self.factor(f) for f in listed(factors, self.factor_names, "factor"))
-        if caliper is not None: other.caliper = number(caliper, "caliper", 0)
-        return other
-
+# %% ../nbs/01g_observed.ipynb #01g-012m
+class _Matched:
+    "Pairs that are found among the pictures, or why there are too few."
     def pairs(self, sample, factor: str, seed=0, where: str = "inside", value=None) -> Pairs:
         """Matched `Pairs` that differ in `factor`, at most as many as `sample` has pictures; where:
         all are inside what the world shows. `InputError` for fewer than `FEWEST`, and for a
@@ -219,6 +183,9 @@ class Observed(Seen):
         return text + ("Bring more pictures, name fewer factors (world.about), or pass a larger "
                        "caliper")
 
+# %% ../nbs/01g_observed.ipynb #01g-012w
+class _InWords:
+    "How many pictures a world has, and a line for each factor."
     def __repr__(self):
         lost = len(self.table) - len(self.rows)
         head = (f"{self.name}: {len(self.rows)} pictures of {'x'.join(map(str, self.image_shape))}"
@@ -235,6 +202,45 @@ class Observed(Seen):
         else: text = f"{f.kind}: from {f.values[0]:g} to {f.values[-1]:g}"
         lost = int(self.missing[f.name])
         return f"  {f.name:<16} {text}" + f" ({lost} missing)" * (lost > 0)
+
+# %% ../nbs/01g_observed.ipynb #01g-012
+class Observed(_Matched, _InWords, Seen):
+    """A world of pictures with a table of factors, where nothing can be set.
+
+    pictures: an `Album`. factors: of the columns of `table`, a row a picture. groups: labels of
+    what belongs together, such as films, or None. caliper, least: of `match`. name: for readers.
+    Made by `from_table`."""
+    def __init__(self, pictures, table: pd.DataFrame, factors, groups=None,
+                 caliper: float = CALIPER, least: float = LEAST, name: str = "pictures"):
+        self.album, self.factors, self.name = pictures, tuple(factors), name
+        self.table, self.groups = table, None if groups is None else np.asarray(groups)
+        self.caliper, self.least = caliper, least
+        self._use(np.flatnonzero(table[self.factor_names].notna().all(axis=1)))
+        self.missing = table[self.factor_names].isna().sum()
+
+    @property
+    def image_shape(self): return self.album.shape
+
+    def _of(self, rows) -> Sample:
+        "The sample of some rows of the table; its noise says which."
+        factors = self.table[self.factor_names].iloc[rows].reset_index(drop=True).astype(float)
+        return Sample(self.album[rows], factors, pd.DataFrame({"row": rows}))
+
+    def inside(self, factors) -> np.ndarray:
+        "Which rows of a table of factors this world shows, see `Known`: `[n]`."
+        return self._known.inside(factors)
+
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.table[self.factor_names].iloc[self.rows], self.factors)
+
+    def about(self, factors, caliper: float = None) -> "Observed":
+        """The same pictures with some of the factors; of the others nothing is known there, so that
+        pairs need not agree in them. caliper: by default the same."""
+        other = self._with(self.rows)
+        other.factors = tuple(self.factor(f) for f in listed(factors, self.factor_names, "factor"))
+        if caliper is not None: other.caliper = number(caliper, "caliper", 0)
+        return other
 
 # %% ../nbs/01g_observed.ipynb #01g-014
 def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
