@@ -19,6 +19,7 @@ from .addresses import Sites
 from .choice import RANDOM, dice
 from .core import InputError
 from .drawable import check_images
+from .enlarged import Enlarged
 from .networks import of_rows
 from .passes import Calls, Passes, own_draws, probe
 from .returned import close, same
@@ -183,7 +184,7 @@ class _Alone:
         "An image's numbers must not depend on its neighbours, nor on how many there are."
         # here the model, or PyTorch, takes another way
         limit = self.trace.limit if self.trace else 256
-        if limit < 256 and (limit + 1) * x[0].numel() < MANY:
+        if limit < 256 and (limit + 1) * math.prod(self.asked) < MANY:
             many = go(x[torch.arange(limit + 1) % len(x)], torch.arange(limit + 1) % len(x))
             if not all(close(many[site][:len(x)], first[site]) for site in first):
                 raise InputError(
@@ -248,6 +249,11 @@ class _Begun:
                 f" {len(images)} images lie from {low:.3g} to {high:.3g}")
         return super().run(x, do, **options)
 
+    def _name_sites(self, *seen):
+        self.sites, self.paths, self.names = (
+            traced_sites(self.trace, self.network) if self.trace else self._live_sites(*seen))
+        self.sites = with_axes(self.sites, self.axes)
+
     def _try(self, x):
         network = self.network
         shapes, self.calls = self._first(x)
@@ -260,9 +266,7 @@ class _Begun:
         self.trace, self.reason = verified(network, x, eps)
         if self.trace and drawn(self.trace, network.special):
             raise InputError(RANDOM)
-        self.sites, self.paths, self.names = (
-            traced_sites(self.trace, network) if self.trace else self._live_sites(x, eps))
-        self.sites = with_axes(self.sites, self.axes)
+        self._name_sites(x, eps)
         self._check(x, eps)
         self._first(x[:1])  # a model may remember the shape that it saw last, which is no setting
         self.snapshot = Snapshot(network, lambda: self._first(x[:2]))
@@ -314,16 +318,16 @@ class _Equations:
 
 # %% ../nbs/06f_adapted.ipynb #06f-006
 class Adapted(_InPrint, Passes, Calls, _Watched, _Tried, _Alone, _Glanced,
-              _Begun, _Equations, SCM):
+              _Begun, _Equations, Enlarged, SCM):
     """A foreign VAE as an `SCM`. `reason` says why it could not be traced, or is None; `keeps`,
     whether its decoder needs what its encoder kept; `said`, what was taken for what."""
     noise_shape = None
 
     def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf), axes=None):
-        self.network, self.image_shape = network, image_shape
+        self.network, self.image_shape, self.asked = network, image_shape, image_shape
         self.limits, self.keeps, self.axes = image_limits, False, axes or {}
-        with own_draws(x := probe(network, image_shape)), explained(x):
-            self._try(x)
+        if self._tried_small(): return
+        with own_draws(x := probe(network, image_shape)), explained(x): self._try(x)
 
     def __reduce__(self):
         return Adapted, (self.network, self.image_shape, self.limits, self.axes)

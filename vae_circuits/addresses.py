@@ -79,9 +79,13 @@ class Sites(Mapping):
         return Sites(sites, self.aliases)
 
 def has_levels(name, sites):
-    "`InputError` for the latents, or their mean, of a model that has several levels of them."
-    if not isinstance(name, str) or name in sites or "z1" not in sites: return
-    if name in ("z", "mu", "logvar"):
+    """`InputError` for the latents, or their mean, of a model that has several levels of them, and
+    for the mean of one whose latents are codes."""
+    if not isinstance(name, str) or name in sites: return
+    if name in ("mu", "logvar") and {"z", "codes"} <= {*sites}:
+        raise InputError(f"the latents of this model are codes, without {name}; pass readout='z',"
+                         " the codes as vectors, or 'recon', the picture")
+    if "z1" in sites and name in ("z", "mu", "logvar"):
         levels = [s for s in sites if s[:1] == "z" and s[1:].isdigit()]
         raise InputError(f"this model has {len(levels)} levels of latents, {', '.join(levels)}, and"
                          f" no {name}; take one of them: at_level(vae, 'z1', images)")

@@ -66,7 +66,7 @@ class _Asking(_Origin):
     def _trial(self, vae, data, pairs, seed) -> Trial:
         return factor_trial(vae, data, self.factor, self.part, pairs, seed, self.ablation,
                             self.where, sites=list(self.members), readout=self.readout,
-                            reference=self.reference)
+                            reference=self.reference, unit=self.unit)
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-050e
 class _Proving(_Asking):
@@ -109,7 +109,10 @@ class _Repeating(_Proving):
             placebo = self.placebo or Placebo()
             found.append(_search(trial, self.method, self.tolerance, placebo)[1])
         rng = np.random.default_rng(seeded(self.seed))
-        drawn = [random_members(m, rng) for m in found]
+        drawn = [random_members(m, rng, self.unit) for m in found]
+        if self.unit == "site":
+            found, drawn = ([{s: [k.any()] for s, k in m.items()} for m in some]
+                            for some in (found, drawn))
         return {name: np.mean([in_common(a, b) for a, b in combinations(some, 2)])
                 for name, some in (("common", found), ("random", drawn))} | {"searches": searches}
 
@@ -117,8 +120,12 @@ class _Repeating(_Proving):
 class _Showing(_Repeating):
     "How a circuit shows itself."
     @property
+    def kind(self) -> str: return "units" if self.unit == "channel" else "sites"
+
+    @property
     def units(self) -> list:
-        "The addresses of its units."
+        "The addresses of its units, or the names of its sites."
+        if self.unit == "site": return [s for s, m in self.members.items() if m.any()]
         return [f"{s}[{i}]" for s, m in self.members.items() for i in np.flatnonzero(m)]
 
     @property
@@ -141,7 +148,7 @@ class _Showing(_Repeating):
         if self.placebo is not None and self.placebo.p > PLACEBO:
             place += f"; {self.placebo.reason(self.factor)}"
         return (f"Circuit of {self.factor}, {self.part}: {len(self.units)} of "
-                f"{self.scores.array.sizes['unit']} units, {len(self.edges)} edges{place}")
+                f"{self.scores.array.sizes['unit']} {self.kind}, {len(self.edges)} edges{place}")
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-050j
 class _Page(_Showing):
@@ -157,14 +164,17 @@ class _Page(_Showing):
         "Its units of a site with the largest scores, as number and score."
         found = self.scores.at(site).values
         order = [i for i in np.argsort(-np.abs(found), kind="stable") if self.members[site][i]]
+        if self.unit == "site": return [f"all ({found[i]:.2f})" for i in order]
         return [f"{i} ({found[i]:.2f})" for i in order[:most]]
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-051c
+KINDS = "channel", "site"
+
 class _Checked(_Page):
     "The fields of a circuit are what they should be."
     def __post_init__(self):
         one_of(self.part, PARTS, "part"), one_of(self.ablation, ABLATIONS, "ablation")
-        one_of(self.where, WHERE, "place of pairs")
+        one_of(self.where, WHERE, "place of pairs"), one_of(self.unit, KINDS, "unit of a circuit")
         number(self.tolerance, "tolerance", 0), seeded(self.seed)
         if not isinstance(self.factor, str):
             raise InputError(f"expected the name of a factor; got {self.factor!r:.60}")
@@ -189,8 +199,9 @@ class Circuit(_Checked):
     None. seed: of the pairs that it was found in. weights: `weights_of` the network, and data:
     the name of the world; None where nobody knows. where: 'inside' or 'anywhere', see
     `pairs_of`. pairs: those it was found in. placebo: the `Placebo` beside them. searched: how
-    many pairs there were. asked: the network and the world themselves. The last, and the pairs,
-    are not kept when a circuit is stored. `InputError` for what is none of this."""
+    many pairs there were. unit: 'channel', or 'site' for one of whole sites, whose masks are all
+    true or all false. asked: the network and the world themselves. The last, and the pairs, are
+    not kept when a circuit is stored. `InputError` for what is none of this."""
     factor: str
     part: str
     method: str
@@ -208,6 +219,7 @@ class Circuit(_Checked):
     pairs: Pairs = field(default=None, repr=False, compare=False)
     placebo: object = None
     searched: int = 32  # pairs that the units were searched in
+    unit: str = "channel"
     asked: tuple = field(default=None, repr=False, compare=False)
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-053
@@ -251,7 +263,8 @@ def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: s
     resampling. seed: of the pairs. where: the factor is changed 'inside' what the world shows, or
     'anywhere' in its range (see `pairs_of`). sites: names, by default one a layer (see `layers`),
     or 'all'. readout: a site, 'kl' or a function of a run, by default that of the part. reference:
-    pictures `[n, *image_shape]` for 'mean' and 'optimal', by default the clean ones. unit: a
+    pictures `[n, *image_shape]` for 'mean' and 'optimal', by default the clean ones. unit: 'site'
+    for a circuit of whole sites, which are by default what blocks add (see `blocks`); or a
     `Dictionary`, or a list of them, for a circuit of features in place of channels; sites are then
     by default those of features and rests, and the circuit is one of the network in features.
 
@@ -262,16 +275,16 @@ def find_circuit(vae, data, factor: str = None, part: str = "encoder", method: s
         raise InputError("the tolerance is a share of the total effect, from 0 to below 1; "
                          f"got {tolerance}")
     one_of(method, METHODS, "method"), count(edge_pairs, "edge_pairs", 1, MOST_IMAGES)
-    if isinstance(unit, str): one_of(unit, ("channel",), "unit of a circuit")
-    vae, sites, _ = unit_sites(vae, sites, unit)
+    if isinstance(unit, str): one_of(unit, KINDS, "unit of a circuit")
+    vae, sites, unit = unit_sites(vae, sites, unit)
     trial = factor_trial(vae, data, name, part, pairs, seed, ablation, where, sites=sites,
-                         readout=readout, reference=reference)
+                         readout=readout, reference=reference, unit=unit)
     placebo = against_placebo(trial, data, seed)
     scores, members = _search(trial, method, tolerance, placebo)
     edges = circuit_edges(trial.first(edge_pairs), members, tolerance, method)
     return Circuit(name, part, method, ablation, tolerance, members, scores, edges, trial.readout,
                    reference, seeded(seed), trial.weights, name_of(data), where, trial.pairs,
-                   placebo, len(trial.te), (vae, data))
+                   placebo, len(trial.te), unit, (vae, data))
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-057b
 def _asked_of(factor, of) -> str:

@@ -65,6 +65,8 @@ def redundant_pairs(members, trial: Trial, scores=None, top: int = 6, surplus: f
     losses without a, without b, without both. members: a `Circuit`, whose own `scores` are taken if
     none are given, or masks."""
     scores = scores_of(members if scores is None else scores, trial)
+    if trial.unit == "site":
+        raise InputError("a circuit of whole sites has no pairs of units within a site")
     members, top = members_of(members, trial), count(top, "top", 1)
     surplus, least = number(surplus, "surplus", 0), number(least, "least")
     def without(site, *units):

@@ -54,10 +54,15 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
                          random_high=chance.max()).rename_axis("score")
 
 # %% ../nbs/16e_proof.ipynb #16e-066
-def random_members(members, rng) -> dict:
+def random_members(members, rng, unit: str = "channel") -> dict:
     """A circuit with as many units at each site as `members`, a `Circuit` or masks, drawn at
-    random: site -> mask `[units]`. rng: a generator of NumPy, or a seed."""
+    random: site -> mask `[units]`; with unit 'site', one of as many whole sites. rng: a generator
+    of NumPy, or a seed."""
     rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seeded(rng))
+    if unit == "site":
+        masks = masks_of(members)
+        kept = rng.permutation([m.any() for m in masks.values()])
+        return {s: np.full(len(m), k) for (s, m), k in zip(masks.items(), kept)}
     return {s: rng.permutation(m) for s, m in masks_of(members).items()}
 
 # %% ../nbs/16e_proof.ipynb #16e-066b
@@ -65,7 +70,7 @@ def _by_chance(members, trial, controls, seed) -> pd.DataFrame:
     "Faithfulness and error of random circuits, a row each, all in one batch."
     if not controls: return pd.DataFrame(columns=SCORES[:2], dtype=float)
     dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
-    t = trial.terms(stacked([random_members(members, dice) for _ in range(controls)]))
+    t = trial.terms(stacked([random_members(members, dice, trial.unit) for _ in range(controls)]))
     return pd.DataFrame({"faithfulness": faithfulness_of(t), "error": error_of(t)})
 
 # %% ../nbs/16e_proof.ipynb #16e-068
@@ -86,7 +91,7 @@ def _scores(members, trial, draws, rng, options, which) -> dict:
 def _completeness(members, trial, draws, rng, options) -> Estimate:
     """The mean over parts taken out, the circuit and `draws` random halves of it, of what they tell
     apart."""
-    halves = [members, *(_half(members, rng) for _ in range(draws))]
+    halves = [members, *(_half(trial, members, rng) for _ in range(draws))]
     circuit = [{s: members[s] & ~k[s] for s in members} for k in halves]
     network = [{s: ~k[s] for s in members} for k in halves]
     t, n = trial.terms(stacked([*circuit, *network])), len(halves)
@@ -96,9 +101,10 @@ def _completeness(members, trial, draws, rng, options) -> Estimate:
     return bootstrap(apart, t["product"], t.square, **options)
 
 # %% ../nbs/16e_proof.ipynb #16e-070
-def _half(members, rng) -> dict:
+def _half(trial, members, rng) -> dict:
     "A random half of the units of a circuit."
-    return {s: m & (rng.random(len(m)) < 0.5) for s, m in members.items()}
+    half = trial.spread({s: rng.random(len(trial.groups(s))) < 0.5 for s in members})
+    return {s: m & half[s] for s, m in members.items()}
 
 # %% ../nbs/16e_proof.ipynb #16e-070b
 def stacked(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for s in circuits[0]}
@@ -107,12 +113,13 @@ def stacked(circuits) -> dict: return {s: np.stack([c[s] for c in circuits]) for
 def _minimality(members, trial, rng, options) -> Estimate:
     """The smallest over units of the largest loss over two contexts: the circuit, and what is left
     of it without a random half."""
-    units = sum(m.sum() for m in members.values())
+    inside = {s: _each(trial, s, m) for s, m in members.items() if m.any()}
+    units = sum(map(len, inside.values()))
     if not units: return Estimate(*[xr.DataArray(np.nan)] * 3, len(trial.te))
     whole = State(trial, members)
-    states = whole, whole.at(_half(members, rng))
-    with_and_without = zip(*(_either(state, site, np.flatnonzero(m)) for state in states
-                             for site, m in members.items() if m.any()))
+    states = whole, whole.at(_half(trial, members, rng))
+    with_and_without = zip(*(_either(state, site, rows) for state in states
+                             for site, rows in inside.items()))
     t = xr.concat([xr.concat(some, "circuit") for some in with_and_without], "circuit")
     def smallest(p, q):
         F = _share(p, q)
@@ -122,12 +129,17 @@ def _minimality(members, trial, rng, options) -> Estimate:
     return bootstrap(smallest, t["product"], t.square, **options)
 
 # %% ../nbs/16e_proof.ipynb #16e-072a
-def _either(state, site, units) -> tuple:
-    "The `terms` of a state with each of some units of a site, and without it."
-    mask, every = state.keep[site], np.eye(len(state.keep[site]), dtype=bool)
-    other = state.terms(site, mask ^ every[units])
-    same = state.terms(site, mask[None]).isel(circuit=np.zeros(len(units), int))
-    there = xr.DataArray(mask[units], dims="circuit")
+def _each(trial, site, mask) -> np.ndarray:
+    "What is in a circuit at a site, one by one: masks `[groups, units]`."
+    groups = trial.groups(site)
+    return trial.spread({site: np.eye(len(groups), dtype=bool)[mask[groups].any(1)]})[site]
+
+def _either(state, site, each) -> tuple:
+    "The `terms` of a state with each of some groups of units of a site, and without it."
+    mask = state.keep[site]
+    other = state.terms(site, mask ^ each)
+    same = state.terms(site, mask[None]).isel(circuit=np.zeros(len(each), int))
+    there = xr.DataArray((mask & each).any(1), dims="circuit")
     return xr.where(there, same, other), xr.where(there, other, same)
 
 # %% ../nbs/16e_proof.ipynb #16e-055b
@@ -186,17 +198,18 @@ class Scores(pd.DataFrame):
     def of(cls, table, circuit, placebo, common, least, most, controls) -> "Scores":
         "The scores of a circuit, and what they come to."
         found, f, error = cls(table), table.loc["faithfulness"], table.value["error"]
-        units = f"{len(circuit.units)} of {circuit.scores.array.sizes['unit']} units"
+        units = f"{len(circuit.units)} of {circuit.scores.array.sizes['unit']} {circuit.kind}"
         numbers = (f"carry {f.value:.2f} [{f.low:.2f}, {f.high:.2f}] of the effect on fresh pairs "
                    f"(error {error:.2f}); {controls} random circuits of that size {f.random:.2f}, "
                    f"at most {f.random_high:.2f}")
         if placebo.p: numbers += f"; pairs that agree in all labels do {placebo.share:.2f} of it"
-        if common: numbers += (f"; of {common['searches']} searches the units in common are "
-                               f"{common['common']:.2f} (random {common['random']:.2f})")
+        if common:
+            numbers += (f"; of {common['searches']} searches the {circuit.kind} in common are "
+                        f"{common['common']:.2f} (random {common['random']:.2f})")
         why = _why_not(circuit, placebo, f, error, least, most)
         end = (f"not shown, since {why}" if why else
-               f"carried by these units (at least {least:g}, error at most {most:g}, above all "
-               "random)")
+               f"carried by these {circuit.kind} (at least {least:g}, error at most {most:g}, "
+               "above all random)")
         what = f"{units} {numbers}" if circuit.units else "no circuit"
         found.sentence = f"{circuit.factor}, {circuit.part}: {what}: {end}"
         found.shown, found.common = not why, common
@@ -246,7 +259,8 @@ def faithfulness_curve(trial: Trial, scores, fractions=FRACTIONS, controls: int 
     sizes = np.ceil((fractions * n).round(9)).astype(int)  # 0.07 * 100 is a little more than 7
     rng = np.random.default_rng(seeded(seed))
     ranks = np.stack([order, *(rng.permutation(n) for _ in range(controls))])
-    t = trial.terms(split(scores, (ranks[:, None] < sizes[:, None]).reshape(-1, n)))
+    masks = split(scores, (ranks[:, None] < sizes[:, None]).reshape(-1, n))
+    t = trial.terms(trial.spread(masks))
     e = bootstrap(_share, t["product"][:len(sizes)], t.square[:len(sizes)], **options)
     every = faithfulness_of(t).values.reshape(-1, len(sizes))
     error = error_of(t).values[:len(sizes)]

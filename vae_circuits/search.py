@@ -36,18 +36,18 @@ MOST = 32  # units that are asked about at once
 
 def _thinned(state, site, order, allowed, bar) -> State:
     "The state without those units of a site that can go, tried in an order."
-    todo, some, gone = list(order), 4, True
+    todo, some, gone, groups = list(order), 4, True, state.trial.groups(site)
     while todo:
         mask = state.keep[site]
         without = np.zeros((len(todo[:some]), len(mask)), bool)
-        without[np.arange(len(without)), todo[:some]] = True
+        without[np.arange(len(without))[:, None], groups[todo[:some]]] = True
         if gone: without = without.cumsum(0) > 0  # as if those before were gone
         goes = state.error(site, mask & ~without) <= allowed
         odd = np.flatnonzero(goes != gone)
         known = odd[0] + 1 if len(odd) else len(goes)
         units = np.array(todo[:known])[goes[:known]]
         if len(units):
-            left = mask & ~np.isin(np.arange(len(mask)), units)
+            left = mask & ~np.isin(np.arange(len(mask)), groups[units])
             state = state.at(state.keep | {site: left})
         gone, some = (not gone, 2) if len(odd) else (gone, min(2 * some, MOST))
         todo = todo[known:]
@@ -68,12 +68,12 @@ def smallest(trial: Trial, scores: Effects, tolerance: float, step: int = 8) -> 
     def first_of(sizes, otherwise):
         for i in range(0, len(sizes), MOST):
             some = sizes[i:i + MOST]
-            good = trial.error(split(scores, rank < some[:, None])) <= tolerance
+            good = trial.error(trial.spread(split(scores, rank < some[:, None]))) <= tolerance
             if good.any(): return some[good.argmax()]
         return otherwise
     enough = first_of(np.arange(0, len(rank), step), len(rank))
     size = first_of(np.arange(max(0, enough - step + 1), enough), enough)
-    return split(scores, rank < size)
+    return trial.spread(split(scores, rank < size))
 
 def _ranks(scores) -> np.ndarray:
     "The place of each unit when the largest score comes first."

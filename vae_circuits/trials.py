@@ -19,7 +19,7 @@ from .adapt import adapt
 from .core import InputError, count, listed, one_of, seeded
 from .drawable import MOST_IMAGES, at_hand, check_images, check_world
 from .interventions import image_pairs, mean_over
-from .layers import layers
+from .layers import blocks, layers
 from .mediation import _share
 from .pairs import pairs_of
 from .patching import optimal_ablation
@@ -44,21 +44,26 @@ class Trial:
     default that of the part. ablation: what the other units are held at, one of `ABLATIONS`; by
     default the clean image's value, since that is what the pair shares. reference: images for
     'mean' and 'optimal', by default the clean ones. only: an address such as 'z[3]': only this
-    follows the changed images, and all else the clean ones. `te` is the total effect `[n, m]`.
+    follows the changed images, and all else the clean ones. unit: 'channel', or 'site' for circuits
+    of whole sites, which are by default those of `blocks`; a mask is then all true or all false.
+    `te` is the total effect `[n, m]`.
     `InputError` for names that are not there, and images that do not fit the network.
 
     Its methods take a `Circuit` or masks, as `members_of` does, and of a mapping more: many
     circuits at once, masks `[circuits, units]`; and sites left out, which are free."""
     def __init__(self, vae, clean, changed, part: str = "encoder", sites=None, readout=None,
-                 ablation: str = "resample", reference=None, only: str = None):
+                 ablation: str = "resample", reference=None, only: str = None,
+                 unit: str = "channel"):
         self.vae, self.part, self.only = adapt(vae), one_of(part, PARTS, "part"), only
+        self.unit = one_of(unit, ("channel", "site"), "unit of a circuit")
         self.ablation = one_of(ablation, ABLATIONS, "ablation")
         clean, changed = image_pairs(self.vae, clean, changed)
         if reference is not None:
             reference = check_images(reference, self.vae.image_shape, self.vae.image_limits)
         self.readout = PARTS[part] if readout is None else readout
         self.ends = readout_sites(self.vae, self.readout, clean)
-        self.sites = _sites_of(self.vae, part, self.ends, sites)
+        usual = blocks if unit == "site" else layers
+        self.sites = _sites_of(self.vae, part, self.ends, sites, usual)
         self.images = clean.clone(), changed.clone()  # nobody else's from now on
         with torch.no_grad(): self.runs = [self.vae.run(x) for x in self.images]
         if only is not None:
@@ -73,7 +78,7 @@ class Trial:
     def first(self, n: int) -> "Trial":
         "The same question of the first n pairs, ablated by resampling."
         return Trial(self.vae, *(x[:n] for x in self.images), self.part, self.sites, self.readout,
-                     only=self.only)
+                     only=self.only, unit=self.unit)
 
     def _held(self, reference) -> Run:
         if self.ablation == "resample": return self.runs[0]
@@ -82,9 +87,10 @@ class Trial:
         return optimal_ablation(self.vae, reference, self.sites, self.readout)
 
     def __repr__(self):
-        units = sum(self.vae.sites[s].units for s in self.sites)
+        units = sum(len(self.groups(s)) for s in self.sites)
+        units = f"{units} {'units' if self.unit == 'channel' else 'whole sites'}"
         read = self.readout if isinstance(self.readout, str) else "a function"
-        return (f"Trial of the {self.part}: {len(self.te)} pairs, {units} units at "
+        return (f"Trial of the {self.part}: {len(self.te)} pairs, {units} at "
                 f"{', '.join(self.sites)}; read at {read}, held by {self.ablation}")
 
     @cached_property
@@ -100,6 +106,15 @@ class Trial:
     def everything(self) -> dict:
         "Site -> mask `[units]` that holds every unit; a place to start from."
         return {s: np.ones(self.vae.sites[s].units, bool) for s in self.sites}
+
+    def groups(self, site) -> np.ndarray:
+        "The units of a site that are in or out together: numbers `[groups, units of each]`."
+        units = np.arange(self.vae.sites[site].units)
+        return units[None] if self.unit == "site" else units[:, None]
+
+    def spread(self, masks) -> dict:
+        "Masks `[..., groups]` of sites as masks `[..., units]`."
+        return {s: np.repeat(m, self.groups(s).shape[1], -1) for s, m in masks.items()}
 
     def effects(self, keep) -> torch.Tensor:
         "Effects `[circuits, n, m]` with only the units in `keep` free."
@@ -197,8 +212,8 @@ def error_of(terms) -> xr.DataArray:
     return np.sqrt(_share(mean.gap, mean.square))
 
 # %% ../nbs/16a_trials.ipynb #16a-012
-def _sites_of(vae, part, ends, sites=None) -> list:
-    """The `sites` of a part, in the order of computation; by default those of `layers`, and for
+def _sites_of(vae, part, ends, sites=None, usual=layers) -> list:
+    """The `sites` of a part, in the order of computation; by default the `usual` ones, and for
     'all' any, with more than one unit. mu stands for the latents of a whole network, z for those
     of a decoder."""
     before = ancestors(vae.sites, ends)
@@ -215,7 +230,7 @@ def _sites_of(vae, part, ends, sites=None) -> list:
         return [s for s in inside if s in named]
     found = [s for s in inside if s not in {*ends, "logvar"} - {"z"}
              and (s != "z" or part == "decoder") and vae.sites[s].units > 1]
-    return found if everything else layers(vae, found)
+    return found if everything else usual(vae, found)
 
 # %% ../nbs/16a_trials.ipynb #16a-012b
 class Found:
@@ -290,7 +305,8 @@ def found_for(circuit, trial, else_: str):
     check_origin(circuit, trial.weights)
     asked = {"part": (circuit.part, trial.part), "ablation": (circuit.ablation, trial.ablation),
              "sites": (sorted(circuit.members), sorted(trial.sites)),
-             "readout": (circuit.readout, trial.readout)}
+             "readout": (circuit.readout, trial.readout),
+             "unit": (getattr(circuit, "unit", "channel"), trial.unit)}
     for what, (mine, other) in asked.items():
         if mine != other:
             raise InputError(f"the {what} of the circuit is {mine!r:.80} and that of the trial "
@@ -308,7 +324,8 @@ def factor_trial(vae, data, factor: str, part: str = "encoder", pairs: int = 32,
     while the image becomes another one; in the decoder it alone takes another image's value. part,
     ablation: as for `Trial`. pairs: how many, by default 32; an observed world may have fewer.
     seed: of the images and their values. where: 'inside' what the world shows, or 'anywhere' in the
-    factor's range (see `pairs_of`). options: `sites`, `readout` and `reference` of `Trial`.
+    factor's range (see `pairs_of`). options: `sites`, `readout`, `reference` and `unit` of
+    `Trial`.
     `InputError` for what is not there, and a factor of which no pairs can be made."""
     vae, seed = adapt(vae), seeded(seed)
     one_of(part, PARTS, "part"), one_of(ablation, ABLATIONS, "ablation")
@@ -333,8 +350,8 @@ def _latent_trial(vae, data, latent, part, n, seed, **options) -> Trial:
     Address.parse(latent, vae.sites)  # or an error
     images = check_world(data).sample(max(2, at_hand(data, n)), seed).images
     if part == "decoder": return Trial(vae, images, images.roll(1, 0), part, only=latent, **options)
-    mu = Address.parse(latent.replace("z", "mu", 1), vae.sites)
-    options["readout"] = Part("mu", mu.units)
+    read = "z" if "codes" in vae.sites else "mu"  # codes have no mean
+    options["readout"] = Part(read, Address.parse(latent.replace("z", read, 1), vae.sites).units)
     return Trial(vae, images, images.roll(1, 0), part, **options)
 
 # %% ../nbs/16a_trials.ipynb #16a-055c

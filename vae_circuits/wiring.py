@@ -25,6 +25,7 @@ from .sweeps import Target
 from .addresses import ancestors, descendants
 from .trials import ROWS, Trial, again, check_trial, members_of
 from .uncertainty import bootstrap
+from .ways import way_edges, way_error
 from .worth import METHODS, STEPS, slopes
 
 # %% ../nbs/16c_wiring.ipynb #16c-037
@@ -163,7 +164,9 @@ def edge_error(trial: Trial, keep, edges) -> float:
     keep: a `Circuit`, or masks. edges: pairs `(sender, receiver)`, or a table with these columns
     such as `circuit.edges`. Whatever the trial's ablation, the rest stays as it was for the clean
     images. NaN where the total effect vanishes. `InputError` for an edge that does not lead from a
-    unit of a site to one of the next."""
+    unit of a site to one of the next. Of whole sites, see `way_error`."""
+    check_trial(trial)
+    if trial.unit == "site": return way_error(trial, keep, edges)
     keep = _steps(trial, keep)
     return _error(trial, keep, _seen(trial, list(keep), edges), _ways(trial, list(keep)))
 
@@ -309,7 +312,9 @@ def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patchi
 
     members: a `Circuit`, or masks. tolerance: of the error, a share of the total effect. method: as
     in `edge_products`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
-    `InputError` for what does not fit the trial, and no number."""
+    `InputError` for what does not fit the trial, and no number. Of whole sites, see `way_edges`."""
+    check_trial(trial)
+    if trial.unit == "site": return way_edges(trial, members, tolerance, **options)
     keep, tolerance = _steps(trial, members), number(tolerance, "tolerance", 0)
     found, ranks = _ranked(keep, _shares(trial, keep, method, options))
     ways, few, many = _ways(trial, list(keep)), 0, len(found)

@@ -37,14 +37,14 @@ def unit_scores(trial: Trial, method: str = "patching") -> Effects:
     if method == "optimal": shares = _alone(trial)
     elif method in STEPS: shares = _guessed(trial, STEPS[method])
     else: return _patched(trial)
-    coords = unit_coords(trial.vae.sites, trial.sites)
+    coords = unit_coords(trial.vae.sites, trial.sites, trial.unit)
     return Effects(xr.DataArray(shares, dims="unit", name="share", coords=coords))
 
 def _patched(trial) -> Effects:
     "Shares of the total effect that units carry alone or, held at what is not the partner's, lose."
     toward = _directions(trial)
     def sweep(which, donor):
-        return patch_sweep(trial.vae, trial.images[which], donor, trial.sites,
+        return patch_sweep(trial.vae, trial.images[which], donor, trial.sites, trial.unit,
                            readout=lambda run: trial.read(run) @ toward).array
     if trial.ablation == "resample": effects = sweep(0, trial.images[1])
     else: effects = sweep(0, trial.held) - sweep(1, trial.held).drop_vars(["clean", "donor"])
@@ -100,7 +100,7 @@ def _guess(trial, which, put, donor, steps) -> torch.Tensor:
     found, parts = _slopes(trial, trial.images[which], donor, trial.sites, steps), []
     for s, slope in found.items():
         change = (put[s] - trial.runs[which][s]).movedim(1 + trial.vae.sites[s].axis, 1)
-        product = (slope * change).flatten(1).unflatten(1, (trial.vae.sites[s].units, -1))
+        product = (slope * change).flatten(1).unflatten(1, (len(trial.groups(s)), -1))
         parts.append(product.sum(2).mean(0))
     return torch.cat(parts)
 
@@ -108,10 +108,11 @@ def _guess(trial, which, put, donor, steps) -> torch.Tensor:
 def _alone(trial) -> np.ndarray:
     "The error with one unit alone held at its best constant."
     if trial.ablation != "optimal":
-        trial = Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal")
+        trial = Trial(trial.vae, *trial.images, trial.part, trial.sites, trial.readout, "optimal",
+                      unit=trial.unit)
     state = State(trial, trial.everything())
-    return np.concatenate([state.error(s, ~np.eye(len(m), dtype=bool))
-                           for s, m in state.keep.items()])
+    alone = {s: ~np.eye(len(trial.groups(s)), dtype=bool) for s in trial.sites}
+    return np.concatenate([state.error(s, m) for s, m in trial.spread(alone).items()])
 
 # %% ../nbs/16b_worth.ipynb #16b-028b
 def scores_of(scores, trial: Trial) -> Effects:
@@ -123,7 +124,7 @@ def scores_of(scores, trial: Trial) -> Effects:
     if scores.array.dims != ("unit",):
         raise InputError(
             f"expected one score a unit; got axes {', '.join(map(str, scores.array.dims))}")
-    units = unit_coords(trial.vae.sites, trial.sites)["unit"]
+    units = unit_coords(trial.vae.sites, trial.sites, trial.unit)["unit"]
     if (of := scores.array.unit.values.tolist()) != units:
         raise InputError(
             f"the scores are of {len(of)} units from {of[0]} to {of[-1]}; expected those of the "
