@@ -80,7 +80,7 @@ def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
 # %% ../nbs/19_pictures.ipynb #19-010
 def _latent(units):
     "The latents of an encoder's circuit, mu, and of a decoder's, z, under one name."
-    return units.astype(str).str.replace(r"^(mu|z)\[", "z[", regex=True)
+    return units.astype(str).str.replace(r"^(mu|z)(?=\[|$)", "z", regex=True)
 
 # %% ../nbs/19_pictures.ipynb #19-012
 def _nodes(circuits, links, units) -> pd.DataFrame:
@@ -103,7 +103,7 @@ def _nodes(circuits, links, units) -> pd.DataFrame:
     table = pd.concat(
         [
             *own,
-            reached[reached.unit.str.startswith("z[") & ~reached.unit.isin(pd.concat(own).unit)],
+            reached[reached.unit.str.match(r"z(\[|$)") & ~reached.unit.isin(pd.concat(own).unit)],
         ],
         ignore_index=True,
     )
@@ -113,7 +113,8 @@ def _nodes(circuits, links, units) -> pd.DataFrame:
         .drop_duplicates("unit")
     )
     table = table.assign(
-        site=table.unit.str.split("[").str[0], label=table.unit.str.extract(r"\[(.*)\]")[0]
+        site=table.unit.str.split("[").str[0],
+        label=table.unit.str.extract(r"\[(.*)\]")[0].fillna("all"),
     )
     return (
         table.groupby("site", sort=False)
@@ -308,9 +309,9 @@ def _dot(unit, node, place, color, kind, width, height, run) -> str:
 # %% ../nbs/19_pictures.ipynb #19-032
 def _example(run, unit):
     """The activation map of a channel in the first image of `run` as a PNG in base64, if there is
-    one."""
-    site, index = unit[:-1].split("[")
-    if run is None or site not in run or run[site].ndim != 4: return None
+    one; a whole site has none."""
+    site, _, index = unit.removesuffix("]").partition("[")
+    if run is None or not index or site not in run or run[site].ndim != 4: return None
     buffer = io.BytesIO()
     matplotlib.image.imsave(buffer, run[site][0, int(index)].detach().cpu().float().numpy(),
                             cmap="viridis", format="png", metadata={"Software": None})
