@@ -19,22 +19,23 @@ from scipy.stats import mannwhitneyu
 from tqdm.auto import tqdm
 
 from .adapt import adapt
+from .addresses import ancestors, descendants
 from .causal_graph import causal_graph, draw_graph
-from .circuits import LEAST, METHODS, MOST, find_circuit
-from .proof import score_circuit
-from .trials import Trial
+from .circuit_report import circuit_figures, write_circuits
+from .circuits import LEAST, METHODS, MOST
 from .core import InputError, count, environment, listed, number, one_of, seeded
-from .folders import whole_folder
 from .drawable import at_hand, check_world
+from .finding import find_circuit
+from .folders import whole_folder
 from .interventions import own_range, traverse
 from .layers import layers
 from .mediation import FLOOR, _share
 from .pairs import WHERE, pairs_of
-from .circuit_report import circuit_figures, write_circuits
-from .reports import explorers, write_folder
 from .patching import patch_sweep
+from .proof import score_circuit
 from .reading import LEAST as LEAST_READ, Reader
-from .addresses import ancestors, descendants
+from .reports import explorers, write_folder
+from .trials import Trial
 from .uncertainty import bootstrap, screen, sign_flips
 
 # %% ../nbs/25_answers.ipynb #25-009

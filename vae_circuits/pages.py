@@ -19,11 +19,12 @@ import torch
 
 from .adapt import adapt
 from .causal_graph import PALETTE
-from .circuits import encoder_circuits
 from .core import InputError, asset, count, listed, one_of, table
 from .drawable import Drawable, at_hand, check_images, shown_range
+from .finding import encoder_circuits
 from .folders import write_atomic
-from .interventions import latent_names, own_range
+from .interventions import own_range
+from .latents import latent_names
 from .listing import Freight, Listing, follow
 from .trials import check_origin, weights_of
 

@@ -14,12 +14,13 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import silhouette_score
 
-from .circuits import Circuit, circuits_of
 from .core import InputError, count, listed, number, one_of, seeded
-from .metrics import check_responses, cluster_coherence
+from .finding import Circuit, circuits_of
+from .metrics import cluster_coherence
 from .planted import check_mask
 from .proof import stacked
 from .trials import Trial, masks_of, members_of
+from .varying import check_responses
 from .worth import scores_of
 
 # %% ../nbs/16f_patterns.ipynb #16f-088

@@ -10,8 +10,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .core import count, number
+from .effects import Effects
 from .held import State
-from .interventions import Effects
 from .trials import Trial
 from .worth import scores_of, split
 

@@ -33,8 +33,85 @@ PARTS = {"encoder": "mu", "decoder": "recon", "both": "recon"}  # and what is re
 ABLATIONS = ("resample", "mean", "zero", "optimal")
 ROWS = 256  # images in one pass
 
+# %% ../nbs/16a_trials.ipynb #16a-007a
+class _Masks:
+    "Masks of units in every shape that a trial needs."
+    def everything(self) -> dict:
+        "Site -> mask `[units]` that holds every unit; a place to start from."
+        return {s: np.ones(self.vae.sites[s].units, bool) for s in self.sites}
+
+    def groups(self, site) -> np.ndarray:
+        "The units of a site that are in or out together: numbers `[groups, units of each]`."
+        units = np.arange(self.vae.sites[site].units)
+        return units[None] if self.unit == "site" else units[:, None]
+
+    def spread(self, masks) -> dict:
+        "Masks `[..., groups]` of sites as masks `[..., units]`."
+        return {s: np.repeat(m, self.groups(s).shape[1], -1) for s, m in masks.items()}
+
+    def _stacked(self, masks) -> dict:
+        """A mask `[circuits, units]` for every site: one of `[units]` serves all circuits, and a
+        site left out is free."""
+        rows = {len(m) for m in masks.values() if m.ndim == 2} or {1}
+        if len(rows) > 1:
+            raise InputError(
+                f"expected as many circuits at every site; got masks of "
+                f"{' and '.join(map(str, sorted(rows)))}")
+        free = self.everything() | masks
+        full = {s: np.broadcast_to(m, (*rows, m.shape[-1])).copy() for s, m in free.items()}
+        return {s: torch.from_numpy(m) for s, m in full.items()}
+
+    def rows(self, site, masks) -> torch.Tensor:
+        "Masks `[circuits, units]` in the shape of the site's activations `[circuits x n, ...]`."
+        return self.shaped(site, torch.as_tensor(masks).repeat_interleave(len(self.te), 0))
+
+    def shaped(self, site, mask) -> torch.Tensor:
+        "A mask `[..., units]` that broadcasts with activations `[..., *shape]` of the site."
+        spec = self.vae.sites[site]
+        ones = [1] * len(spec.shape)
+        ones[spec.axis] = spec.units
+        return torch.as_tensor(mask).to(self.te.device).reshape(*mask.shape[:-1], *ones)
+
+# %% ../nbs/16a_trials.ipynb #16a-007c
+class _Passes(_Masks):
+    "Runs with some units held, several circuits in a pass."
+    def effects(self, keep) -> torch.Tensor:
+        "Effects `[circuits, n, m]` with only the units in `keep` free."
+        return torch.cat(list(self._chunks(keep)))
+
+    def _chunks(self, keep):
+        "Effects of as many circuits as fit into a pass."
+        keep = self._stacked(members_of(keep, self, one=False))
+        step = max(1, ROWS // len(self.te))
+        for some in zip(*(k.split(step) for k in keep.values())):
+            with torch.no_grad():
+                masks = dict(zip(keep, some))
+                resampled = self.ablation == "resample"
+                still = self.read(self.runs[0]) if resampled else self._run(0, masks)
+                yield self._run(1, masks) - still
+
+    def _run(self, which, masks):
+        """Readout `[circuits, n, m]` of the clean (0) or changed (1) inputs with the units outside
+        the masks held."""
+        copies = len(next(iter(masks.values())))
+        def hold(site, a):
+            held = self.held[site] if len(self.held[site]) == 1 else again(self.held[site], copies)
+            return torch.where(self.rows(site, masks[site]), a, held)
+        first, *rest = [s for s, m in masks.items() if not m.all()] or [None]
+        # up to here nothing is held, and all is known
+        do = {} if first is None else {first: hold(first, again(self.runs[which][first], copies))}
+        run = self.go(which, copies, do | {s: lambda a, s=s: hold(s, a) for s in rest}, self.ends)
+        return self.read(run).unflatten(0, (copies, -1))
+
+    def go(self, which, copies, do, record) -> Run:
+        """A run of the clean (0) or changed (1) inputs, `copies` times over, under `do`: site ->
+        activations, or a function of them; a decoder starts at z."""
+        if self.part != "decoder":
+            return self.vae.run(again(self.images[which], copies), do, record=record)
+        return self.vae.run(do={"z": again(self.runs[which]["z"], copies), **do}, record=record)
+
 # %% ../nbs/16a_trials.ipynb #16a-008
-class Trial:
+class Trial(_Passes):
     """Pairs of images, and runs in which only some units follow the change from `clean` to
     `changed`, each `[n, *image_shape]`.
 
@@ -102,77 +179,6 @@ class Trial:
         "The readout `[n, m]` of a run, in single precision or better, since sums are taken of it."
         value = read(run, self.readout)
         return value if value.dtype == torch.float64 else value.float()
-
-    def everything(self) -> dict:
-        "Site -> mask `[units]` that holds every unit; a place to start from."
-        return {s: np.ones(self.vae.sites[s].units, bool) for s in self.sites}
-
-    def groups(self, site) -> np.ndarray:
-        "The units of a site that are in or out together: numbers `[groups, units of each]`."
-        units = np.arange(self.vae.sites[site].units)
-        return units[None] if self.unit == "site" else units[:, None]
-
-    def spread(self, masks) -> dict:
-        "Masks `[..., groups]` of sites as masks `[..., units]`."
-        return {s: np.repeat(m, self.groups(s).shape[1], -1) for s, m in masks.items()}
-
-    def effects(self, keep) -> torch.Tensor:
-        "Effects `[circuits, n, m]` with only the units in `keep` free."
-        return torch.cat(list(self._chunks(keep)))
-
-    def _chunks(self, keep):
-        "Effects of as many circuits as fit into a pass."
-        keep = self._stacked(members_of(keep, self, one=False))
-        step = max(1, ROWS // len(self.te))
-        for some in zip(*(k.split(step) for k in keep.values())):
-            with torch.no_grad():
-                masks = dict(zip(keep, some))
-                resampled = self.ablation == "resample"
-                still = self.read(self.runs[0]) if resampled else self._run(0, masks)
-                yield self._run(1, masks) - still
-
-    def _stacked(self, masks) -> dict:
-        """A mask `[circuits, units]` for every site: one of `[units]` serves all circuits, and a
-        site left out is free."""
-        rows = {len(m) for m in masks.values() if m.ndim == 2} or {1}
-        if len(rows) > 1:
-            raise InputError(
-                f"expected as many circuits at every site; got masks of "
-                f"{' and '.join(map(str, sorted(rows)))}")
-        free = self.everything() | masks
-        full = {s: np.broadcast_to(m, (*rows, m.shape[-1])).copy() for s, m in free.items()}
-        return {s: torch.from_numpy(m) for s, m in full.items()}
-
-    def _run(self, which, masks):
-        """Readout `[circuits, n, m]` of the clean (0) or changed (1) inputs with the units outside
-        the masks held."""
-        copies = len(next(iter(masks.values())))
-        def hold(site, a):
-            held = self.held[site] if len(self.held[site]) == 1 else again(self.held[site], copies)
-            return torch.where(self.rows(site, masks[site]), a, held)
-        first, *rest = [s for s, m in masks.items() if not m.all()] or [None]
-        # up to here nothing is held, and all is known
-        do = {} if first is None else {first: hold(first, again(self.runs[which][first], copies))}
-        run = self.go(which, copies, do | {s: lambda a, s=s: hold(s, a) for s in rest}, self.ends)
-        return self.read(run).unflatten(0, (copies, -1))
-
-    def rows(self, site, masks) -> torch.Tensor:
-        "Masks `[circuits, units]` in the shape of the site's activations `[circuits x n, ...]`."
-        return self.shaped(site, torch.as_tensor(masks).repeat_interleave(len(self.te), 0))
-
-    def shaped(self, site, mask) -> torch.Tensor:
-        "A mask `[..., units]` that broadcasts with activations `[..., *shape]` of the site."
-        spec = self.vae.sites[site]
-        ones = [1] * len(spec.shape)
-        ones[spec.axis] = spec.units
-        return torch.as_tensor(mask).to(self.te.device).reshape(*mask.shape[:-1], *ones)
-
-    def go(self, which, copies, do, record) -> Run:
-        """A run of the clean (0) or changed (1) inputs, `copies` times over, under `do`: site ->
-        activations, or a function of them; a decoder starts at z."""
-        if self.part != "decoder":
-            return self.vae.run(again(self.images[which], copies), do, record=record)
-        return self.vae.run(do={"z": again(self.runs[which]["z"], copies), **do}, record=record)
 
     def terms(self, keep) -> xr.Dataset:
         """Per circuit and pair: `product` of effect and total effect, `square` of the latter, and

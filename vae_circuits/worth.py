@@ -10,12 +10,11 @@ import numpy as np
 import torch
 import xarray as xr
 
-from .core import InputError, count, listed, one_of
 from .attribution import gradient
+from .core import InputError, count, listed, one_of
+from .effects import Effects, unit_coords, out
 from .held import State
-from .interventions import Effects, unit_coords
 from .mediation import FLOOR, proportion
-from .interventions import out
 from .patching import patch_sweep
 from .planted import check_mask
 from .trials import Trial, check_trial, found_for
