@@ -80,7 +80,8 @@ def execute(path, environment):
     skipped = [c for c in notebook.cells if re.search(r"^#\s*\|\s*eval:\s*false", c.source, re.M)]
     for cell in skipped: cell.metadata["tags"], cell.outputs = ["skip-execution"], []
     here = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, timeout=1200, store_widget_state=False, resources=here)
+    client = NotebookClient(notebook, timeout=1200, store_widget_state=False, resources=here,
+                            coalesce_streams=True)  # as one text, however it came
     client.execute(env=environment)
     for cell in skipped: del cell.metadata["tags"]
     for cell in notebook.cells:
