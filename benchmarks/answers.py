@@ -1,13 +1,13 @@
 """How long from a question to its answer? Run: python benchmarks/answers.py [--against COMMIT]
-[--only WORD] [--write]
+[--only WORD] [--network NAME] [--write]
 
 Each question is asked in a process of its own, on one thread, of three networks: the paper's (a
 shipped model), one of pythae's, and a small AutoencoderKL (both with random weights), with pictures
 of dSprites. What can be prepared, imports and the first trace, is not part of the question, but
 where it is the question. The commands of a terminal are timed from start to end; they may use all
-cores. With --against, a copy of the package as it was at that commit is asked
-the same beside it. With --only, only questions in whose name the word is. With --write,
-benchmarks/README.md gets the figures."""
+cores. With --against, a copy of the package as it was at that commit is asked the same beside it.
+With --only, only questions in whose name the word is; with --network, which may be given again,
+only these networks. With --write, benchmarks/README.md gets the figures."""
 import argparse
 import json
 import os
@@ -169,11 +169,11 @@ def row(question: str, network: str, now: dict, was: dict) -> dict:
     return found
 
 
-def rows(packages: list, only: str):
+def rows(packages: list, only: str, networks: list):
     "All questions to all networks, one after the other."
     for name, command in COMMANDS.items():
         if only in name: yield name, "", [started(command, p) for p in packages]
-    for network in NETWORKS:
+    for network in networks:
         for name in QUESTIONS:
             if only in name and name not in LONG.get(network, ()):
                 yield name, network, [asked(name, network, p) for p in packages]
@@ -183,8 +183,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--against", help="a commit of this repository")
     parser.add_argument("--only", default="", help="a word in the name of a question")
+    parser.add_argument("--network", action="append", choices=NETWORKS)
     parser.add_argument("--write", action="store_true", help="put the figures into README.md")
     options = parser.parse_args()
+    networks = options.network or [*NETWORKS]
     with tempfile.TemporaryDirectory() as folder:
         packages, git = [ROOT], ["git", "-C", str(ROOT)]
         if options.against:
@@ -193,7 +195,7 @@ if __name__ == "__main__":
             packages.append(old)
         try:
             found = []
-            for name, network, (now, *was) in rows(packages, options.only):
+            for name, network, (now, *was) in rows(packages, options.only, networks):
                 found.append(row(name, network, now, *(was or [{}])))
                 print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{k} {v}"
                                 for k, v in found[-1].items()), flush=True)
@@ -203,4 +205,5 @@ if __name__ == "__main__":
     if options.write:
         commit = [f"*before* is commit {options.against}."] if options.against else []
         some = [f"Asked with --only {options.only!r}."] if options.only else []
+        some += [f"Asked of {' and '.join(networks)}."] if options.network else []
         write_section("Answers", [*table(found, list(found[0]), 2), "", *NOTES, *commit, *some])
