@@ -121,7 +121,12 @@ NOTES = (
     "network over the pictures of the pairs. *floor*: seconds that those multiply-adds take at the "
     "rate of a large matrix product, on one thread. *goal*: seconds on two free cores.",
     "*MiB*: the most that the process ever held beyond what it held before the question. *before*: "
-    "the same at the commit that is named, asked in the same run.")
+    "the same at the commit that is named, asked in the same run.",
+    "What stays above its goal, and why: the commands decode thousands of pictures, at half the "
+    "rate of a product, which is what PyTorch's transposed convolutions have, and form clusters "
+    "anew for every resample of coherence; the decoder's circuit follows every edge's change "
+    "through dense transposed convolutions; `adapt` imports PyTorch's exporter and runs it once; "
+    "the full suite of scores is scikit-learn's boosting, whose trees are the published ones.")
 
 
 def asked(name: str, network: str, package: Path) -> dict:
