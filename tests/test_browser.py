@@ -450,14 +450,21 @@ def captioned(where, caption):
 
 def run_all(tab, until, tries=3):
     """Asks for all cells until one answers: a question that reaches a kernel while the page still
-    connects to it is lost."""
+    connects to it is lost. On a busy machine JupyterLab may ask something first, such as which
+    kernel is meant; it gets the answer that it proposes."""
+    dialog = tab.locator(".jp-Dialog").first
+    def agree():
+        print("JupyterLab asks:", dialog.inner_text())
+        dialog.locator(".jp-mod-accept").click()
+    tab.add_locator_handler(dialog, agree)
+    idle = tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")
     for _ in range(tries):
-        tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        tab.get_by_role("menuitem", name="Run", exact=True).click()
-        tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
-            return until.wait_for(timeout=120_000)
-        except NotInTime:
+            expect(idle).to_be_visible(timeout=60_000)
+            tab.get_by_role("menuitem", name="Run", exact=True).click()
+            tab.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+            return expect(until).to_be_visible(timeout=120_000)
+        except (AssertionError, NotInTime):
             seen = tab.locator("body").inner_text()
     raise AssertionError(f"after {tries} runs the page says:\n{seen}")
 
