@@ -25,7 +25,7 @@ import json, sys, time
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from _shared import Counter, rate
+from _shared import gmacs, rate
 import vae_circuits as vc
 
 def paper(): return vc.load_pretrained("beta_vae", "dsprites")
@@ -46,10 +46,6 @@ def kl():
 def held(what):
     lines = open("/proc/self/status")
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
-
-def macs(call):
-    with Counter() as counter, torch.no_grad(): call()
-    return counter.flops / 2
 
 def measured(call):
     wall, cpu = time.perf_counter(), time.process_time()
@@ -75,9 +71,8 @@ ASK = """
 before = held("VmRSS")
 answer = measured(lambda: {CALL})
 if {COUNTED}:
-    needed = macs(lambda: {CALL})
-    answer["passes"] = needed / macs(lambda: vae.run(sample.images))
-    answer["floor"] = needed / 1e9 / rate()
+    with torch.no_grad(): needed, a_pass = gmacs(lambda: {CALL}), gmacs(vae.run, sample.images)
+    answer["passes"], answer["floor"] = needed / a_pass, needed / rate()
 print(json.dumps(answer))
 """
 

@@ -38,15 +38,21 @@ class Tile:
     def text(self): return f"[![{self.alt}]({self.file}) {self.title}]({self.place})\n"
 
 
+def described(cell):
+    "What a cell says that its picture shows, or None."
+    found = re.search(r'^#\|\s*fig-alt: "(.*)"', cell.source, re.M)
+    return found and found[1]
+
+
 def first_figure(nbs, place):
     "The `Tile` of a notebook, or None."
     notebook = nbformat.read(nbs/place, as_version=4)
     title = re.match(r"#\s+(.+)", notebook.cells[0].source)[1]
     for cell in notebook.cells:
-        alt = re.search(r'^#\|\s*fig-alt: "(.*)"', cell.source, re.M)
+        alt = described(cell)
         for output in cell.get("outputs", ()) if alt else ():
             if found := output.get("data", {}).get("image/png"):
-                return Tile(place, title, re.sub(r"([\[\]])", r"\\\1", alt[1]),
+                return Tile(place, title, re.sub(r"([\[\]])", r"\\\1", alt),
                             base64.b64decode(found))
 
 
@@ -58,15 +64,20 @@ def small(png) -> bytes:
     return made.getvalue()
 
 
+def listed(nbs) -> list:
+    "The notebooks that the sidebar names, from top to bottom."
+    bar = yaml.safe_load((nbs/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]
+    return list(in_order(bar["contents"]))
+
+
 def in_order(contents):
-    "The notebooks of the sidebar, from top to bottom."
+    "The notebooks of a part of the sidebar."
     for item in contents: yield from [item] if isinstance(item, str) else in_order(item["contents"])
 
 
 def write(nbs, proc) -> int:
     "The page and its pictures; returns how many there are."
-    bar = yaml.safe_load((nbs/"sidebar.yml").read_text(encoding="utf-8"))["website"]["sidebar"]
-    tiles = [t for place in in_order(bar["contents"]) if (t := first_figure(nbs, place))]
+    tiles = [t for place in listed(nbs) if (t := first_figure(nbs, place))]
     (proc/"gallery").mkdir(exist_ok=True)
     for tile in tiles: (proc/tile.file).write_bytes(small(tile.png))
     text = HEAD + "\n".join(tile.text for tile in tiles) + ":::\n"

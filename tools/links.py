@@ -19,7 +19,7 @@ from pathlib import Path
 import mistune
 import nbformat
 import yaml
-from gallery import in_order
+from gallery import listed
 from notebooks import notebooks
 from rendered import outside
 
@@ -194,15 +194,14 @@ def lookup():
 
 def sidebar():
     "What is wrong with nbs/sidebar.yml."
-    bar = yaml.safe_load((NBS/"sidebar.yml").read_text())["website"]["sidebar"]
-    listed = list(in_order(bar["contents"]))
+    named = listed(NBS)
     there = {str(p.relative_to(NBS)) for p in notebooks()}
     return (
-        [f"sidebar.yml: {name} is not in it" for name in sorted(there - set(listed))]
-        + [f"sidebar.yml: {name} does not exist" for name in listed if name not in there]
+        [f"sidebar.yml: {name} is not in it" for name in sorted(there - set(named))]
+        + [f"sidebar.yml: {name} does not exist" for name in named if name not in there]
         + [
             f"sidebar.yml: {name} is in it twice"
-            for name in sorted({n for n in listed if listed.count(n) > 1})
+            for name in sorted({n for n in named if named.count(n) > 1})
         ]
     )
 

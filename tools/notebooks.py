@@ -186,7 +186,7 @@ def readme(root):
                       if not re.match(r"#\s*\|\s*hide", c.source) and c.id != "index-colab"]
     notebook.metadata["language_info"] = {"name": "python"}
     code = {i: c for i, c in enumerate(notebook.cells) if c.cell_type == "code"}
-    said = {i: described(c) for i, c in code.items()}
+    said = {i: picture(c) for i, c in code.items()}
     for cell in code.values():
         # what lives in a browser has no place in a text
         cell.outputs = [o for o in cell.outputs
@@ -202,12 +202,11 @@ def readme(root):
     (root/"README.md").write_text(re.sub(r"\n\s*\n\s*\n", "\n\n", text).strip() + "\n")
 
 
-def described(cell):
+def picture(cell):
     "A tag for the picture of a cell, its file left open: what it shows, and how wide it is shown."
-    alt = re.search(r'fig-alt: "(.*)"', cell.source)
     sizes = [o.get("metadata", {}).get("image/png", {}).get("width") for o in cell.outputs]
     width = next((f' width="{w}"' for w in sizes if w), "")
-    return f'<img src="{{}}" alt="{html.escape(alt[1] if alt else "")}"{width}>'
+    return f'<img src="{{}}" alt="{html.escape(gallery.described(cell) or "")}"{width}>'
 
 
 def keep_pictures(folder, pictures):
