@@ -112,7 +112,7 @@ def take_apart(vae, data, settings, folder, factors=None) -> tuple:
     factors = listed(data.factor_names if factors is None else factors, data.factor_names, "factor")
     if not factors: raise InputError("there is nothing to take apart; expected at least one factor")
     with whole_folder(folder, "causal_graph.json") as new:
-        answers = answered(questions(vae, data, settings, factors))
+        answers = answered(questions(vae, data, settings, factors), leave=False)
         return assembled(vae, data, settings, new, factors, answers)[:2]
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-150a
@@ -127,10 +127,10 @@ def _graph(vae, data, settings):
     return causal_graph(vae, data, max(2, settings.pairs), seed=settings.seed,
                         resamples=settings.resamples)
 
-def answered(calls: list) -> list:
-    "What the calls give, in their order; a bar says how many are done."
+def answered(calls: list, what: str = "analysis", **bar) -> list:
+    "What the calls give, in their order; a bar called `what` says how many are done."
     done = Parallel(return_as="generator")(calls)
-    return list(tqdm(done, "analysis", len(calls), leave=False))
+    return list(tqdm(done, what, len(calls), **bar))
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-150b
 def assembled(vae, data, settings, folder: Path, factors, answers: list) -> tuple:

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from joblib import Parallel, delayed
-from tqdm.auto import tqdm
+from joblib import delayed
 
 from .anatomy import SITES, Settings, analyze, check_analysis
 from .archives import world
@@ -159,11 +158,10 @@ def _study(chosen, runs, settings, jobs) -> tuple:
     "The analyses of a preset's models, and the explorers of each, one kind after the other."
     models, study, pages = [*models_for(chosen, runs)], {}, {}
     with workers(jobs=jobs):
-        done = Parallel(return_as="generator")(
-            delayed(_taken_apart)(d, m, vae, settings) for d, m, vae in models)
-        for (d, m, _), (found, more) in tqdm(zip(models, done), "models", len(models)):
-            study[d, m] = found
-            pages |= more
+        done = answered([delayed(_taken_apart)(*model, settings) for model in models], "models")
+    for (d, m, _), (found, more) in zip(models, done):
+        study[d, m] = found
+        pages |= more
     return study, dict(sorted(pages.items(), key=lambda page: page[0].split(",")[0] != "latents"))
 
 def _taken_apart(d, m, vae, settings) -> tuple:
@@ -191,7 +189,7 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(),
     with whole_folder(out, "results.json", overwrite) as folder:
         every = questions(vae, data, settings, data.factor_names) if settings.every_circuit else []
         with workers(jobs=None if every else 1):
-            found, *answers = answered([delayed(analyze)(vae, data, settings), *every])
+            found, *answers = answered([delayed(analyze)(vae, data, settings), *every], leave=False)
         study = {(d, m): found}
         made, drawn, circuits, sentences = _parts(study, vae, data, settings, folder, answers)
         record = {"settings": asdict(settings), "environment": environment(),
