@@ -14,7 +14,7 @@ from torch import nn
 
 from .adapted import FROM_DATA, Adapted, explained, told_limits
 from .choice import network_of
-from .core import InputError, callable_module, count
+from .core import InputError, callable_module, count, keep_memory
 from .drawable import Drawable, at_hand, check_images
 from .enlarged import smaller
 from .networks import Whole
@@ -108,6 +108,7 @@ def adapt(
     `at_level`.
     Raises `InputError` for a model that draws random numbers in other ways, mixes the images of a
     batch, changes its input, or returns what cannot be read."""
+    keep_memory()
     if isinstance(model, SCM): return model
     model, said = _plain(_pair(encoder, decoder) if model is None else model)
     shape = _checked_shape(model, image_shape)

@@ -17,12 +17,12 @@ from tqdm.auto import tqdm
 
 from .archives import world
 from .checkpoints import read_tensors, write_tensors, load_checkpoint, save_checkpoint
-from .core import InputError, count, environment, json_object, moved, one_of
+from .core import (
+    InputError, count, environment, json_object, keep_memory, moved, one_of)
 from .folders import contents, held, leftovers, place, write_atomic
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 from .quantized import ConvVQVAE, code_use
-from .recipes import (
-    TrainConfig, batches, best_device, build, command, keep_memory)
+from .recipes import TrainConfig, batches, best_device, build, command
 
 # %% ../nbs/05_training.ipynb #05-003z
 from .recipes import PAPER_DATASETS, PAPER_MODELS  # noqa: F401
