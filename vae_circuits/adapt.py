@@ -114,6 +114,7 @@ def adapt(
     limits, inputs = _limits(image_limits), _checked_inputs(inputs, model)
     with PASSES:  # random numbers, hooks and the tracer are the process's: another thread waits
         network = _network(model, shape, posterior, codebook, latents, inputs)
+        network.pictures = shape
         if isinstance(image_limits, Drawable):
             said.append(f"image_limits: {limits[0]:g} to {limits[1]:g}, as its world shows")
         network.said += said

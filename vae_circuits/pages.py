@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 
 from .adapt import adapt
+from .addresses import has_means
 from .causal_graph import PALETTE
 from .core import InputError, asset, count, listed, one_of, table
 from .drawable import Drawable, at_hand, check_images, shown_range
@@ -204,8 +205,7 @@ HANDLES = 64  # numbers of the latents that a page shows, at most
 
 def _latent_sizes(vae) -> list:
     "The names of all numbers of the latents, those of a plane by their places."
-    if "mu" not in vae.sites:
-        raise InputError("a page needs latents, z0, z1, ...; this model's are codes")
+    has_means(vae.sites, "a page")
     if (n := int(np.prod(shape := vae.sites["mu"].shape))) > HANDLES:
         raise InputError(f"a page shows at most {HANDLES} numbers of the latents; this model has"
                          f" {n}, of shape {list(shape)}; {SORRY}")

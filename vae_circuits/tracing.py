@@ -29,6 +29,7 @@ from vae_circuits.plain import (
     left_out,
     name_of,
     shaped,
+    unbroadcast,
 )
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-022
@@ -298,6 +299,7 @@ def _tidy(program, names) -> Trace:
         if t in program.constants
     }
     named = {*[n for n in graph.nodes if n.op == "output"][0].args[0]}
+    unbroadcast(graph)
     graph.eliminate_dead_code(lambda node: node.op != "call_function")
     for node in list(graph.nodes):
         if does_nothing(node): left_out(node, node in named)
