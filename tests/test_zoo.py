@@ -30,7 +30,7 @@ from vae_circuits.levels import at_level
 from vae_circuits.mediation import mediate
 from vae_circuits.metrics import latent_metrics
 from vae_circuits.observed import from_images, from_table
-from vae_circuits.pages import latents_page
+from vae_circuits.pages import latents_page, patching_page
 from vae_circuits.patching import patch_sweep
 from vae_circuits.addresses import Address, ancestors
 from vae_circuits.wiring import edge_error
@@ -199,11 +199,22 @@ def searched(vae, data, unit):
     return circuit.score(resamples=10).sentence.startswith("on, encoder")
 
 
+def shown(vae, data):
+    "Pages that their own test passes, or a line that says what no page can do; explorers."
+    pictures = data.sample(6, 0).images.to(vae.like)
+    for make in (latents_page, patching_page):
+        try: assert make(vae, pictures).text
+        except InputError as e: assert re.match("a page (cannot|shows at most)", str(e)), e
+    explorers = explore_latents(vae, pictures), explore_patching(vae, pictures)
+    return all(explorer.pictures for explorer in explorers)
+
+
 QUESTIONS = {
     "mediation": both_ways,
     "carriers": answered,
     "a circuit": lambda vae, data: searched(vae, data, "channel"),
     "a circuit of sites": lambda vae, data: searched(vae, data, "site"),
+    "pages and explorers": shown,
     "a causal graph": lambda vae, data: "on" in causal_graph(vae, data, n=16, resamples=10),
 }
 NUMBERS = ("mu, logvar", "only forward, the narrowest place", "points that are put on a sphere",
