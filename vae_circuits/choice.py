@@ -20,8 +20,7 @@ from .draws import own_draw
 from .networks import (Gaussian, Network, Points, Quantized, Several, Whole, called,
                                    half_of, has)
 from .passes import costly
-from .returned import Reading, same
-from .returned import OWN, SPREADS, halves, image, reading, rows_of
+from .returned import OWN, SPREADS, Reading, halves, image, reading, rows_of, same
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -131,6 +130,7 @@ def _halved(model, x, posterior, inputs) -> Network:
     network.said += [f"posterior: {read}", *ask.said]
     return network
 
+# %% ../nbs/06e_choice.ipynb #06e-008k
 def _keep(name, value): return value
 
 def _encoded(model, x, net, grad=False):

@@ -281,6 +281,7 @@ class Whole(Network):
         found = operator.attrgetter(self.books[path])(self.model)
         return found.flatten(0, -2)  # some keep several books in one, of which there is one here
 
+# %% ../nbs/06c_networks.ipynb #06c-014l
 def is_level(name) -> bool:
     "Whether a name is that of a level of latents: z, z1, z2, ..."
     return name.rstrip("0123456789") == "z"

@@ -162,19 +162,6 @@ def unit_axes(trace) -> dict:
             unsure.add(node)
     return known
 
-def _tells(node) -> bool:
-    "Whether an operation says by itself which axis counts its units."
-    return _name(node) in _LAST or _name(node).startswith(_SECOND) or _over_last(node)
-
-def _over_last(node) -> bool:
-    "Whether an operation brings the numbers along the last axis to one scale."
-    return _name(node) in ("layer_norm", "rms_norm") and len(node.args[1]) == 1
-
-def _divides(node) -> bool:
-    "Whether a reshape makes several axes of one, of which the first is taken for the units."
-    before = node.args[0].meta.get("val") if _name(node) in _FORMED else None
-    return before is not None and node.meta["val"].ndim > before.ndim
-
 def _axis(trace, node, known, unsure) -> int | None:
     name, value = _name(node), node.meta.get("val")
     before = [n for n in node.all_input_nodes if is_tensor(n) and known.get(n) is not None]
@@ -216,6 +203,20 @@ def _kept(node, axis, value, before, known):
     if not all(isinstance(d, int) for d in gone): return None
     gone = {d % before[0].meta["val"].ndim for d in gone}
     return None if axis in gone else axis - sum(d < axis for d in gone)
+
+# %% ../nbs/06d_sites.ipynb #06d-014t
+def _tells(node) -> bool:
+    "Whether an operation says by itself which axis counts its units."
+    return _name(node) in _LAST or _name(node).startswith(_SECOND) or _over_last(node)
+
+def _over_last(node) -> bool:
+    "Whether an operation brings the numbers along the last axis to one scale."
+    return _name(node) in ("layer_norm", "rms_norm") and len(node.args[1]) == 1
+
+def _divides(node) -> bool:
+    "Whether a reshape makes several axes of one, of which the first is taken for the units."
+    before = node.args[0].meta.get("val") if _name(node) in _FORMED else None
+    return before is not None and node.meta["val"].ndim > before.ndim
 
 # %% ../nbs/06d_sites.ipynb #06d-016
 def _sizes(trace, value) -> list:
