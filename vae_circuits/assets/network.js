@@ -108,13 +108,13 @@ const OPS = {
       shift = array(s.shift);
     for (let at = 0; at < a.length; at += s.inner) {
       const row = a.subarray(at, at + s.inner),
-        mean = REDUCED.mean(row);
+        middle = REDUCED.mean(row);
       let square = 0;
-      for (const v of row) square += (v - mean) ** 2;
+      for (const v of row) square += (v - middle) ** 2;
       const size = Math.sqrt(square / s.inner + s.eps);
       for (let i = at; i < at + s.inner; i++) {
         const c = Math.floor(i / s.plane) % gain.length;
-        out[i] = ((a[i] - mean) / size) * gain[c] + shift[c];
+        out[i] = ((a[i] - middle) / size) * gain[c] + shift[c];
       }
     }
     return out;

@@ -85,7 +85,7 @@ start(() => {
     return canvas;
   };
   const load = () => {
-    runs = [clean, donor].map((c) => run(begun(c.row)));
+    runs = [clean, donor].map((c) => run(opening(c.row)));
     [stored(clean.row), runs[0].recon, null, runs[1].recon, stored(donor.row)].forEach(
       (image, i) => {
         if (image) show(pictures[i], image);
