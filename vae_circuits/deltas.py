@@ -6,9 +6,11 @@
 __all__ = ['Chunk', 'Engine']
 
 # %% ../nbs/engine/08_deltas.ipynb #08-003
+import math
+
 import torch
 
-from .blocks import Delta, Rows, _count
+from .blocks import Delta, Rows
 from .convolutions import _fast
 from .rules import RULES, batch_norm, pointwise, reshape
 from .scm import Run, read
@@ -197,7 +199,7 @@ class _Sized(_Based):
             axis, k = self.axes[n]
             value = n.meta["val"]
             others = (int(s) for i, s in enumerate(value.shape) if i != axis)
-            return value.element_size() * k * _count(others)
+            return value.element_size() * k * math.prod(others)
         return sum(size(n) for n in dict.fromkeys(nodes)
                    if _is_tensor(n) and self.axes[n] is not None)
 

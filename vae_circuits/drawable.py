@@ -48,13 +48,8 @@ def _columns(factors, known):
     return [(f, factors[f.name]) for f in known]
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-015
-class Drawable:
-    """Factors that are independent of each other, and a way to draw them.
-
-    Subclasses give `name`, `factors` and `draw(table of factors) -> images [n, *image_shape]`,
-    floats in [0, 1], and need no more. Raises `InputError` for factors and values that there are
-    not.
-    """
+class _Named:
+    "What a world says of its factors and of its images."
     drawn = True  # an image for any values of the factors; False for a world only observed
     dependent = False  # whether some values of factors never meet
 
@@ -73,15 +68,24 @@ class Drawable:
         names = self.factor_names
         return self.factors[names.index(one_of(name, names, "factor"))]
 
+    def inside(self, factors) -> np.ndarray:
+        "Which rows of a table of factors can occur in this world: `[n]`; of independent ones all."
+        return np.ones(len(check_factors(factors, self.factors)), bool)
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-015n
+class Drawable(_Named):
+    """Factors that are independent of each other, and a way to draw them.
+
+    Subclasses give `name`, `factors` and `draw(table of factors) -> images [n, *image_shape]`,
+    floats in [0, 1], and need no more. Raises `InputError` for factors and values that there are
+    not.
+    """
+
     def sample(self, n: int, seed) -> Sample:
         "n images whose factors are drawn uniformly; the same `seed` gives the same images."
         n, rng = count(n, "n"), _generator(seed)
         factors = pd.DataFrame({f.name: f.draw(n, rng) for f in self.factors})
         return Sample(self.draw(factors), factors, None)
-
-    def inside(self, factors) -> np.ndarray:
-        "Which rows of a table of factors can occur in this world: `[n]`; of independent ones all."
-        return np.ones(len(check_factors(factors, self.factors)), bool)
 
     def render(self, factors) -> torch.Tensor:
         """Images `[n, *image_shape]` for a mapping factor -> value or n values; factors left out
@@ -204,14 +208,8 @@ class _Fixed:
         )
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-023
-ROWS = 5000  # of a world, to know what can occur in it
-
-class CausalDataset(_Fixed, Drawable):
-    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
-    and `mechanism` besides what `Drawable` asks for.
-
-    Raises `InputError` for factors, causes or numbers of images that do not fit.
-    """
+class _Caused:
+    "What follows from what, and what then can occur."
     parents: dict = {}  # factor -> the factors it follows from; those not listed have none
 
     @property
@@ -228,41 +226,9 @@ class CausalDataset(_Fixed, Drawable):
             edges = [(one_of(p, names, "parent"), one_of(child, names, "factor")) for p in parents]
             if child not in self._do: graph.add_edges_from(edges)
         if not nx.is_directed_acyclic_graph(graph):
-            raise InputError(
-                f"factors of {self.name} cause each other in a circle:"
-                f" {', '.join(p for p, _ in nx.find_cycle(graph))}"
-            )
+            circle = ", ".join(p for p, _ in nx.find_cycle(graph))
+            raise InputError(f"factors of {self.name} cause each other in a circle: {circle}")
         return graph
-
-    def sample(self, n: int, seed) -> Sample:
-        """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
-        world."""
-        n, rng = self._room(count(n, "n")), _generator(seed)
-        return self._world(pd.DataFrame(self.draw_noise(n, rng)))
-
-    def counterfactual(self, sample: Sample) -> Sample:
-        """What `sample` would have been in this world: the same exogenous noise, these
-        interventions."""
-        noise, wanted = check_sample(sample, self).noise, list(self.draw_noise(1, _generator(0)))
-        if noise is None or not set(wanted) <= set(noise):
-            raise InputError(
-                "this sample does not say what its dice were; expected noise with columns"
-                f" {', '.join(wanted)}, such as sample(n, seed) keeps"
-            )
-        return self._world(noise)
-
-    def _room(self, n: int) -> int:
-        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
-        running out of memory ends the process."""
-        memory = (
-            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            if hasattr(os, "sysconf")
-            else math.inf
-        )
-        if (needed := 4 * n * math.prod(self.image_shape)) <= memory: return n
-        raise InputError(
-            f"{n} images need {needed / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f}"
-        )
 
     def inside(self, factors) -> np.ndarray:
         """Which rows of a table of factors can occur in this world: `[n]`; where factors depend on
@@ -275,6 +241,30 @@ class CausalDataset(_Fixed, Drawable):
     def _known(self) -> Known:
         noise = pd.DataFrame(self.draw_noise(ROWS, _generator(0)))
         return Known(self._values(noise), self.factors)
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-023b
+ROWS = 5000  # of a world, to know what can occur in it
+
+class CausalDataset(_Caused, _Fixed, Drawable):
+    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
+    and `mechanism` besides what `Drawable` asks for.
+
+    Raises `InputError` for factors, causes or numbers of images that do not fit.
+    """
+    def sample(self, n: int, seed) -> Sample:
+        """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
+        world."""
+        n, rng = self._room(count(n, "n")), _generator(seed)
+        return self._world(pd.DataFrame(self.draw_noise(n, rng)))
+
+    def counterfactual(self, sample: Sample) -> Sample:
+        """What `sample` would have been in this world: the same exogenous noise, these
+        interventions."""
+        noise, wanted = check_sample(sample, self).noise, list(self.draw_noise(1, _generator(0)))
+        if noise is None or not set(wanted) <= set(noise):
+            raise InputError("this sample does not say what its dice were; expected noise with "
+                             f"columns {', '.join(wanted)}, such as sample(n, seed) keeps")
+        return self._world(noise)
 
     def _world(self, noise: pd.DataFrame) -> Sample:
         factors = self._values(noise)
@@ -289,6 +279,19 @@ class CausalDataset(_Fixed, Drawable):
             values[name] = (_column(self._do[name], name, len(noise)) if fixed
                             else self.mechanism(name, noise, values))
         return pd.DataFrame({name: values[name] for name in self.factor_names})
+
+    def _room(self, n: int) -> int:
+        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
+        running out of memory ends the process."""
+        needed, memory = 4 * n * math.prod(self.image_shape), _memory()
+        if needed <= memory: return n
+        raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
+                         f"{memory / 2**30:.0f}")
+
+def _memory() -> float:
+    "Bytes of this machine's memory, where it tells."
+    if not hasattr(os, "sysconf"): return math.inf
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:

@@ -80,7 +80,7 @@ class _Proving(_Asking):
         circuits searched in all, each in pairs of its own; of more than one the sentence says how
         many units they have in common. least: faithfulness, and most: error, at which a circuit
         counts as shown (0.7 and 0.5). which: of `SCORES`, faithfulness and error at least. options:
-        `draws`, `controls` of `score_circuit`; `confidence`, `resamples`, `seed` and `groups` of
+        `draws`, `controls` of `score_circuit`; `level`, `resamples`, `seed` and `groups` of
         `bootstrap`. `InputError` as for `trial`, and for numbers out of range."""
         vae, data = self._asked(vae, data)
         least, most = number(least, "least", 0), number(most, "most", 0)

@@ -255,10 +255,12 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
     column -> kind, ('circular', period) or `Factor`, where the guess is wrong (see `guess_factor`),
     or a list of `Factor`s, such as those of another world. groups: the column of what belongs
     together, such as persons or films, which intervals respect. size: to which pictures of files
-    are brought. skip_unreadable: leave out files that are no pictures, and say so. caliper, least:
-    of `match`. quiet: print nothing. `InputError`, a line, for what does not fit together.
+    are brought. skip_unreadable: leave out files that are no pictures, and say so. caliper: how
+    far rows of a pair may be apart in all other factors together, a share of their ranges. least:
+    how far at least in the factor that differs, a share of its range. quiet: print nothing. name:
+    of the world, in results.
 
-    name: of the world, in results.
+    `InputError`, a line, for what does not fit together.
     """
     table = _labels(images) if table is None else read_table(table)
     folder = isinstance(images, (str, Path)) and os.path.isdir(images)
@@ -275,25 +277,19 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
         listed(factors, list(table), "column"))
     kinds = _kinds_of(kinds)
     listed(kinds, list(table), "column of kinds")
-    found = []
-    for c in chosen:
-        try: found.append(guess_factor(str(c), table[c], kinds.get(c)))
-        except InputError as e:
-            if factors is not None or c in kinds: raise
-            left[c] = str(e)
+    found, without = _guessed(table, chosen, kinds, kinds if factors is None else chosen)
+    left |= without
     if not found:
         raise InputError("no column of the table can be a factor: "
                          + ("; ".join(left.values()) or "it has none"))
-    given = {c for c, kind in kinds.items() if isinstance(kind, Factor)}
-    coded = {f.name: f.numbers(table[f.name]) if f.name in given else _coded(f, table[f.name])
-             for f in found}
-    coded = pd.DataFrame(coded)
-    world = Observed(pictures, coded, found, None if groups is None else table[groups].to_numpy(),
+    together = None if groups is None else table[groups].to_numpy()
+    world = Observed(pictures, _numbers(table, found, kinds), found, together,
                      number(caliper, "caliper", 0), number(least, "least difference", 0, 1), name)
     if not len(world): raise InputError("every row of the table lacks a value of some factor")
     if not quiet: print(world, *(f"  left out: {why}" for why in left.values() if why), sep="\n")
     return world
 
+# %% ../nbs/01g_observed.ipynb #01g-014b
 def _kinds_of(kinds) -> dict:
     "Column -> kind, of such a dictionary or of factors."
     if kinds is None or isinstance(kinds, dict): return kinds or {}
@@ -301,6 +297,24 @@ def _kinds_of(kinds) -> dict:
     if all(isinstance(f, Factor) for f in found): return {f.name: f for f in found}
     raise InputError("expected kinds as a dictionary, column -> kind, or a list of factors; got "
                      f"{kinds!r:.60}")
+
+def _guessed(table, columns, kinds, must) -> tuple:
+    "The factors of the columns, and why others are none; those in `must` have to be."
+    found, left = [], {}
+    for c in columns:
+        try: found.append(guess_factor(str(c), table[c], kinds.get(c)))
+        except InputError as e:
+            if c in must: raise
+            left[c] = str(e)
+    return found, left
+
+# %% ../nbs/01g_observed.ipynb #01g-014d
+def _numbers(table, factors, kinds) -> pd.DataFrame:
+    "The values of all factors as numbers: a row a picture, a column a factor."
+    def numbers(f):
+        given = isinstance(kinds.get(f.name), Factor)
+        return f.numbers(table[f.name]) if given else _coded(f, table[f.name])
+    return pd.DataFrame({f.name: numbers(f) for f in factors})
 
 def _coded(f, column) -> pd.Series:
     "A column as numbers of the factor that was guessed from it; missing values stay missing."
@@ -374,10 +388,12 @@ def _readable(pictures, table) -> tuple:
 # %% ../nbs/01g_observed.ipynb #01g-027
 def from_images(images, size=None, skip_unreadable: bool = False,
                 name: str = "pictures") -> Observed:
-    """The world of pictures without a table: it has no factors. images, size: as in `album`.
-    skip_unreadable: leave out files that are no pictures or of another size, and say so.
+    """The world of pictures without a table: it has no factors, and latents can be asked.
 
-    name: of the world, in results.
+    images: an array or tensor `[n, c, h, w]`, a .npy file, a folder, or a data set of torch or
+    Hugging Face. size: (height, width), or one number, to which pictures of files are brought; by
+    default that of the first. skip_unreadable: leave out files that are no pictures or of another
+    size, and say so; otherwise they are an `InputError`. name: of the world, in results.
     """
     pictures = album(images, size=size, skip=skip_unreadable)
     if skip_unreadable: pictures = opened(pictures, skip=True)

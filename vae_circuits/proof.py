@@ -36,7 +36,8 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
     members: a `Circuit`, or a mask `[units]` for every site of the trial. trial: with pairs that
     the circuit was not found with. draws: random halves taken out for completeness. controls:
     random circuits with as many units at each site, by default 20. seed: of both. which: of
-    `SCORES`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
+    these four, by default all. options: `level`, `resamples`, `seed` and `groups` of
+    `bootstrap`.
 
     Gives a row a score: value, low, high, n; for the first two also the mean, smallest and largest
     of the random circuits (random, random_low, random_high). NaN where the total effect vanishes.
