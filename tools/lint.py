@@ -38,14 +38,17 @@ LESSONS = (
     "16_circuits", "17_causal_graph", "17b_arrows", "21_paper_results",
 )
 CELL, MEDIAN, PICTURE = 25, 8, 5  # lines of a cell, of half of the cells; cells up to a picture
-LONG = 60  # lines of a cell in any other notebook
+LONG = 50  # lines of a cell in any other notebook
 # rooms of what is measured, each by a published definition
 MEASURES = ("codes", "effects", "interventions", "mediation", "metrics", "pairs", "patching",
             "proof", "scores", "uncertainty")
 # longer than that, and still to be divided: they may not grow
 LONGER = {
-    "06c-014": 78, "06e-008": 80, "10-013": 93, "14b-010": 74, "16a-008": 82, "20b-057b": 72,
-    "24-016": 64, "24-024": 87, "25-009": 63, "25-023": 65, "25-024": 64, "25b-013": 131,
+    "03b-009": 55, "04-057b": 58, "05d-033": 58, "05d-037": 55, "05d-041": 59, "06c-014": 78,
+    "06c-014n": 57, "06d-014": 52, "06e-008": 80, "09b-010": 52, "09b-032": 55, "10-013": 93,
+    "13b-051": 51, "14b-010": 74, "16a-008": 82, "16a-012c": 52, "20b-057b": 72, "22a1-010": 60,
+    "24-014": 52, "24-016": 64, "24-024": 87, "25-007": 57, "25-009": 63, "25-011": 55,
+    "25-023": 65, "25-024": 64, "25b-007": 55, "25b-013": 131, "25b-016": 52,
 }
 
 

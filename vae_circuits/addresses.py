@@ -78,6 +78,7 @@ class Sites(Mapping):
         sites = (replace(s, codes=codes) if s.discrete else s for s in self.values())
         return Sites(sites, self.aliases)
 
+# %% ../nbs/engine/02a_addresses.ipynb #02a-008b
 def has_levels(name, sites):
     """`InputError` for the latents, or their mean, of a model that has several levels of them, and
     for the mean of one whose latents are codes."""
@@ -230,6 +231,7 @@ class Address(_Box):
         ranges = [f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in self.position]
         return f"{self.site}{units}@{','.join(ranges)}"
 
+# %% ../nbs/engine/02a_addresses.ipynb #02a-020nb
 def _checked(address, sites) -> Address:
     "An address with a part, which has to fit its site."
     if address.units or address.position:

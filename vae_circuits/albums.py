@@ -32,6 +32,7 @@ class Album:
 
     def __repr__(self): return f"{len(self)} pictures of {'x'.join(map(str, self.shape))}"
 
+# %% ../nbs/01e_albums.ipynb #01e-008b
 class Arrays(Album):
     """Pictures of one array or tensor: `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]`; or rows of
     numbers `[n, d]`, or videos `[n, c, frames, h, w]`. Bytes are divided by 255."""
@@ -60,6 +61,7 @@ class Arrays(Album):
         if found.ndim == 3: found = found[:, None]
         return found.permute(0, 3, 1, 2).contiguous() if self.last else found
 
+# %% ../nbs/01e_albums.ipynb #01e-008d
 class Mapped(Arrays):
     """Pictures of a .npy file. It is mapped anew for every batch: what was read of a mapping counts
     as memory of the process until the mapping goes."""

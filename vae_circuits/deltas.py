@@ -130,6 +130,7 @@ class _Bound:
             self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
         return self._shapes[node]
 
+# %% ../nbs/engine/08_deltas.ipynb #08-018k
 def _is_tensor(node) -> bool: return isinstance(node.meta.get("val"), torch.Tensor)
 
 def _leaves(trace, ends) -> set:

@@ -133,6 +133,7 @@ def at_hand(data, n: int) -> int:
     "`n`, or as many pictures as a world has that is only observed."
     return n if getattr(data, "drawn", True) else min(n, data.size)
 
+# %% ../nbs/engine/01j_drawable.ipynb #01j-015bb
 def check_sample(sample, data=None) -> Sample:
     "`sample`, if it is one, and has the factors of `data`; otherwise an `InputError`."
     if not isinstance(sample, Sample):
@@ -288,6 +289,7 @@ class CausalDataset(_Caused, _Fixed, Drawable):
         raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
                          f"{memory / 2**30:.0f}")
 
+# %% ../nbs/engine/01j_drawable.ipynb #01j-023bb
 def _memory() -> float:
     "Bytes of this machine's memory, where it tells."
     if not hasattr(os, "sysconf"): return math.inf
@@ -299,43 +301,37 @@ def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     finite, within `limits`; a world's pictures of one color serve a model that knows no colors, so
     `[n, 1, *shape]` loses its axis of one. Otherwise `InputError`."""
     lowest, highest = limits
-    wanted = (
-        f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g},"
-        f" {highest:g}]"
-    )
+    axes = ", ".join(map(str, shape or ["..."]))
+    wanted = f"expected float images [n, {axes}] in [{lowest:g}, {highest:g}]"
+    x = _as_tensor(x, wanted)
+    if shape is not None and tuple(x.shape[1:]) == (1, *shape): x = x.squeeze(1)
+    if wrong := _no_images(x, shape): raise InputError(f"{wanted}; got {wrong}")
+    low, high = x.aminmax()  # NaN if any pixel is
+    if low >= lowest and high <= highest and (high - low).isfinite(): return x
+    found = "NaN" if low.isnan() else f"values from {low:.3g} to {high:.3g}"
+    raise InputError(f"{wanted}; got {found}")
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-029b
+def _as_tensor(x, wanted) -> torch.Tensor:
+    "Anybody's array, or list of tensors, as a tensor; `InputError` for what is none."
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
-    # torch knows no others
-    if isinstance(x, np.ndarray):
-        x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)
+    # torch knows no other order of bytes than the machine's
+    if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)
     tensors = isinstance(x, (list, tuple)) and all(isinstance(image, torch.Tensor) for image in x)
-    try:
-        x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
+    try: return torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            f"{wanted}; got a {type(x).__name__} that is no array of numbers"
-        ) from None
-    if shape is not None and tuple(x.shape[1:]) == (1, *shape): x = x.squeeze(1)
-    if (
-        x.ndim < (1 if shape is not None else 2)
-        or x.is_complex()
-        or (shape is not None and tuple(x.shape[1:]) != tuple(shape))
-    ):
-        raise InputError(
-            f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}"
-        )
-    if not x.numel():
-        raise InputError(f"{wanted}; got an empty batch")
-    if not x.is_floating_point():
-        raise InputError(
-            f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?"
-        )
-    low, high = x.aminmax()  # NaN if any pixel is
-    if not (low >= lowest and high <= highest and (high - low).isfinite()):
-        raise InputError(
-            f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}"
-        )
-    return x
+        raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers"
+                         ) from None
+
+def _no_images(x, shape) -> str:
+    "What a tensor has that no batch of images of this shape has; empty if there is nothing."
+    fits = x.ndim >= 2 if shape is None else x.ndim and tuple(x.shape[1:]) == tuple(shape)
+    if not fits or x.is_complex():
+        return f"shape {list(x.shape)}" + " of complex numbers" * x.is_complex()
+    if not x.numel(): return "an empty batch"
+    if x.is_floating_point(): return ""
+    return f"{str(x.dtype).removeprefix('torch.')}. Divide by the largest value?"
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-031
 def shown_range(images, limits=(0.0, 1.0)) -> tuple:

@@ -224,7 +224,32 @@ class _Choosing(_Patched):
         self.update()
 
 # %% ../nbs/20_explorers.ipynb #20-036d
-class explore_patching(_Choosing):
+class _Handles(_Choosing):
+    "The network, and a field for the names of units."
+    def network(self):
+        "The sites from left to right: a door to each, and below it how much of it is patched."
+        self.doors, self.columns = {}, {}
+        for name, size in self.sizes.items():
+            door = widgets.Button(description=name, tooltip=f"Show the units of {name}")
+            door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
+            self.doors[name] = door
+            self.columns[name] = widgets.HTML(column(name, size, (), PALETTE[4]))
+        return _row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
+
+    def by_name(self):
+        "A field for the names of units, and buttons for all of them and for none."
+        self.text = widgets.Text(description="units", placeholder="0:8, 12",
+                                 continuous_update=False)
+        self.whole = [widgets.Button(description=text)
+                      for text in ("Patch all of the site", "Patch none of it")]
+        every, none = self.whole
+        every.on_click(self.guarded(lambda _: self.patch(self.site, range(self.sizes[self.site]))))
+        none.on_click(self.guarded(lambda _: self.patch(self.site, ())))
+        self.text.observe(self.guarded(lambda _: self.patch(self.site, self.text.value)), "value")
+        return _row(self.text, *self.whole)
+
+# %% ../nbs/20_explorers.ipynb #20-036dn
+class explore_patching(_Handles):
     """A widget: a clean and a donor image, the network with its sites and units to patch, and the
     patched reconstruction.
 
@@ -250,28 +275,6 @@ class explore_patching(_Choosing):
         super().__init__([_row(self.clean, self.donor, self.table), _row(*self.pictures.values()),
                           self.numbers, network, self.units, by_name])
         self.load()
-
-    def network(self):
-        "The sites from left to right: a door to each, and below it how much of it is patched."
-        self.doors, self.columns = {}, {}
-        for name, size in self.sizes.items():
-            door = widgets.Button(description=name, tooltip=f"Show the units of {name}")
-            door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
-            self.doors[name] = door
-            self.columns[name] = widgets.HTML(column(name, size, (), PALETTE[4]))
-        return _row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
-
-    def by_name(self):
-        "A field for the names of units, and buttons for all of them and for none."
-        self.text = widgets.Text(description="units", placeholder="0:8, 12",
-                                 continuous_update=False)
-        self.whole = [widgets.Button(description=text)
-                      for text in ("Patch all of the site", "Patch none of it")]
-        every, none = self.whole
-        every.on_click(self.guarded(lambda _: self.patch(self.site, range(self.sizes[self.site]))))
-        none.on_click(self.guarded(lambda _: self.patch(self.site, ())))
-        self.text.observe(self.guarded(lambda _: self.patch(self.site, self.text.value)), "value")
-        return _row(self.text, *self.whole)
 
 # %% ../nbs/20_explorers.ipynb #20-036e
 def _patchable(vae) -> dict:

@@ -110,11 +110,13 @@ class _Repeating(_Proving):
             found.append(_search(trial, self.method, self.tolerance, placebo)[1])
         rng = np.random.default_rng(seeded(self.seed))
         drawn = [random_members(m, rng, self.unit) for m in found]
-        if self.unit == "site":
-            found, drawn = ([{s: [k.any()] for s, k in m.items()} for m in some]
-                            for some in (found, drawn))
-        return {name: np.mean([in_common(a, b) for a, b in combinations(some, 2)])
-                for name, some in (("common", found), ("random", drawn))} | {"searches": searches}
+        if self.unit == "site": found, drawn = map(_whole, (found, drawn))
+        def common(some): return np.mean([in_common(a, b) for a, b in combinations(some, 2)])
+        return {"common": common(found), "random": common(drawn), "searches": searches}
+
+def _whole(circuits) -> list:
+    "Which sites are in each of the circuits of whole sites."
+    return [{site: [units.any()] for site, units in m.items()} for m in circuits]
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-050i
 class _Showing(_Repeating):

@@ -216,38 +216,36 @@ def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> Circui
     if not isinstance(run, (Run, type(None))):
         raise InputError(f"expected a run of one image, such as vae.run(image); got {run!r:.60}")
     plan = layout(circuits, units, edges)
-    width = 150 * len(plan.sites)
     height = 34 * plan.nodes.groupby("site").size().max() + 60
-    widest = plan.edges.share.abs().max()
     at = {u: (150 * n.x + 75, 40 + n.y * (height - 60)) for u, n in plan.nodes.iterrows()}
+    return CircuitPicture(_with_buttons(_svg(plan, at, height, run), plan))
+
+# %% ../nbs/19_pictures.ipynb #19-026n
+def _svg(plan, at, height, run) -> str:
+    "The drawing, with the units at their places `at`."
+    width = 150 * len(plan.sites)
     place = {f: i for i, f in enumerate(plan.colors)}
-    lines = [
-        f'<line class="e f{place[e.factor]}" x1="{at[e.sender][0]}" '
-        f'y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" '
-        f'stroke="{plan.colors[e.factor]}" '
-        f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}"'
-        f' stroke-opacity=".55"{_dash(e.share)}>'
-        f"<title>{html.escape(_said(e))}</title></line>"
-        for e in plan.edges.iloc[::-1].itertuples()
-    ]
-    heads = [
-        f'<text class="site" x="{150 * i + 75}" y="14"'
-        f' text-anchor="middle">{html.escape(_short(s))}</text>'
-        for i, s in enumerate(plan.sites)
-    ]
+    heads = [f'<text class="site" x="{150 * i + 75}" y="14" text-anchor="middle">'
+             f"{html.escape(_short(s))}</text>" for i, s in enumerate(plan.sites)]
     touched = pd.concat([plan.edges.set_index(end).factor for end in ("sender", "receiver")])
     kinds = {u: " ".join(["n", *sorted({f"f{place[f]}" for f in touched[[u]]})])
              for u in plan.nodes.index}
-    dots = [
-        _dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run)
-        for u, n in plan.nodes.iterrows()
-    ]
-    svg = (
-        f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img"'
-        ' aria-label="Circuit of'
-        f' {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
-    )
-    return CircuitPicture(_with_buttons(svg, plan))
+    dots = [_dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run)
+            for u, n in plan.nodes.iterrows()]
+    label = f"Circuit of {html.escape(', '.join(plan.colors))}"
+    return (f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" '
+            f'aria-label="{label}">{"".join([*_edges(plan, at, place), *heads, *dots])}</svg>')
+
+def _edges(plan, at, place) -> list:
+    "The lines, the strongest last."
+    widest = plan.edges.share.abs().max()
+    def line(e):
+        (a, b), (c, d) = at[e.sender], at[e.receiver]
+        return (f'<line class="e f{place[e.factor]}" x1="{a}" y1="{b:.1f}" x2="{c}" y2="{d:.1f}" '
+                f'stroke="{plan.colors[e.factor]}" '
+                f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}" stroke-opacity=".55"'
+                f"{_dash(e.share)}><title>{html.escape(_said(e))}</title></line>")
+    return [line(e) for e in plan.edges.iloc[::-1].itertuples()]
 
 def _said(edge) -> str: return f"{edge.sender} to {edge.receiver}, {edge.factor}: {edge.share:.3f}"
 

@@ -73,9 +73,8 @@ class Textures(CausalDataset):
     @property
     def patterns(self) -> np.ndarray:
         "Each texture where it is drawn, from -1 to 1: `[factors, 64, 64]`."
-        return np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names]) * self.places(
-            64
-        )
+        tiled = np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names])
+        return tiled * self.places(64)
 
     def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
 
@@ -199,6 +198,7 @@ def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float =
     turns = {} if turned is None else _turn(vae, count(turned, "turned", 0, 2**32 - 1))
     return Planted(vae, data, _graph(data, owner, wires), mix, owner, backup, turns)
 
+# %% ../nbs/15_planted.ipynb #15-016b
 def _silent(latents, channels) -> ConvVAE:
     "A network whose weights are all 0."
     with torch.device("meta"): vae = ConvVAE(latents, channels)  # so that none are drawn

@@ -228,6 +228,7 @@ def _why_not(circuit, placebo, faithfulness, error, least, most) -> str:
     if placebo.share > IDLE:
         return f"pairs that agree in all labels do more than {IDLE:g} of it"
     if not circuit.units: return f"{circuit.factor} changes nothing there"
+    if np.isnan(faithfulness.low): return "so few pairs leave it without an interval"
     if not faithfulness.low >= least:
         return f"the lower end of the interval, {faithfulness.low:.2f}, is below {least:g}"
     if not error <= most: return f"the error is above {most:g}"

@@ -47,6 +47,7 @@ def write_card(path) -> Path:
             f"the card of {path} lacks something that train writes on one ({e})"
         ) from None
 
+# %% ../nbs/05i_shipped.ipynb #05i-082b
 def _card(card: dict, config: dict, result: dict, stem: str) -> str:
     middle, latents = _middle(result)
     epochs, made = card["images"] / WORLDS[config["dataset"]].size, card["environment"]

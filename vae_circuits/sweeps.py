@@ -131,55 +131,29 @@ def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk, why):
     parts, size = [], chunk or 64
     units = [(t, a) for t in targets for a in t.addresses or unit_names(vae.sites[t.site], t.kind)]
     sites = list(dict.fromkeys([*(t.site for t in targets), *ends]))
+    images = isinstance(value, torch.Tensor)
     for i in range(0, len(x), size):
-        options = dict(eps=None if eps is None else eps[i:i + size], live=True)
-        some = x[i:i + size]
+        rows, some = slice(i, i + size), x[i:i + size]
+        options = dict(eps=None if eps is None else eps[rows], live=True)
         began = time.perf_counter()
         clean = read(vae.run(some, record=ends, **options), readout)
         if not i: _warned(why, (time.perf_counter() - began) * len(units) * -(-len(x) // size))
-        donor = (
-            vae.run(value[i : i + size], record=sites, **options)
-            if isinstance(value, torch.Tensor)
-            else _rows(value, i, len(some))
-        )
-        effect = [
-            read(
-                vae.run(
-                    some,
-                    {
-                        a: (
-                            donor
-                            if t.new is None
-                            else (
-                                t.new[i : i + size]
-                                if t.addresses
-                                else Run({t.site: t.new[i : i + size]})
-                            )
-                        )
-                    },
-                    record=ends,
-                    **options,
-                ),
-                readout,
-            )
-            - clean
-            for t, a in units
-        ]
-        parts.append((
-            out(torch.stack(effect, 1)),
-            out(clean),
-            (
-                out(read(donor, readout))
-                if isinstance(value, torch.Tensor)
-                else out(clean) * torch.nan
-            ),
-        ))
+        if images: donor = vae.run(value[rows], record=sites, **options)
+        else: donor = _rows(value, i, len(some))
+        def effect(target, address):
+            do = {address: _replacement(target, donor, rows)}
+            return read(vae.run(some, do, record=ends, **options), readout) - clean
+        effects = torch.stack([effect(*unit) for unit in units], 1)
+        other = read(donor, readout) if images else clean * torch.nan
+        parts.append((out(effects), out(clean), out(other)))
     effects, clean, donor = (torch.cat(p) for p in zip(*parts))
-    return (
-        effects,
-        {"clean": clean, "donor": donor},
-        [f"{len(units)} units x {len(x)} pairs, one full pass each"],
-    )
+    report = [f"{len(units)} units x {len(x)} pairs, one full pass each"]
+    return effects, {"clean": clean, "donor": donor}, report
+
+def _replacement(target, donor, rows):
+    "What is put in place of a unit of a target, in some rows."
+    if target.new is None: return donor
+    return target.new[rows] if target.addresses else Run({target.site: target.new[rows]})
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-035b
 PATIENCE = 20  # seconds that anybody waits without a word
@@ -231,8 +205,8 @@ class _Ready:
         return as_value(value, Address(site), self.vae.sites[site], was, was.shape).clone()
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-041b
-class Prepared(_Ready):
-    "Pairs whose clean and donor runs are known; made by `prepare`."
+class _Swept(_Ready):
+    "Sweeps over the units of a site."
     def sweep(self, target, good: int, most: int):
         """Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units,
         m])`; see `chunks`."""
@@ -249,6 +223,9 @@ class Prepared(_Ready):
         if not target.addresses: return target.new
         return edited(self.base[self.nodes[target.site]], target.addresses[0], site, target.new)
 
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-041d
+class Prepared(_Swept):
+    "Pairs whose clean and donor runs are known; made by `prepare`."
     @torch.no_grad()
     def patch(self, address) -> torch.Tensor:
         """Change of the readout `[n, m]` when the part at `address` is replaced in every pair: the
