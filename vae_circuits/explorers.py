@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .adapt import adapt
-from .addresses import Address
+from .addresses import Address, has_means
 from .causal_graph import PALETTE
 from .core import InputError, count, listed, one_of, table
 from .drawable import Drawable, at_hand
@@ -105,9 +105,7 @@ class explore_latents(_Moved):
     """
     def __init__(self, vae, images, start: dict = None, latents=None, show=None):
         self.show, self.vae = show, adapt(vae)
-        if any(s.discrete for s in self.vae.sites.values()):
-            raise InputError("this model's latents are codes, which are swapped, not moved; see "
-                             "explore_patching")
+        has_means(self.vae.sites, "explore_latents")
         own = _own_codes(self.vae, images)
         images, self.limits = shown(self.vae, images)
         self.latents, self.loaded = _latents(self.vae.sites["z"], latents), None
