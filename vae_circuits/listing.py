@@ -169,8 +169,34 @@ class _Facts:
         return facts
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-016
-class _Writing(_Walk, _Facts):
-    "Entries, and the names of what they take and give."
+class Listing(_Walk, _Facts):
+    """The operations of `vae` from `start`, the image 'x' or a site, to the reconstruction, as
+    `entries` for a page; weights go into `freight`.
+
+    `exact` has the weights before they were rounded: number of an array -> its numbers.
+    `InputError` names an operation that no page can run."""
+    def __init__(self, vae, start: str, freight: Freight):
+        vae = adapt(vae)
+        if not isinstance(freight, Freight):
+            raise InputError(f"expected a Freight for the weights; got a {type(freight).__name__}")
+        one_of(start, ["x", *vae.sites], "start")
+        self.found, network, names, reason = traced(vae)
+        if self.found is None:
+            raise InputError(f"a page needs the network as a list of operations, and there is "
+                             f"none: {reason}")
+        self.freight, self.entries, self.exact = freight, [], {}
+        self.called = {node: site for site, node in names.items()} | {self.found.x: "x"}
+        self.start = self.found.x if start == "x" else names[start]
+        z, mu = names.get("z"), names.get("mu")
+        self.means = {z: mu} if z and mu and z is not mu else {}
+        self.alive = self._alive()
+        needed = self._needed([names["recon"], *(node for node in (z, mu) if node in self.alive)])
+        self.fixed = self._fixed(network, needed - self.alive)
+        for node in self.found.nodes:
+            several = not isinstance(node.meta["val"], torch.Tensor)  # who takes one of them writes
+            if node in needed & self.alive - {self.start} and not several: self._write(node)
+        if names["recon"] not in self.alive: self.source(names["recon"])
+
     def _write(self, node):
         if node in self.means: return self.put(node, "same", [self.source(self.means[node])])
         if (name := _operation(node)) not in RULES: raise _refusal(node)
@@ -200,35 +226,6 @@ class _Writing(_Walk, _Facts):
         if value in self.fixed: return self.fixed[value]
         return torch.tensor(float(self.found.size(value, 1)))
 
-# %% ../nbs/engine/20a_listing.ipynb #20a-016n
-class Listing(_Writing):
-    """The operations of `vae` from `start`, the image 'x' or a site, to the reconstruction, as
-    `entries` for a page; weights go into `freight`.
-
-    `exact` has the weights before they were rounded: number of an array -> its numbers.
-    `InputError` names an operation that no page can run."""
-    def __init__(self, vae, start: str, freight: Freight):
-        vae = adapt(vae)
-        if not isinstance(freight, Freight):
-            raise InputError(f"expected a Freight for the weights; got a {type(freight).__name__}")
-        one_of(start, ["x", *vae.sites], "start")
-        self.found, network, names, reason = traced(vae)
-        if self.found is None:
-            raise InputError(f"a page needs the network as a list of operations, and there is "
-                             f"none: {reason}")
-        self.freight, self.entries, self.exact = freight, [], {}
-        self.called = {node: site for site, node in names.items()} | {self.found.x: "x"}
-        self.start = self.found.x if start == "x" else names[start]
-        z, mu = names.get("z"), names.get("mu")
-        self.means = {z: mu} if z and mu and z is not mu else {}
-        self.alive = self._alive()
-        needed = self._needed([names["recon"], *(node for node in (z, mu) if node in self.alive)])
-        self.fixed = self._fixed(network, needed - self.alive)
-        for node in self.found.nodes:
-            several = not isinstance(node.meta["val"], torch.Tensor)  # who takes one of them writes
-            if node in needed & self.alive - {self.start} and not several: self._write(node)
-        if names["recon"] not in self.alive: self.source(names["recon"])
-
 # %% ../nbs/engine/20a_listing.ipynb #20a-017
 def _linear(work, node, a):
     work.put(node, "linear", [work.source(a["input"])],
@@ -243,7 +240,6 @@ def _ungrouped(weight, groups: int):
     for i in range(groups): whole[i * a:(i + 1) * a, i * b:(i + 1) * b] = weight[i * a:(i + 1) * a]
     return whole
 
-# %% ../nbs/engine/20a_listing.ipynb #20a-019b
 def _convolution(work, node, a):
     # every input pixel is spread over a patch of the output
     spread = _operation(node) == "conv_transpose2d"
@@ -375,7 +371,6 @@ def _made(s, a, arrays):
     w = arrays[s["weight"]].reshape(-1, s["inner"]) * arrays[s["scale"]][:, None]
     return READERS[op](s, a[0], w, arrays[s["bias"]])
 
-# %% ../nbs/engine/20a_listing.ipynb #20a-034cb
 def follow(entries, freight, known, edits={}, base=None, exact={}) -> dict:
     """Go through the list, for one image: name -> activation, a row of doubles.
 
