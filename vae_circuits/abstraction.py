@@ -150,17 +150,35 @@ def draw_pairs(
     return Pairs(base, source, wanted, factor, world)
 
 # %% ../nbs/18_abstraction.ipynb #18-025
-class PictureReader:
+class _Reads:
+    "Pictures that are read, by a probe on the codes of their network."
+    def right(self, pictures, factors, names=None, tolerance: float = 0.1) -> pd.DataFrame:
+        """Whether each of the factors `names` (all readable ones) of each of `pictures` is read as
+        in `factors`: booleans, a row a picture."""
+        names = self.names(names)
+        pictures = check_images(pictures, self.vae.image_shape, self.vae.image_limits)
+        fits = isinstance(factors, pd.DataFrame) and {*names} <= {*factors}
+        if not fits or len(factors) != len(pictures):
+            raise InputError(f"expected a table of {', '.join(names)} with {len(pictures)} rows; "
+                             f"got {factors!r:.60}")
+        said = self.probe.read(represent(self.vae, pictures))
+        return pd.DataFrame({f: same(self.data.factor(f), said[f], factors[f], tolerance)
+                             for f in names})
+
+    def names(self, names=None) -> list:
+        "The factors `names`, each once; by default those that are readable."
+        return self.readable if names is None else listed(names, self.data.factor_names, "factor")
+
+# %% ../nbs/18_abstraction.ipynb #18-025n
+class PictureReader(_Reads):
     """Reads the factors of pictures drawn by `vae`: a `Probe` on the codes of its own
     reconstructions of `n` images with all factors drawn independently.
 
     jitter: noise on the codes it learns from, as a share of each latent's spread, so that no
-    reading hangs on less than that.
-    quality: factor -> accuracy or R² on held-out pictures. readable: the factors whose quality is
-    at least `floor`."""
-    def __init__(
-        self, vae, data, n: int = 2000, floor: float = 0.65, jitter: float = 0.02, seed: int = 0
-    ):
+    reading hangs on less than that. quality: factor -> accuracy or R² on held-out
+    pictures. readable: the factors whose quality is at least `floor`."""
+    def __init__(self, vae, data, n: int = 2000, floor: float = 0.65, jitter: float = 0.02,
+                 seed: int = 0):
         vae, n, seed = adapt(vae), count(n, "n", 2, MOST_IMAGES), count(seed, "seed", 0, 2**32 - 1)
         floor, jitter = number(floor, "floor"), number(jitter, "jitter", 0)
         address(vae, [0]), check_world(data)
@@ -173,35 +191,14 @@ class PictureReader:
         self.quality, self.floor = self.probe.quality, floor
         self.readable = [f for f in data.factor_names if self.quality[f] >= floor]
 
-    def right(self, pictures, factors, names=None, tolerance: float = 0.1) -> pd.DataFrame:
-        """Whether each of the factors `names` (all readable ones) of each of `pictures` is read as
-        in `factors`: booleans, a row a picture."""
-        names = self.names(names)
-        pictures = check_images(pictures, self.vae.image_shape, self.vae.image_limits)
-        fits = isinstance(factors, pd.DataFrame) and {*names} <= {*factors}
-        if not fits or len(factors) != len(pictures):
-            raise InputError(
-                f"expected a table of {', '.join(names)} with {len(pictures)} rows; got "
-                f"{factors!r:.60}")
-        said = self.probe.read(represent(self.vae, pictures))
-        return pd.DataFrame(
-            {f: same(self.data.factor(f), said[f], factors[f], tolerance) for f in names}
-        )
-
-    def names(self, names=None) -> list:
-        "The factors `names`, each once; by default those that are readable."
-        return self.readable if names is None else listed(names, self.data.factor_names, "factor")
-
     def of(self, vae, data) -> "PictureReader":
         "This reader, if it reads the pictures of `vae` and the factors of `data`."
         if adapt(vae).like is not self.vae.like:
-            raise InputError(
-                "the reader learned from another model; expected one made with PictureReader(vae, "
-                "data) of the same")
+            raise InputError("the reader learned from another model; expected one made with "
+                             "PictureReader(vae, data) of the same")
         if check_world(data).factor_names != self.data.factor_names:
-            raise InputError(
-                f"the reader reads {', '.join(self.data.factor_names)}; expected "
-                f"{', '.join(data.factor_names)}")
+            raise InputError(f"the reader reads {', '.join(self.data.factor_names)}; expected "
+                             f"{', '.join(data.factor_names)}")
         return self
 
 # %% ../nbs/18_abstraction.ipynb #18-028
@@ -262,6 +259,7 @@ def iia(
     pairs = draw_pairs(data, factor, n, world, tolerance, seed)
     return _score(_reader(vae, data, reader, read), pairs, part, read, tolerance)
 
+# %% ../nbs/18_abstraction.ipynb #18-030b
 def _reader(vae, data, reader, read=None, seed: int = 0) -> PictureReader:
     """The `reader`, if it is of the model and the dataset, or a new one; and `read` are factors of
     the latter."""

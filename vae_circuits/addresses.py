@@ -78,6 +78,7 @@ class Sites(Mapping):
         sites = (replace(s, codes=codes) if s.discrete else s for s in self.values())
         return Sites(sites, self.aliases)
 
+# %% ../nbs/engine/02a_addresses.ipynb #02a-008b
 def has_levels(name, sites):
     """`InputError` for the latents, or their mean, of a model that has several levels of them, and
     for the mean of one whose latents are codes."""
@@ -173,58 +174,8 @@ class Subspace:
     def __str__(self): return f"subspace of {1 if self.basis.ndim == 1 else len(self.basis)}"
 
 # %% ../nbs/engine/02a_addresses.ipynb #02a-020
-@dataclass(frozen=True)
-class Address:
-    """A part of a site. `units` None means all; `position` None means all, otherwise `(start,
-    stop)` for each axis of the plane."""
-    site: str
-    units: tuple = None
-    position: tuple = None
-    part: "Mask | Subspace" = None
-
-    def __post_init__(self):
-        fits = isinstance(self.site, str) and all(
-            isinstance(v, (tuple, type(None))) for v in (self.units, self.position)
-        )
-        if not fits:
-            raise InputError(
-                "expected Address('site', (3, 4), ((0, 2), (0, 2))), the last two may be None; got"
-                f" {self.site!r:.40}, {self.units!r:.40}, {self.position!r:.40}"
-            )
-
-    @classmethod
-    def parse(cls, text, sites: Sites) -> "Address":
-        """Read `site`, `site[3]`, `site[1,4]`, `site[2:5]`, `site@4,5` or `site[3]@4,2:6`;
-        `InputError` for what does not exist."""
-        if isinstance(text, Address) and text.part is not None:
-            if text.units or text.position:
-                raise InputError(
-                    f"an address of {text.site} has a part; expected no units or position beside it"
-                )
-            text.part.check(sites[text.site])
-            return cls(sites[text.site].name, part=text.part)
-        match = re.fullmatch(r"([^\[\]@]+)(?:\[([-\d,:\s]*)\]\s*)?(?:@([-\d,:\s]*))?", str(text))
-        if not match:
-            raise InputError(
-                f"cannot read address {str(text)!r:.60}; expected 'site', 'site[3]', 'site[1,4]',"
-                " 'site[2:5]' or 'site[3]@4,5'"
-            )
-        site = sites[match[1].strip()]
-        return cls(
-            site.name,
-            None if match[2] is None else _units(match[2], site),
-            None if match[3] is None else _position(match[3], site),
-        )
-
-    def __str__(self):
-        if self.part is not None: return f"{self.site}[{self.part}]"
-        units = "" if self.units is None else f"[{','.join(map(str, self.units))}]"
-        return f"{self.site}{units}" + (
-            ""
-            if self.position is None
-            else f"@{','.join(f'{a}' if b == a + 1 else f'{a}:{b}' for a, b in self.position)}"
-        )
-
+class _Box:
+    "What an address picks out of the activations of its site."
     @property
     def whole(self) -> bool:
         return self.units is None and self.position is None and self.part is None
@@ -232,12 +183,8 @@ class Address:
     def index(self, site: Site) -> tuple:
         "What picks the addressed box out of activations `[n, *shape]`."
         plane = [slice(*p) for p in self.position or ()] or [slice(None)] * len(site.plane)
-        return (
-            slice(None),
-            *plane[: site.axis],
-            slice(None) if self.units is None else list(self.units),
-            *plane[site.axis :],
-        )
+        units = slice(None) if self.units is None else list(self.units)
+        return slice(None), *plane[:site.axis], units, *plane[site.axis:]
 
     def merge(self, site: Site, old, new):
         "A copy of the activations `old` `[n, *shape]` whose addressed part is that of `new`."
@@ -252,6 +199,53 @@ class Address:
         found = torch.zeros(site.shape, dtype=torch.bool)
         found[self.index(site)[1:]] = True
         return found
+
+# %% ../nbs/engine/02a_addresses.ipynb #02a-020n
+@dataclass(frozen=True)
+class Address(_Box):
+    """A part of a site. `units` None means all; `position` None means all, otherwise `(start,
+    stop)` for each axis of the plane."""
+    site: str
+    units: tuple = None
+    position: tuple = None
+    part: "Mask | Subspace" = None
+
+    def __post_init__(self):
+        boxes = (self.units, self.position)
+        if isinstance(self.site, str) and all(b is None or isinstance(b, tuple) for b in boxes):
+            return
+        raise InputError("expected Address('site', (3, 4), ((0, 2), (0, 2))), the last two may be "
+                         f"None; got {self.site!r:.40}, {self.units!r:.40}, {self.position!r:.40}")
+
+    @classmethod
+    def parse(cls, text, sites: Sites) -> "Address":
+        """Read `site`, `site[3]`, `site[1,4]`, `site[2:5]`, `site@4,5` or `site[3]@4,2:6`;
+        `InputError` for what does not exist."""
+        if isinstance(text, Address) and text.part is not None: return _checked(text, sites)
+        match = re.fullmatch(r"([^\[\]@]+)(?:\[([-\d,:\s]*)\]\s*)?(?:@([-\d,:\s]*))?", str(text))
+        if not match:
+            raise InputError(f"cannot read address {str(text)!r:.60}; expected 'site', 'site[3]', "
+                             "'site[1,4]', 'site[2:5]' or 'site[3]@4,5'")
+        name, units, position = match.groups()
+        site = sites[name.strip()]
+        return cls(site.name, None if units is None else _units(units, site),
+                   None if position is None else _position(position, site))
+
+    def __str__(self):
+        if self.part is not None: return f"{self.site}[{self.part}]"
+        units = "" if self.units is None else f"[{','.join(map(str, self.units))}]"
+        if self.position is None: return f"{self.site}{units}"
+        ranges = [f"{a}" if b == a + 1 else f"{a}:{b}" for a, b in self.position]
+        return f"{self.site}{units}@{','.join(ranges)}"
+
+# %% ../nbs/engine/02a_addresses.ipynb #02a-020nb
+def _checked(address, sites) -> Address:
+    "An address with a part, which has to fit its site."
+    if address.units or address.position:
+        raise InputError(f"an address of {address.site} has a part; expected no units or position "
+                         "beside it")
+    address.part.check(sites[address.site])
+    return Address(sites[address.site].name, part=address.part)
 
 # %% ../nbs/engine/02a_addresses.ipynb #02a-022
 def _ranges(text: str, sizes, site: Site, what: str) -> list:

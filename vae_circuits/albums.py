@@ -32,6 +32,7 @@ class Album:
 
     def __repr__(self): return f"{len(self)} pictures of {'x'.join(map(str, self.shape))}"
 
+# %% ../nbs/01e_albums.ipynb #01e-008b
 class Arrays(Album):
     """Pictures of one array or tensor: `[n, h, w]`, `[n, c, h, w]`, `[n, h, w, c]`; or rows of
     numbers `[n, d]`, or videos `[n, c, frames, h, w]`. Bytes are divided by 255."""
@@ -60,6 +61,7 @@ class Arrays(Album):
         if found.ndim == 3: found = found[:, None]
         return found.permute(0, 3, 1, 2).contiguous() if self.last else found
 
+# %% ../nbs/01e_albums.ipynb #01e-008d
 class Mapped(Arrays):
     """Pictures of a .npy file. It is mapped anew for every batch: what was read of a mapping counts
     as memory of the process until the mapping goes."""
@@ -80,9 +82,7 @@ class Files(Album):
     def __init__(self, paths, size=None, skip: bool = False):
         self.paths = [Path(p) for p in paths]
         if not self.paths: raise InputError("there are no pictures: the list of files is empty")
-        if not skip and (lost := [p for p in self.paths if not p.is_file()]):
-            raise InputError(f"{len(lost)} of {len(self.paths)} pictures are not there; "
-                             f"the first is {lost[0]}")
+        if not skip: _all_there(self.paths)
         self.size = _plane(size)
         with self._first(skip) as first: self.mode, self.shape = _form(first, self.size)
 
@@ -105,6 +105,14 @@ class Files(Album):
         path = self.paths[row]
         with _opened(path) as picture: return _tensor(picture, self, path)
 
+# %% ../nbs/01e_albums.ipynb #01e-011d
+def _all_there(paths):
+    "`InputError` that counts the files which are not there, and names the first."
+    lost = [p for p in paths if not p.is_file()]
+    if lost:
+        raise InputError(f"{len(lost)} of {len(paths)} pictures are not there; "
+                         f"the first is {lost[0]}")
+
 def _plane(size):
     "A size of pictures as (height, width); None stays."
     sizes = size if isinstance(size, (tuple, list)) else (size, size)
@@ -115,6 +123,7 @@ def _form(picture, size) -> tuple:
     mode = "L" if picture.mode in ("1", "L", "I;16", "LA") else "RGB"
     return mode, (1 if mode == "L" else 3, *(size or picture.size[::-1]))
 
+# %% ../nbs/01e_albums.ipynb #01e-011f
 def _opened(path) -> Image.Image:
     "The picture, whole; `InputError` for a file that is none."
     try:
@@ -123,8 +132,8 @@ def _opened(path) -> Image.Image:
     except UnidentifiedImageError:
         raise InputError(f"cannot read the picture {path} (it is none)") from None
     except (OSError, SyntaxError, ValueError, EOFError) as e:
-        raise InputError(f"cannot read the picture {path} ({(str(e).splitlines() or ['?'])[0]:.80})"
-                         ) from None
+        why = (str(e).splitlines() or ["?"])[0]
+        raise InputError(f"cannot read the picture {path} ({why:.80})") from None
     return picture
 
 def _tensor(picture, album, name) -> torch.Tensor:

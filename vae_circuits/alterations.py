@@ -190,7 +190,7 @@ def covering(where, fill: float = 0.5, name: str = "covered") -> Alteration:
     """An alteration that covers a part of the picture with the gray `fill`.
 
     where: a mask `[h, w]`, True where it covers, or rows and columns, such as np.s_[10:20, 5:30].
-    name: of the factor.
+    name: of the factor. `InputError` for what is neither.
     """
     if isinstance(where, torch.Tensor): where = where.numpy()
     if not isinstance(where, (tuple, slice)): where = np.array(where)

@@ -164,8 +164,9 @@ class altered(_Shown):
 
     images: pictures `[n, c, h, w]`, floats in [0, 1]; an `Album` of such, which stay where they
     are, or a folder; or a world, whose own factors stay beside the others: set in one that draws,
-    matched or given in one that is only observed (`AlteredSeen`). alterations: names among
-    `ALTERATIONS`, or `Alteration`s, in the order in which they are applied. edge: what appears
+    matched or given in one that is only observed (`AlteredSeen`). alterations: names such as
+    'shift x', 'turn', 'zoom' or 'blur', the keys of `ALTERATIONS`, or `Alteration`s, in the order
+    in which they are applied. edge: what appears
     where pixels come from outside: a gray value from 0 to 1, 'repeat' or 'reflect', see `EDGES`.
     `InputError` if the pictures cannot be altered so."""
     def __init__(self, images, alterations, edge=0.0):
@@ -178,7 +179,7 @@ class altered(_Shown):
         first = self._first()
         for a in self.alterations: _try(a, first, self.edge)
 
-    def __new__(cls, images=None, *args, **options):
+    def __new__(cls, images=None, alterations=None, edge=0.0):
         seen = cls is altered and not getattr(images, "drawn", True)
         return super().__new__(AlteredSeen if seen else cls)
 

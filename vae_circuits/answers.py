@@ -219,11 +219,11 @@ class Asked:
     for what is none.
 
     pairs: of pictures a factor. circuit_pairs: those a circuit is searched in. searches: of a
-    circuit, for its stability. method: of `METHODS`, how units are ranked; tolerance: the error
-    that a circuit may have, a share of the total effect; both as in `find_circuit`. least, most:
-    faithfulness at least and error at most of a circuit that counts as shown. least_read: as
-    `least` of `Reader`. where: `inside` or `anywhere`, see `pairs_of`. resamples: of the bootstrap.
-    seed: of all that is drawn.
+    circuit, for its stability. method: how units are ranked, 'EAP-IG', 'pruning', 'patching',
+    'EAP' or 'optimal'; tolerance: the error that a circuit may have, a share of the total effect;
+    both as in `find_circuit`. least, most: faithfulness at least and error at most of a circuit
+    that counts as shown. least_read: as `least` of `Reader`. where: `inside` or `anywhere`, see
+    `pairs_of`. resamples: of the bootstrap. seed: of all that is drawn.
     """
     pairs: int = 64  # for carriers
     circuit_pairs: int = 32  # in which circuits are searched, and on which they are proven

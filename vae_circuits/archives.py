@@ -313,6 +313,9 @@ ARCHIVES = {
 WORLDS = {**DATASETS, Confounded.name: Confounded, **ARCHIVES}
 
 def world(name: str) -> CausalDataset:
-    """The world of that name, one of `WORLDS`; archives are looked for in the cache. `InputError`
-    says where to get one that is not there."""
+    """The world of that name: the paper's 'dsprites' and 'synthetic', 'confounded', or an archive,
+    'shapes3d', 'mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'cars3d', 'smallnorb', 'celeba'.
+
+    name: one of these, the keys of `WORLDS`. Archives are looked for in the cache; `InputError`
+    says where to get one that is not there, and names the nearest for an unknown one."""
     return WORLDS[one_of(name, WORLDS, "dataset")]()

@@ -93,10 +93,13 @@ def _reading(data, read, sample) -> pd.DataFrame:
 
 # %% ../nbs/17b_arrows.ipynb #17b-084
 def factor_graph(data, read, level: float = 0.05, **options) -> CausalGraph:
-    """The arrows between factors that `follows` is sure of, with all its columns on the edges;
-    options are those of `follows`.
+    """The arrows between factors of a causal world, as a model reads it: which readings move
+    farther when another factor is changed by `do` than by `set`, with the columns of `follows` on
+    the edges.
 
-    data, read: as `follows` has them. level: edges with an adjusted p-value up to this are sure.
+    data: a world that draws. read: a function of a `Sample` that gives a table of its factors, such
+    as a `Reader`. level: edges with an adjusted p-value up to this are sure. options: `n` images,
+    `direct` and `seed` of `follows`; `resamples` of `bootstrap`. `InputError` for another world.
     """
     level, graph = number(level, "level", 0, 1), CausalGraph()
     graph.add_nodes_from(check_world(data).factor_names, kind="factor")

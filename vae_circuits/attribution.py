@@ -120,6 +120,7 @@ def gradient(vae, clean, donor, names, readout="mu", steps: int = 0, eps=None) -
                 total[s] = total.get(s, 0) + found / max(1, steps)
     return total
 
+# %% ../nbs/engine/10a_attribution.ipynb #10a-028d
 def _ready(vae, clean, donor, names, readout, eps) -> tuple:
     "Clean images, donor and noise, with which gradients can be taken, and the sites that are read."
     x, donor = _pair(vae, clean, donor)
@@ -155,6 +156,7 @@ def _on_the_way(vae, x, donor, names, ends, steps, eps):
                 run = vae.run(between, begun, eps=eps, record=record)
         yield run
 
+# %% ../nbs/engine/10a_attribution.ipynb #10a-028bb
 def _begun(sites, names) -> dict:
     "Do-statements by which gradients begin at sites that none comes to, behind codes and inputs."
     def begin(a): return a if a.requires_grad else a.detach().requires_grad_()
@@ -231,6 +233,7 @@ def _guess_all(job, steps) -> Effects:
             effects[:, i] += out(_product(here[:, None], slopes)[:, 0]) / max(1, steps)
     return job.labelled(effects)
 
+# %% ../nbs/engine/10a_attribution.ipynb #10a-038bb
 def _on_edges(job, steps):
     """On the way: a run, the gradient at the receiver `[n, m, *shape]`, and the change that the
     donor makes at the sender."""

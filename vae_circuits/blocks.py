@@ -6,29 +6,14 @@
 __all__ = ['Delta', 'Rows', 'arguments', 'any_of']
 
 # %% ../nbs/engine/08a0_blocks.ipynb #08a0-003
-import functools
+import math
 from dataclasses import dataclass, replace
 
 import torch
 
 # %% ../nbs/engine/08a0_blocks.ipynb #08a0-008
-@dataclass(frozen=True)
-class Delta:
-    """The change of a tensor in `pairs × units` patched runs, zero outside a block.
-
-    values `[pairs * units, channels, *window]`: the block. shape: `(channels, *plane)` of the
-    tensor it lies in.
-    window: a `(start, stop)` for each axis of the plane. channels: those that the block has, `[c]`;
-    None means all. own: None, or the one channel that each unit changes, `[units]` (in order, if
-    there are as many units as channels); the block then has one channel."""
-    values: torch.Tensor
-    pairs: int
-    units: int
-    shape: tuple
-    window: tuple
-    channels: torch.Tensor = None
-    own: torch.Tensor = None
-
+class _Block:
+    "Forms of a block."
     @property
     def wide(self) -> bool:
         return self.own is None and all(w == (0, n) for w, n in zip(self.window, self.shape[1:]))
@@ -44,60 +29,62 @@ class Delta:
 
     def like(self, values, **changes) -> "Delta":
         "The same block with other values, `[pairs * units, ...]` or `[pairs, units, ...]`."
-        return replace(
-            self,
-            values=values if values.ndim == self.values.ndim else values.flatten(0, 1),
-            **changes
-        )
+        flat = values if values.ndim == self.values.ndim else values.flatten(0, 1)
+        return replace(self, values=flat, **changes)
 
     def dense(self) -> "Delta":
         "The change of the whole tensor: all channels, the whole plane."
-        if self.full:
-            return self
+        if self.full: return self
         values = self.values.new_zeros(self.pairs, self.units, *self.shape)
         inside = values[(..., *(slice(*w) for w in self.window))]
-        if self.channels is not None:
-            inside[:, :, self.channels] = self.grid
-        elif self.own is None:
-            inside.copy_(self.grid)
+        if self.channels is not None: inside[:, :, self.channels] = self.grid
+        elif self.own is None: inside.copy_(self.grid)
         else:
-            inside[:, torch.arange(self.units, device=values.device), self.own] = self.grid[:, :, 0]
-        return Delta(
-            values.flatten(0, 1),
-            self.pairs,
-            self.units,
-            self.shape,
-            tuple((0, n) for n in self.shape[1:]),
-        )
+            units = torch.arange(self.units, device=values.device)
+            inside[:, units, self.own] = self.grid[:, :, 0]
+        plane = tuple((0, n) for n in self.shape[1:])
+        return Delta(values.flatten(0, 1), self.pairs, self.units, self.shape, plane)
 
+# %% ../nbs/engine/08a0_blocks.ipynb #08a0-008b
+class _Meeting:
+    "A block, and the tensor it lies in."
     def inside(self, value: torch.Tensor, batched: bool):
         """The part of `value` `[pairs, *shape]`, or `[*shape]` if not batched, that meets the
         block: broadcasts with `grid`. None if it cannot."""
-        body = tuple(value.shape[1:] if batched else value.shape)
-        if not batched:
-            value = value[None]
-        # flattened
-        if body != self.shape and value[0].numel() == _count(self.shape) and len(body) == 1:
-            body = self.shape
-        if len(body) > len(self.shape):
-            return None
-        body = (1,) * (len(self.shape) - len(body)) + tuple(body)
-        if any(a not in (1, b) for a, b in zip(body, self.shape)):
-            return None
+        if not batched: value = value[None]
+        body = self._body(tuple(value.shape[1:]))
+        if body is None: return None
         value = value.reshape(len(value), *body)
-        value = value[(
-            slice(None),
-            slice(None),
-            *(slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)),
-        )]
-        if self.channels is not None and body[0] > 1:
-            value = value[:, self.channels]
-        if self.own is None or body[0] == 1:
-            return value[:, None]
+        ranges = [slice(None) if n == 1 else slice(*w) for n, w in zip(body[1:], self.window)]
+        value = value[(slice(None), slice(None), *ranges)]
+        if self.channels is not None and body[0] > 1: value = value[:, self.channels]
+        if self.own is None or body[0] == 1: return value[:, None]
         return (value if self.units == self.shape[0] else value[:, self.own]).unsqueeze(2)
 
-def _count(shape) -> int:
-    return functools.reduce(lambda a, b: a * b, shape, 1)
+    def _body(self, body):
+        "The shape of a value with as many axes as the tensor has; None if they cannot broadcast."
+        flattened = len(body) == 1 and math.prod(body) == math.prod(self.shape)
+        if flattened: body = self.shape
+        if len(body) > len(self.shape): return None
+        body = (1,) * (len(self.shape) - len(body)) + tuple(body)
+        return body if all(a in (1, b) for a, b in zip(body, self.shape)) else None
+
+# %% ../nbs/engine/08a0_blocks.ipynb #08a0-008d
+@dataclass(frozen=True)
+class Delta(_Block, _Meeting):
+    """The change of a tensor in `pairs × units` patched runs, zero outside a block.
+
+    values `[pairs * units, channels, *window]`: the block. shape: `(channels, *plane)` of the
+    tensor it lies in. window: a `(start, stop)` for each axis of the plane. channels: those that
+    the block has, `[c]`; None means all. own: None, or the one channel that each unit changes,
+    `[units]` (in order, if there are as many units as channels); the block then has one channel."""
+    values: torch.Tensor
+    pairs: int
+    units: int
+    shape: tuple
+    window: tuple
+    channels: torch.Tensor = None
+    own: torch.Tensor = None
 
 # %% ../nbs/engine/08a0_blocks.ipynb #08a0-012
 @dataclass

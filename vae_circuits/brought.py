@@ -19,7 +19,38 @@ from .observed import FEWEST, Seen, read_table
 from .pairs import Pairs
 
 # %% ../nbs/01h_brought.ipynb #01h-008
-class Brought(Seen):
+class _Before(Seen):
+    "Pictures before and after a change, as pairs and one by one."
+    def pairs(self, sample, factor: str, seed=0, where: str = "inside", value=None) -> Pairs:
+        """The pairs of a factor, at most as many as `sample` has pictures, whatever `where` says.
+        `InputError` for a `value`, since none can be set, and for fewer than `FEWEST`."""
+        name, n = self.factor(factor).name, len(check_sample(sample))
+        self._free(name, value)
+        there = self.rows[self.names[self.rows] == name]
+        if len(there) < FEWEST:
+            raise InputError(f"there are {len(there)} pairs of {name}; expected at least {FEWEST}")
+        rows = np.sort(np.random.default_rng(seeded(seed)).permutation(there)[:n])
+        groups = None if self.groups is None else np.asarray(self.groups)[rows]
+        return Pairs(self._of(rows), self._of(rows, name), name, "given", 1.0, "inside", groups)
+
+    def randomized(self, n: int, seed=0) -> Sample:
+        """At most n pictures, to tell before from after: half of them before and the other half,
+        of other pairs, after their change."""
+        rows = np.random.default_rng(seeded(seed)).permutation(self.rows)
+        half = min(n, len(rows)) // 2
+        before, other = rows[:half], rows[half:2 * half]
+        changed = {f: other[self.names[other] == f] for f in self.factor_names}
+        after = [self._of(some, f) for f, some in changed.items() if len(some)]
+        return _joined([self._of(before), *after])
+
+def _joined(samples) -> Sample:
+    "Samples one after the other."
+    factors, noise = (pd.concat([getattr(s, name) for s in samples], ignore_index=True)
+                      for name in ("factors", "noise"))
+    return Sample(torch.cat([s.images for s in samples]), factors, noise)
+
+# %% ../nbs/01h_brought.ipynb #01h-008n
+class Brought(_Before):
     """A world of pairs of pictures, before and after a change; nothing else is known of it.
 
     before, after: an `Album` each, of one length. names: of the factor that differs in each pair,
@@ -42,31 +73,6 @@ class Brought(Seen):
         pictures = self.before if name is None else self.after
         factors = pd.DataFrame({f: np.full(len(rows), float(f == name)) for f in self.factor_names})
         return Sample(pictures[rows], factors, pd.DataFrame({"row": rows}))
-
-    def pairs(self, sample, factor: str, seed=0, where: str = "inside", value=None) -> Pairs:
-        """The pairs of a factor, at most as many as `sample` has pictures, whatever `where` says.
-        `InputError` for a `value`, since none can be set, and for fewer than `FEWEST`."""
-        name, n = self.factor(factor).name, len(check_sample(sample))
-        self._free(name, value)
-        there = self.rows[self.names[self.rows] == name]
-        if len(there) < FEWEST:
-            raise InputError(f"there are {len(there)} pairs of {name}; expected at least {FEWEST}")
-        rows = np.sort(np.random.default_rng(seeded(seed)).permutation(there)[:n])
-        groups = None if self.groups is None else np.asarray(self.groups)[rows]
-        return Pairs(self._of(rows), self._of(rows, name), name, "given", 1.0, "inside", groups)
-
-    def randomized(self, n: int, seed=0) -> Sample:
-        """At most n pictures, to tell before from after: half of them before and the other half,
-        of other pairs, after their change."""
-        rows = np.random.default_rng(seeded(seed)).permutation(self.rows)
-        half = min(n, len(rows)) // 2
-        changed = {f: [i for i in rows[half:2 * half] if self.names[i] == f]
-                   for f in self.factor_names}
-        after = (self._of(np.array(rows), f) for f, rows in changed.items() if rows)
-        parts = [self._of(rows[:half]), *after]
-        factors, noise = (pd.concat([getattr(p, k) for p in parts], ignore_index=True)
-                          for k in ("factors", "noise"))
-        return Sample(torch.cat([p.images for p in parts]), factors, noise)
 
     def _repr_html_(self):
         both = (html_strip(pictures[self.rows[:8]]) for pictures in (self.before, self.after))

@@ -33,7 +33,8 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     the images, the pairs and the reader. where: factors are changed `inside` what the world shows,
     or `anywhere`, see `pairs_of`. unit: a `Dictionary` or a list of them, for features in place of
     channels; or what counts as a latent where latents have a plane, 'channel', 'neuron' or
-    'position'. options: those of `bootstrap`. `InputError` for sites, units or a reader that do not
+    'position'. options: `level`,
+    `resamples` and `groups` of `bootstrap`. `InputError` for sites, units or a reader that do not
     fit."""
     (vae, sites, unit), data = unit_sites(vae, sites, unit), check_world(data)
     has_means(vae.sites, "a causal graph")

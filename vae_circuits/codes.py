@@ -212,7 +212,8 @@ def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0,
     value, low, high, n. Distances are those of paper Eq. 7.
 
     images: `[n, *image_shape]`, at least 2; of each, as many pictures are made as there are
-    positions times entries. level, resamples: as in `bootstrap`. Numbers at `codes`: swap, and
+    positions times entries. level: the share
+    of intervals that hold the truth. resamples: of the bootstrap. Numbers at `codes`: swap, and
     exchange of k codes up to all; at `latents`: nudge, the share of nudges that changes the code,
     and a channel everywhere; at `z` and at each `z[i]`: a channel everywhere, the same in standard
     deviations of the codebook, and at `z[i]` that deviation, without interval. vae: a model with

@@ -6,6 +6,8 @@
 __all__ = ['convolution']
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-003
+from dataclasses import dataclass
+
 import torch
 from torch.nn import functional as F
 
@@ -25,83 +27,89 @@ def _meet(deltas):
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-045
 def convolution(chunk, node):
     "A convolution of the block alone, without its bias, on the outputs that the block can reach."
-    parsed = chunk.engine.prepared
-    if (node, "arguments") not in parsed:
-        parsed[node, "arguments"] = _convolution(node)
-    x, weight, stride, padding, dilation, transposed, extra, groups = parsed[node, "arguments"]
+    engine, (x, weight, how) = chunk.engine, _prepared(chunk.engine, node)
     delta = chunk.state.get(x)
-    if not isinstance(delta, Delta) or weight not in chunk.engine.fixed or isinstance(padding, str):
-        return None
-    weight, plane = chunk.engine.fixed[weight], chunk.engine.shape(node)[1:]
-    dims = len(plane)
-    conv = getattr(F, f"conv{'_transpose' if transposed else ''}{dims}d")
-    stride, padding, dilation, extra = (
-        [v] * dims if isinstance(v, int) else list(v) * (dims if len(v) == 1 else 1)
-        for v in (stride, padding, dilation, extra)
-    )
-    if groups > 1:
-        delta = delta.dense()
-    narrow = (
-        transposed
-        and dims == 2
-        and groups == 1
-        and weight.shape[1] <= 4
-        and all(d == 1 and k % s == 0 for d, k, s in zip(dilation, weight.shape[2:], stride))
-    )
+    if not isinstance(delta, Delta) or how is None: return None
+    if how.groups > 1: delta = delta.dense()
+    weight = engine.fixed[weight]
+    narrow = how.narrow(weight)
     if delta.channels is not None:
-        weight = weight[delta.channels] if transposed else weight[:, delta.channels]
-    if delta.wide and not narrow:
-        options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups) | (
-            dict(output_padding=extra) if transposed else {}
-        )
-        return Delta(
-            conv(_fast(delta.values), weight, None, **options),
-            delta.pairs,
-            delta.units,
-            chunk.engine.shape(node),
-            tuple((0, n) for n in plane),
-        )
-    reach = _transposed_reach if transposed else _reach
-    found = [
-        reach(w, n, k, s, p, d)
-        for w, n, k, s, p, d in zip(
-            delta.window, plane, weight.shape[2:], stride, padding, dilation
-        )
-    ]
+        weight = weight[delta.channels] if how.transposed else weight[:, delta.channels]
+    if not delta.wide or narrow: return _reached(engine, node, how, delta, weight, narrow)
+    values, shape = how.whole(_fast(delta.values), weight), engine.shape(node)
+    return Delta(values, delta.pairs, delta.units, shape, tuple((0, n) for n in shape[1:]))
+
+# %% ../nbs/engine/08a1_convolutions.ipynb #08a1-045b
+def _reached(engine, node, how, delta, weight, narrow):
+    "The convolution of a block on the outputs that it reaches."
+    out, plane = weight.shape[1 if how.transposed else 0], engine.shape(node)[1:]
+    reach = _transposed_reach if how.transposed else _reach
+    axes = zip(delta.window, plane, weight.shape[2:], how.stride, how.padding, how.dilation)
+    found = [reach(*axis) for axis in axes]
     window = tuple((lo, hi) for lo, hi, *_ in found)
-    channels = weight.shape[1] if transposed else weight.shape[0]
     if any(lo >= hi for lo, hi in window):  # the block reaches no output
         window = tuple((0, 1) for _ in plane)
-        values = delta.values.new_zeros(delta.pairs * delta.units, channels, *[1] * dims)
-    elif narrow:
-        values = _narrow_transposed(delta, weight, found, stride)
-    elif delta.own is not None:
-        values = _own_convolution(
-            chunk.engine, node, delta, weight, found, conv, stride, dilation, transposed
-        )
-    elif transposed:
-        values = conv(_fast(delta.values), weight, None, stride=stride, dilation=dilation)
-        values = values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
-    else:
-        values = conv(
-            _pad(_fast(delta.values), found), weight, None, stride=stride, dilation=dilation
-        )
-    return Delta(values, delta.pairs, delta.units, (channels, *plane), window)
+        values = delta.values.new_zeros(delta.pairs * delta.units, out, *[1] * len(plane))
+    elif narrow: values = _narrow_transposed(delta, weight, found, how.stride)
+    elif delta.own is not None: values = _own_convolution(engine, node, how, delta, weight, found)
+    elif how.transposed: values = _cut(how.part(_fast(delta.values), weight), found)
+    else: values = how.part(_pad(_fast(delta.values), found), weight)
+    return Delta(values, delta.pairs, delta.units, (out, *plane), window)
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-047
-def _convolution(node):
-    "The arguments of any convolution node."
-    named, name = arguments(node), node.target._schema.name
-    return (
-        named["input"],
-        named["weight"],
-        named.get("stride", 1),
-        named.get("padding", 0),
-        named.get("dilation", 1),
-        named.get("transposed", "transpose" in name),
-        named.get("output_padding", 0),
-        named.get("groups", 1),
-    )
+def _prepared(engine, node) -> tuple:
+    "Input, weight and `_Convolution` of a node, read once; the last is None if there is no rule."
+    known = engine.prepared
+    if (node, "arguments") not in known:
+        named, dims = arguments(node), len(engine.shape(node)) - 1
+        weight = named["weight"]
+        ruled = weight in engine.fixed and not isinstance(named.get("padding"), str)
+        how = _convolution(named, node.target._schema.name, dims) if ruled else None
+        known[node, "arguments"] = named["input"], weight, how
+    return known[node, "arguments"]
+
+def _convolution(named, name, dims) -> "_Convolution":
+    "A convolution of so many axes, from the arguments of its node and its name."
+    def each(argument, default):
+        "A number for each axis, of one number or a list of them."
+        given = named.get(argument, default)
+        if isinstance(given, int): return [given] * dims
+        return list(given) * (dims if len(given) == 1 else 1)
+    return _Convolution(each("stride", 1), each("padding", 0), each("dilation", 1),
+                        each("output_padding", 0), named.get("transposed", "transpose" in name),
+                        named.get("groups", 1))
+
+# %% ../nbs/engine/08a1_convolutions.ipynb #08a1-047a
+@dataclass(frozen=True)
+class _Convolution:
+    "How a convolution goes: numbers for each axis of the plane, its direction, its groups."
+    stride: list
+    padding: list
+    dilation: list
+    extra: list
+    transposed: bool
+    groups: int
+
+    def run(self, values, weight, **options):
+        "The convolution of PyTorch, without a bias."
+        name = f"conv{'_transpose' if self.transposed else ''}{len(self.stride)}d"
+        return getattr(F, name)(values, weight, None, **options)
+
+    def whole(self, values, weight):
+        "Of a whole plane, as the network has it."
+        extra = {"output_padding": self.extra} if self.transposed else {}
+        return self.run(values, weight, stride=self.stride, padding=self.padding,
+                        dilation=self.dilation, groups=self.groups, **extra)
+
+    def part(self, values, weight, groups: int = 1):
+        "Of a window that is padded already, or whose edges are cut off later."
+        return self.run(values, weight, stride=self.stride, dilation=self.dilation, groups=groups)
+
+    def narrow(self, weight) -> bool:
+        "Whether it is a transposed one into few channels whose phases are equally large."
+        axes = zip(self.dilation, weight.shape[2:], self.stride)
+        return (self.transposed and len(self.stride) == 2 and self.groups == 1
+                and weight.shape[1] <= 4 and all(d == 1 and k % s == 0 for d, k, s in axes))
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-049
 def _reach(window, size, kernel, stride, padding, dilation):
@@ -120,6 +128,10 @@ def _transposed_reach(window, size, kernel, stride, padding, dilation):
     lo, hi = max(0, first), min(size, (b - 1) * stride - padding + span + 1)
     return lo, hi, lo - first, None
 
+def _cut(values, found):
+    "The outputs that are reached, without what lies before them."
+    return values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
+
 def _pad(values, found):
     return F.pad(values, [n for _, _, before, after in reversed(found) for n in (before, after)])
 
@@ -132,45 +144,44 @@ def _fast(values):
     return torch.empty_like(values, memory_format=torch.channels_last).copy_(values)
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-055
-def _own_convolution(engine, node, delta, weight, found, conv, stride, dilation, transposed):
+def _own_convolution(engine, node, how, delta, weight, found):
     "Each unit's channel meets only its own slice of the kernel: one product for all units."
-    out, units = weight.shape[1 if transposed else 0], delta.units
-    if weight.ndim != 4:  # in one or three dimensions, as a grouped convolution
-        slices = (weight if transposed else weight.transpose(0, 1))[delta.own]
-        values = delta.grid[:, :, 0] if transposed else _pad(delta.grid[:, :, 0], found)
-        slices = slices if transposed else slices.reshape(units * out, 1, *weight.shape[2:])
-        values = conv(values, slices, None, stride=stride, dilation=dilation, groups=units)
-        if transposed:
-            values = values[(..., *(slice(cut, cut + hi - lo) for lo, hi, cut, _ in found))]
-        return values.unflatten(1, (units, out)).flatten(0, 1)
-    kernel = weight.shape[2:]
-    if node not in engine.prepared:  # [channel, kernel position, output channel]
-        turned = weight.flip(2, 3).permute(0, 2, 3, 1) if transposed else weight.permute(1, 2, 3, 0)
-        engine.prepared[node] = turned.flatten(1, 2).contiguous()
-    values = delta.values
-    # a transposed convolution is a plain one of the input with zeros between its pixels
-    if transposed:
-        sizes = [(n - 1) * s + 1 for n, s in zip(values.shape[2:], stride)]
-        spread = values.new_zeros(len(values), 1, *sizes)
-        spread[:, :, ::stride[0], ::stride[1]] = values
-        spans = [d * (k - 1) for d, k in zip(dilation, kernel)]
-        values = F.pad(
-            spread,
-            [
-                n
-                for (lo, hi, cut, _), size, span in reversed(list(zip(found, sizes, spans)))
-                for n in (span - cut, cut + hi - lo - size)
-            ],
-        )
-        stride = (1, 1)
-    else:
-        values = _pad(values, found)
+    if weight.ndim != 4: return _own_in_groups(how, delta, weight, found)
+    if node not in engine.prepared: engine.prepared[node] = _slices(weight, how.transposed)
+    if how.transposed: values, stride = _spread(delta.values, how, weight.shape[2:], found), (1, 1)
+    else: values, stride = _pad(delta.values, found), how.stride
     # [rows, height, width, kernel position]
-    patches = _patches(values[:, 0], kernel, stride, dilation)
-    product = patches.flatten(1, 2).unflatten(0, (delta.pairs, units)) @ _of(
-        engine.prepared[node], delta
-    )
-    return product.flatten(0, 1).unflatten(1, patches.shape[1:3]).permute(0, 3, 1, 2)
+    patches = _patches(values[:, 0], weight.shape[2:], stride, how.dilation)
+    rows = patches.flatten(1, 2).unflatten(0, (delta.pairs, delta.units))
+    product = (rows @ _of(engine.prepared[node], delta)).flatten(0, 1)
+    return product.unflatten(1, patches.shape[1:3]).permute(0, 3, 1, 2)
+
+def _slices(weight, transposed):
+    "The kernel by channel: `[channel, kernel position, output channel]`."
+    turned = weight.flip(2, 3).permute(0, 2, 3, 1) if transposed else weight.permute(1, 2, 3, 0)
+    return turned.flatten(1, 2).contiguous()
+
+# %% ../nbs/engine/08a1_convolutions.ipynb #08a1-055b
+def _spread(values, how, kernel, found):
+    "One channel with zeros between its pixels, and around it what the outputs need."
+    sizes = [(n - 1) * s + 1 for n, s in zip(values.shape[2:], how.stride)]
+    spread = values.new_zeros(len(values), 1, *sizes)
+    spread[:, :, ::how.stride[0], ::how.stride[1]] = values
+    spans = [d * (k - 1) for d, k in zip(how.dilation, kernel)]
+    edges = [(span - cut, cut + hi - lo - size)
+             for (lo, hi, cut, _), size, span in zip(found, sizes, spans)]
+    return F.pad(spread, [n for edge in reversed(edges) for n in edge])
+
+def _own_in_groups(how, delta, weight, found):
+    "As `_own_convolution`, in one or three dimensions."
+    transposed, units = how.transposed, delta.units
+    values = delta.grid[:, :, 0] if transposed else _pad(delta.grid[:, :, 0], found)
+    slices = (weight if transposed else weight.transpose(0, 1))[delta.own]
+    out = slices.shape[1]
+    if not transposed: slices = slices.reshape(units * out, 1, *weight.shape[2:])
+    values = how.part(values, slices, groups=units)
+    if transposed: values = _cut(values, found)
+    return values.unflatten(1, (units, out)).flatten(0, 1)
 
 # %% ../nbs/engine/08a1_convolutions.ipynb #08a1-057
 def _of(weights, delta):

@@ -23,15 +23,8 @@ from .untrained import untrained
 from .scorable import represent
 
 # %% ../nbs/engine/18a_das.ipynb #18a-046
-def fit_subspace(
-    vae,
-    pairs: Pairs,
-    size: int = 1,
-    steps: int = 150,
-    batch: int = 32,
-    lr: float = 0.05,
-    seed: int = 0,
-) -> tuple:
+def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int = 32,
+                 lr: float = 0.05, seed: int = 0) -> tuple:
     """`(basis, losses)`: orthonormal rows `[size, latents]` whose interchange draws the wanted
     pictures of `pairs`, learned by DAS (Geiger et al. 2023).
 
@@ -53,21 +46,24 @@ def fit_subspace(
     exact = torch.promote_types(vae.like.dtype, torch.float32)
     codes = [torch.from_numpy(represent(vae, x.images)) for x in (pairs.base, pairs.source)]
     base, source = (c.to(vae.like.device, exact) for c in codes)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        turn = orthogonal(nn.Linear(site.units, size, bias=False, device="cpu")).to(base)
+    turn = _turn(site.units, size, seed).to(base)
     weights, losses = list(turn.parameters()), []
     adam = torch.optim.Adam(weights, lr)
     slower = torch.optim.lr_scheduler.LinearLR(adam, 1, 0.02, steps)
-    for rows in torch.from_numpy(
-        np.random.default_rng(seed).integers(len(pairs), size=(steps, batch))
-    ):
+    batches = np.random.default_rng(seed).integers(len(pairs), size=(steps, batch))
+    for rows in torch.from_numpy(batches):
         drawn = vae.decode(Subspace(turn.weight).merge(site, base[rows], source[rows]).to(vae.like))
         loss = (drawn - wanted[rows]).to(exact).pow(2).flatten(1).sum(1).mean()
         for weight, slope in zip(weights, torch.autograd.grad(loss, weights)): weight.grad = slope
         adam.step(), slower.step()
         losses.append(loss.item())
     return turn.weight.detach().clone(), np.array(losses)
+
+def _turn(units, size, seed):
+    "A layer whose rows stay orthonormal while they are learned."
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return orthogonal(nn.Linear(units, size, bias=False, device="cpu"))
 
 # %% ../nbs/engine/18a_das.ipynb #18a-048
 @dataclass(frozen=True)
@@ -108,21 +104,9 @@ def random_subspaces(latents: int, size: int = 1, draws: int = 10, seed: int = 0
     return torch.linalg.qr(normal).Q.mT
 
 # %% ../nbs/engine/18a_das.ipynb #18a-052
-def das(
-    vae,
-    data,
-    factor: str,
-    size: int = 1,
-    reader: PictureReader = None,
-    read=None,
-    n: int = 256,
-    world: str = "set",
-    tolerance: float = 0.1,
-    draws: int = 10,
-    control: bool = True,
-    seed: int = 0,
-    **training,
-) -> Search:
+def das(vae, data, factor: str, size: int = 1, reader: PictureReader = None, read=None,
+        n: int = 256, world: str = "set", tolerance: float = 0.1, draws: int = 10,
+        control: bool = True, seed: int = 0, **training) -> Search:
     """The subspace of `size` that carries `factor`, by distributed alignment search (Geiger et al.
     2023), with its controls: `Search`.
 
@@ -139,25 +123,11 @@ def das(
     found, learned = (_score(reader, pairs, basis, read, tolerance) for pairs in (held, train))
     names = list(found.accuracy.index)
     def chance(part):
-        return (
-            reader.right(
-                interchange(vae, held.base.images, held.source.images, part),
-                held.wanted.factors,
-                names,
-                tolerance,
-            )
-            .all(axis=1)
-            .mean()
-        )
-    # NaN where undefined
-    random = (
-        np.array([chance(b) for b in random_subspaces(basis.shape[1], size, draws, seed)])
-        + 0 * found.value.value.item()
-    )
+        pictures = interchange(vae, held.base.images, held.source.images, part)
+        return reader.right(pictures, held.wanted.factors, names, tolerance).all(axis=1).mean()
+    random = np.array([chance(b) for b in random_subspaces(basis.shape[1], size, draws, seed)])
+    random = random + 0 * found.value.value.item()  # NaN where undefined
+    if not control: return Search(basis, losses, found, learned, random)
     options = dict(n=n, world=world, tolerance=tolerance, draws=0, control=False, seed=seed)
-    blank = (
-        das(untrained(vae, seed), data, factor, size, read=names, **options, **training).held
-        if control
-        else None
-    )
-    return Search(basis, losses, found, learned, random, blank)
+    blank = das(untrained(vae, seed), data, factor, size, read=names, **options, **training)
+    return Search(basis, losses, found, learned, random, blank.held)

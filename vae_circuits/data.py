@@ -99,7 +99,10 @@ class SyntheticCausal(CausalDataset):
 DATASETS = {"dsprites": DSprites, "synthetic": SyntheticCausal}
 
 def dataset(name: str) -> CausalDataset:
-    "The dataset of that name: dsprites or synthetic."
+    """One of the paper's two datasets (§4.1), drawn by this package: 'dsprites', whose factors are
+    independent, or 'synthetic', whose shape and background have followers.
+
+    name: one of these; `world` knows more. `InputError` for another one."""
     return DATASETS[one_of(name, DATASETS, "dataset")]()
 
 # %% ../nbs/01_data.ipynb #01-003z

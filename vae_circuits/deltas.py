@@ -6,9 +6,11 @@
 __all__ = ['Chunk', 'Engine']
 
 # %% ../nbs/engine/08_deltas.ipynb #08-003
+import math
+
 import torch
 
-from .blocks import Delta, Rows, _count
+from .blocks import Delta, Rows
 from .convolutions import _fast
 from .rules import RULES, batch_norm, pointwise, reshape
 from .scm import Run, read
@@ -128,6 +130,7 @@ class _Bound:
             self._shapes[node] = tuple(int(s) for s in node.meta["val"].shape[1:])
         return self._shapes[node]
 
+# %% ../nbs/engine/08_deltas.ipynb #08-018k
 def _is_tensor(node) -> bool: return isinstance(node.meta.get("val"), torch.Tensor)
 
 def _leaves(trace, ends) -> set:
@@ -197,7 +200,7 @@ class _Sized(_Based):
             axis, k = self.axes[n]
             value = n.meta["val"]
             others = (int(s) for i, s in enumerate(value.shape) if i != axis)
-            return value.element_size() * k * _count(others)
+            return value.element_size() * k * math.prod(others)
         return sum(size(n) for n in dict.fromkeys(nodes)
                    if _is_tensor(n) and self.axes[n] is not None)
 

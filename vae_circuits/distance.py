@@ -58,6 +58,7 @@ class Known:
         "Which rows are inside: `[n]`."
         return np.all([side.inside(table) for side in self.sides], axis=0)
 
+# %% ../nbs/engine/00b_distance.ipynb #00b-011b
 class _Side:
     "One pair of factors: a tree of its rows, and how far a row may be from the `k`-th nearest."
     def __init__(self, table, factors, k, level):

@@ -48,13 +48,8 @@ def _columns(factors, known):
     return [(f, factors[f.name]) for f in known]
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-015
-class Drawable:
-    """Factors that are independent of each other, and a way to draw them.
-
-    Subclasses give `name`, `factors` and `draw(table of factors) -> images [n, *image_shape]`,
-    floats in [0, 1], and need no more. Raises `InputError` for factors and values that there are
-    not.
-    """
+class _Named:
+    "What a world says of its factors and of its images."
     drawn = True  # an image for any values of the factors; False for a world only observed
     dependent = False  # whether some values of factors never meet
 
@@ -73,15 +68,24 @@ class Drawable:
         names = self.factor_names
         return self.factors[names.index(one_of(name, names, "factor"))]
 
+    def inside(self, factors) -> np.ndarray:
+        "Which rows of a table of factors can occur in this world: `[n]`; of independent ones all."
+        return np.ones(len(check_factors(factors, self.factors)), bool)
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-015n
+class Drawable(_Named):
+    """Factors that are independent of each other, and a way to draw them.
+
+    Subclasses give `name`, `factors` and `draw(table of factors) -> images [n, *image_shape]`,
+    floats in [0, 1], and need no more. Raises `InputError` for factors and values that there are
+    not.
+    """
+
     def sample(self, n: int, seed) -> Sample:
         "n images whose factors are drawn uniformly; the same `seed` gives the same images."
         n, rng = count(n, "n"), _generator(seed)
         factors = pd.DataFrame({f.name: f.draw(n, rng) for f in self.factors})
         return Sample(self.draw(factors), factors, None)
-
-    def inside(self, factors) -> np.ndarray:
-        "Which rows of a table of factors can occur in this world: `[n]`; of independent ones all."
-        return np.ones(len(check_factors(factors, self.factors)), bool)
 
     def render(self, factors) -> torch.Tensor:
         """Images `[n, *image_shape]` for a mapping factor -> value or n values; factors left out
@@ -129,6 +133,7 @@ def at_hand(data, n: int) -> int:
     "`n`, or as many pictures as a world has that is only observed."
     return n if getattr(data, "drawn", True) else min(n, data.size)
 
+# %% ../nbs/engine/01j_drawable.ipynb #01j-015bb
 def check_sample(sample, data=None) -> Sample:
     "`sample`, if it is one, and has the factors of `data`; otherwise an `InputError`."
     if not isinstance(sample, Sample):
@@ -204,14 +209,8 @@ class _Fixed:
         )
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-023
-ROWS = 5000  # of a world, to know what can occur in it
-
-class CausalDataset(_Fixed, Drawable):
-    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
-    and `mechanism` besides what `Drawable` asks for.
-
-    Raises `InputError` for factors, causes or numbers of images that do not fit.
-    """
+class _Caused:
+    "What follows from what, and what then can occur."
     parents: dict = {}  # factor -> the factors it follows from; those not listed have none
 
     @property
@@ -228,41 +227,9 @@ class CausalDataset(_Fixed, Drawable):
             edges = [(one_of(p, names, "parent"), one_of(child, names, "factor")) for p in parents]
             if child not in self._do: graph.add_edges_from(edges)
         if not nx.is_directed_acyclic_graph(graph):
-            raise InputError(
-                f"factors of {self.name} cause each other in a circle:"
-                f" {', '.join(p for p, _ in nx.find_cycle(graph))}"
-            )
+            circle = ", ".join(p for p, _ in nx.find_cycle(graph))
+            raise InputError(f"factors of {self.name} cause each other in a circle: {circle}")
         return graph
-
-    def sample(self, n: int, seed) -> Sample:
-        """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
-        world."""
-        n, rng = self._room(count(n, "n")), _generator(seed)
-        return self._world(pd.DataFrame(self.draw_noise(n, rng)))
-
-    def counterfactual(self, sample: Sample) -> Sample:
-        """What `sample` would have been in this world: the same exogenous noise, these
-        interventions."""
-        noise, wanted = check_sample(sample, self).noise, list(self.draw_noise(1, _generator(0)))
-        if noise is None or not set(wanted) <= set(noise):
-            raise InputError(
-                "this sample does not say what its dice were; expected noise with columns"
-                f" {', '.join(wanted)}, such as sample(n, seed) keeps"
-            )
-        return self._world(noise)
-
-    def _room(self, n: int) -> int:
-        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
-        running out of memory ends the process."""
-        memory = (
-            os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            if hasattr(os, "sysconf")
-            else math.inf
-        )
-        if (needed := 4 * n * math.prod(self.image_shape)) <= memory: return n
-        raise InputError(
-            f"{n} images need {needed / 2**30:.0f} GiB; this machine has {memory / 2**30:.0f}"
-        )
 
     def inside(self, factors) -> np.ndarray:
         """Which rows of a table of factors can occur in this world: `[n]`; where factors depend on
@@ -275,6 +242,30 @@ class CausalDataset(_Fixed, Drawable):
     def _known(self) -> Known:
         noise = pd.DataFrame(self.draw_noise(ROWS, _generator(0)))
         return Known(self._values(noise), self.factors)
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-023b
+ROWS = 5000  # of a world, to know what can occur in it
+
+class CausalDataset(_Caused, _Fixed, Drawable):
+    """A world of images. Subclasses give `size` (images an epoch counts), `parents`, `draw_noise`
+    and `mechanism` besides what `Drawable` asks for.
+
+    Raises `InputError` for factors, causes or numbers of images that do not fit.
+    """
+    def sample(self, n: int, seed) -> Sample:
+        """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
+        world."""
+        n, rng = self._room(count(n, "n")), _generator(seed)
+        return self._world(pd.DataFrame(self.draw_noise(n, rng)))
+
+    def counterfactual(self, sample: Sample) -> Sample:
+        """What `sample` would have been in this world: the same exogenous noise, these
+        interventions."""
+        noise, wanted = check_sample(sample, self).noise, list(self.draw_noise(1, _generator(0)))
+        if noise is None or not set(wanted) <= set(noise):
+            raise InputError("this sample does not say what its dice were; expected noise with "
+                             f"columns {', '.join(wanted)}, such as sample(n, seed) keeps")
+        return self._world(noise)
 
     def _world(self, noise: pd.DataFrame) -> Sample:
         factors = self._values(noise)
@@ -290,49 +281,57 @@ class CausalDataset(_Fixed, Drawable):
                             else self.mechanism(name, noise, values))
         return pd.DataFrame({name: values[name] for name in self.factor_names})
 
+    def _room(self, n: int) -> int:
+        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
+        running out of memory ends the process."""
+        needed, memory = 4 * n * math.prod(self.image_shape), _memory()
+        if needed <= memory: return n
+        raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
+                         f"{memory / 2**30:.0f}")
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-023bb
+def _memory() -> float:
+    "Bytes of this machine's memory, where it tells."
+    if not hasattr(os, "sysconf"): return math.inf
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:
     """`x` as a tensor if it is a batch of images: float `[n, *shape]` (None: any), not empty,
     finite, within `limits`; a world's pictures of one color serve a model that knows no colors, so
     `[n, 1, *shape]` loses its axis of one. Otherwise `InputError`."""
     lowest, highest = limits
-    wanted = (
-        f"expected float images [n, {', '.join(map(str, shape or ['...']))}] in [{lowest:g},"
-        f" {highest:g}]"
-    )
+    axes = ", ".join(map(str, shape or ["..."]))
+    wanted = f"expected float images [n, {axes}] in [{lowest:g}, {highest:g}]"
+    x = _as_tensor(x, wanted)
+    if shape is not None and tuple(x.shape[1:]) == (1, *shape): x = x.squeeze(1)
+    if wrong := _no_images(x, shape): raise InputError(f"{wanted}; got {wrong}")
+    low, high = x.aminmax()  # NaN if any pixel is
+    if low >= lowest and high <= highest and (high - low).isfinite(): return x
+    found = "NaN" if low.isnan() else f"values from {low:.3g} to {high:.3g}"
+    raise InputError(f"{wanted}; got {found}")
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-029b
+def _as_tensor(x, wanted) -> torch.Tensor:
+    "Anybody's array, or list of tensors, as a tensor; `InputError` for what is none."
     if isinstance(x, np.ma.MaskedArray):
         raise InputError(f"{wanted}; got a masked array. Fill or drop what is masked")
-    # torch knows no others
-    if isinstance(x, np.ndarray):
-        x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)
+    # torch knows no other order of bytes than the machine's
+    if isinstance(x, np.ndarray): x = x.astype(x.dtype.newbyteorder("="), order="C", copy=False)
     tensors = isinstance(x, (list, tuple)) and all(isinstance(image, torch.Tensor) for image in x)
-    try:
-        x = torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
+    try: return torch.stack(list(x)) if tensors and x else torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            f"{wanted}; got a {type(x).__name__} that is no array of numbers"
-        ) from None
-    if shape is not None and tuple(x.shape[1:]) == (1, *shape): x = x.squeeze(1)
-    if (
-        x.ndim < (1 if shape is not None else 2)
-        or x.is_complex()
-        or (shape is not None and tuple(x.shape[1:]) != tuple(shape))
-    ):
-        raise InputError(
-            f"{wanted}; got shape {list(x.shape)}{' of complex numbers' * x.is_complex()}"
-        )
-    if not x.numel():
-        raise InputError(f"{wanted}; got an empty batch")
-    if not x.is_floating_point():
-        raise InputError(
-            f"{wanted}; got {str(x.dtype).removeprefix('torch.')}. Divide by the largest value?"
-        )
-    low, high = x.aminmax()  # NaN if any pixel is
-    if not (low >= lowest and high <= highest and (high - low).isfinite()):
-        raise InputError(
-            f"{wanted}; got {'NaN' if low.isnan() else f'values from {low:.3g} to {high:.3g}'}"
-        )
-    return x
+        raise InputError(f"{wanted}; got a {type(x).__name__} that is no array of numbers"
+                         ) from None
+
+def _no_images(x, shape) -> str:
+    "What a tensor has that no batch of images of this shape has; empty if there is nothing."
+    fits = x.ndim >= 2 if shape is None else x.ndim and tuple(x.shape[1:]) == tuple(shape)
+    if not fits or x.is_complex():
+        return f"shape {list(x.shape)}" + " of complex numbers" * x.is_complex()
+    if not x.numel(): return "an empty batch"
+    if x.is_floating_point(): return ""
+    return f"{str(x.dtype).removeprefix('torch.')}. Divide by the largest value?"
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-031
 def shown_range(images, limits=(0.0, 1.0)) -> tuple:

@@ -53,7 +53,7 @@ def _home(joined, row) -> tuple:
     return mean, row[max(joined, key=joined.get)]
 
 # %% ../nbs/engine/17e_drawing.ipynb #17e-070
-def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None):
+def draw_graph(graph: nx.DiGraph, channels: bool = False, level: float = 0.05, ax=None) -> Figure:
     """The sure edges of a `causal_graph` as a matplotlib figure: factor -> latent -> factor, or the
     way through the `channels`; drawn on `ax` if given.
 

@@ -26,46 +26,25 @@ from .trials import Trial
 from .pixels import BUTTONS, DOTS, HIDDEN, PARTS, SIDE, STYLE, png, png_difference  # noqa: F401
 
 # %% ../nbs/20_explorers.ipynb #20-016
-MOST = 32  # sliders in one column that anybody can still use
+class _Moving(Explorer):
+    "Sliders that start where the encoder put the image, and the pictures of where they are."
+    def load(self):
+        "Encode the chosen image, and put the sliders where it is."
+        values, x = self.choice.values, self.choice.image
+        self.start = self.vae.run(x, record=["z"]).z
+        self.before = self.vae.decode(self.start)
+        # a browser moves sliders to the nearest step, to within rounding
+        codes = [self.start[0, i].item() if self.flat else 0.0 for i in self.latents]
+        self.home = [round(20 * code) / 20 for code in codes]
+        for name, image in (("image", x), ("rebuilt", self.before)):
+            self.pictures[name].png = self.png(image[0])
+        self.loaded = values
+        self.set(self.home)
 
-class explore_latents(Explorer):
-    """A widget: a start image, a slider for every latent, the picture before and after, and the
-    difference.
-
-    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value, or
-    {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError` for a
-    model of codes, which are swapped, not moved, and for images and latents that there are not.
-    vae: what `adapt` takes. show: a function that draws what the model takes and gives, as in
-    `drawn`; by default pictures, the frames of videos, lines for signals, bars for numbers.
-    """
-    def __init__(self, vae, images, start: dict = None, latents=None, show=None):
-        self.show = show
-        self.vae = adapt(vae)
-        has_means(self.vae.sites, "explore_latents")
-        own = _own_codes(self.vae, images)
-        images, self.limits = shown(self.vae, images)
-        self.latents, self.loaded = _latents(self.vae.sites["z"], latents), None
-        self.own = [own[i] for i in self.latents]
-        self.choice = Chooser("start image", images, self.guarded(self.load), start)
-        self.sliders = [
-            widgets.FloatSlider(0, min=-4, max=4, step=0.05, description=f"z{i}")
-            for i in self.latents
-        ]
-        self.pictures = {
-            name: Picture(name) for name in ("image", "rebuilt", "changed", "difference")
-        }
-        self.numbers = widgets.Label()
-        back = widgets.Button(
-            description="Back to the image",
-            tooltip="Set all sliders to where the encoder put the image",
-        )
-        back.on_click(self.guarded(lambda _: self.set(self.home)))
-        for s in self.sliders: s.observe(self.guarded(self.update), "value")
-        handles = widgets.HBox(
-            [self.choice, widgets.VBox([widgets.Label("latents"), *self.sliders, back])]
-        )
-        super().__init__([handles, widgets.HBox(list(self.pictures.values())), self.numbers])
-        self.load()
+    @property
+    def flat(self) -> bool:
+        "Whether a latent is one number; a plane of one place is none."
+        return self.start[0].numel() == self.start.shape[1]
 
     def set(self, values):
         """Move all sliders, and show the picture once. Sliders reach from -4 to 4, or as far as
@@ -80,39 +59,74 @@ class explore_latents(Explorer):
                 s.value = v
         self.update()
 
-    def load(self):
-        "Encode the chosen image, and put the sliders where it is."
-        values, x = self.choice.values, self.choice.image
-        start = self.vae.run(x, record=["z"]).z
-        self.start, self.before = start, self.vae.decode(start)
-        flat = self.start[0].numel() == self.start.shape[1]  # a plane of one place is none
-        # a browser moves sliders to the nearest step, to within rounding
-        self.home = [
-            round(20 * self.start[0, i].item()) / 20 if flat else 0.0 for i in self.latents
-        ]
-        self.pictures["image"].png, self.pictures["rebuilt"].png = (
-            self.png(i[0]) for i in (x, self.before)
-        )
-        self.loaded = values
-        self.set(self.home)
+    @property
+    def moved(self) -> list:
+        "Which sliders are not where the encoder put the image."
+        return [abs(s.value - home) > 1e-6 for s, home in zip(self.sliders, self.home)]
 
+# %% ../nbs/20_explorers.ipynb #20-016b
+class _Moved(_Moving):
+    "What moved sliders do to the picture."
     def update(self, _=None):
-        """Show the picture of the present sliders; a slider that was not moved keeps the encoder's
-        exact value."""
+        "Show the picture of the present sliders."
         if self.choice.values != self.loaded: return self.load()  # an image whose loading failed
-        z, flat = self.start.clone(), self.start[0].numel() == self.start.shape[1]
-        for i, s, home in zip(self.latents, self.sliders, self.home):
-            if abs(s.value - home) > 1e-6: z[:, i] = s.value + (0 if flat else z[:, i])
+        z = self.start.clone()
+        for i, s, moved in zip(self.latents, self.sliders, self.moved):
+            if moved: z[:, i] = s.value + (0 if self.flat else z[:, i])
         after = self.vae.decode(z)
         change = after - self.before
         self.pictures["changed"].png = self.png(after[0])
         self.pictures["difference"].png = drawn_difference(change[0], *self.limits)
-        words = (f"effect strength {distance(change).item():.2f}, specificity "
-                 f"{specificity(change).item():.3f}" if change.any() else "nothing is changed")
-        beyond = [s.description for s, home, (low, high) in zip(self.sliders, self.home, self.own)
-                  if abs(s.value - home) > 1e-6 and not low <= s.value <= high]
-        if beyond: words += f"; beyond the middle 95 % of its own codes: {', '.join(beyond)}"
-        self.numbers.value = words
+        self.numbers.value = self.words(change)
+
+    def words(self, change) -> str:
+        "How far the picture moved, and which sliders are beyond the codes the model has."
+        if not change.any(): found = "nothing is changed"
+        else:
+            found = (f"effect strength {distance(change).item():.2f}, "
+                     f"specificity {specificity(change).item():.3f}")
+        beyond = [s.description for s, moved, (low, high) in zip(self.sliders, self.moved, self.own)
+                  if moved and not low <= s.value <= high]
+        if not beyond: return found
+        return f"{found}; beyond the middle 95 % of its own codes: {', '.join(beyond)}"
+
+# %% ../nbs/20_explorers.ipynb #20-016d
+MOST = 32  # sliders in one column that anybody can still use
+
+class explore_latents(_Moved):
+    """A widget: a start image, a slider for every latent, the picture before and after, and the
+    difference.
+
+    images: a dataset, or a batch `[n, *image_shape]`. start: the first image, factor -> value, or
+    {"image": number}. latents: their numbers; by default all, at most 32. Raises `InputError` for a
+    model of codes, which are swapped, not moved, and for images and latents that there are not.
+    vae: what `adapt` takes. show: a function that draws what the model takes and gives, as in
+    `drawn`; by default pictures, the frames of videos, lines for signals, bars for numbers.
+    """
+    def __init__(self, vae, images, start: dict = None, latents=None, show=None):
+        self.show, self.vae = show, adapt(vae)
+        has_means(self.vae.sites, "explore_latents")
+        own = _own_codes(self.vae, images)
+        images, self.limits = shown(self.vae, images)
+        self.latents, self.loaded = _latents(self.vae.sites["z"], latents), None
+        self.own = [own[i] for i in self.latents]
+        names = "image", "rebuilt", "changed", "difference"
+        self.pictures = {name: Picture(name) for name in names}
+        self.numbers = widgets.Label()
+        self.choice = Chooser("start image", images, self.guarded(self.load), start)
+        row = widgets.HBox(list(self.pictures.values()))
+        super().__init__([widgets.HBox([self.choice, self.handles()]), row, self.numbers])
+        self.load()
+
+    def handles(self):
+        "A column of sliders, and the way back."
+        slider = lambda i: widgets.FloatSlider(0, min=-4, max=4, step=0.05, description=f"z{i}")
+        self.sliders = [slider(i) for i in self.latents]
+        for s in self.sliders: s.observe(self.guarded(self.update), "value")
+        back = widgets.Button(description="Back to the image",
+                              tooltip="Set all sliders to where the encoder put the image")
+        back.on_click(self.guarded(lambda _: self.set(self.home)))
+        return widgets.VBox([widgets.Label("latents"), *self.sliders, back])
 
 # %% ../nbs/20_explorers.ipynb #20-017
 def _latents(site, latents) -> list:
@@ -138,65 +152,8 @@ def _own_codes(vae, images) -> list:
     return own_range(mu.flatten(1).cpu().double().numpy(), 2).tolist()
 
 # %% ../nbs/20_explorers.ipynb #20-036
-class explore_patching(Explorer):
-    """A widget: a clean and a donor image, the network with its sites and units to patch, and the
-    patched reconstruction.
-
-    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor ->
-    value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
-    become sites. Raises `InputError` for images that there are not. vae: what `adapt` takes.
-    show: as in `explore_latents`.
-    """
-    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel",
-                 show=None):
-        self.show = show
-        self.vae, *_ = unit_sites(vae, None, unit)
-        images, self.limits = shown(self.vae, images)
-        load, self.loaded = self.guarded(self.load), None
-        self.clean = Chooser("clean", images, load, clean)
-        self.donor = Chooser("donor", images, load, donor)
-        self.sizes = {
-            n: s.units
-            for n, s in self.vae.sites.items()
-            if n not in ("recon", "logvar", getattr(self.vae, "logits", None)) and s.units > 1
-        }
-        if not self.sizes:
-            raise InputError("there is nothing to patch: no site of this model has more than one "
-                             "unit")
-        self.chosen, self.site = {name: set() for name in self.sizes}, next(iter(self.sizes))
-        self.doors = {
-            name: widgets.Button(description=name, tooltip=f"Show the units of {name}")
-            for name in self.sizes
-        }
-        self.columns = {
-            name: widgets.HTML(column(name, size, (), PALETTE[4]))
-            for name, size in self.sizes.items()
-        }
-        self.units = Units(max(self.sizes.values()), self.guarded(self.press))
-        self.table, self.numbers = widgets.HTML(), widgets.Label()
-        self.text = widgets.Text(
-            description="units", placeholder="0:8, 12", continuous_update=False
-        )
-        self.whole = [
-            widgets.Button(description=text)
-            for text in ("Patch all of the site", "Patch none of it")
-        ]
-        self.pictures = {
-            name: Picture(name)
-            for name in ("clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor")
-        }
-        for name, door in self.doors.items():
-            door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
-        every, none = self.whole
-        every.on_click(self.guarded(lambda _: self.patch(self.site, range(self.sizes[self.site]))))
-        none.on_click(self.guarded(lambda _: self.patch(self.site, ())))
-        self.text.observe(self.guarded(lambda _: self.patch(self.site, self.text.value)), "value")
-        row = lambda *children: widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap"))
-        network = row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
-        super().__init__([row(self.clean, self.donor, self.table), row(*self.pictures.values()),
-                          self.numbers, network, self.units, row(self.text, *self.whole)])
-        self.load()
-
+class _Patched(Explorer):
+    "What patched units do to the picture and to the latents."
     @property
     def values(self):
         return self.clean.values, self.donor.values
@@ -205,15 +162,33 @@ class explore_patching(Explorer):
         "Run the two images as chosen."
         values, images = self.values, [self.clean.image, self.donor.image]
         self.runs = [self.vae.run(x) for x in images]
-        for name, image in zip(
-            ("clean", "donor", "clean, rebuilt", "donor, rebuilt"),
-            (*images, *(r.recon for r in self.runs)),
-        ):
+        for name, image, run in zip(("clean", "donor"), images, self.runs):
             self.pictures[name].png = self.png(image[0])
+            self.pictures[f"{name}, rebuilt"].png = self.png(run.recon[0])
         self.loaded = values
         self.show_site(self.site)
         self.update()
 
+    def update(self):
+        "Run the clean image with the chosen units of the donor, and show what comes out."
+        if self.values != self.loaded: return self.load()  # images whose loading failed
+        a, b = self.runs
+        units = {site: ",".join(map(str, sorted(some))) for site, some in self.chosen.items()}
+        patched = self.vae.run(given=a, do={f"{s}[{text}]": b for s, text in units.items() if text})
+        self.pictures["patched"].png = self.png(patched.recon[0])
+        few = a.z.ndim == 2 and a.z.shape[1] <= MOST
+        self.table.value = _table(a.z[0], patched.z[0], b.z[0]) if few else ""
+        self.numbers.value = self.words(b.z - a.z, patched.z - a.z)
+
+    def words(self, way, step) -> str:
+        "How far the latents went; `way` leads from clean to donor, `step` is what the patch does."
+        if not way.any(): return "clean and donor are the same to the encoder"
+        n, share = sum(map(len, self.chosen.values())), (way * step).sum() / (way**2).sum()
+        return f"{n} units patched: the latents went {share:.0%} of the way from clean to donor"
+
+# %% ../nbs/20_explorers.ipynb #20-036b
+class _Choosing(_Patched):
+    "Which units of which site are patched."
     def show_site(self, site: str):
         "Open a site of the network: show its units, and which of them are patched."
         self.site = one_of(site, self.sizes, "site")
@@ -230,48 +205,86 @@ class explore_patching(Explorer):
 
     def press(self, unit: int, patched: bool):
         "Patch a unit of the open site, or leave it."
-        self.patch(
-            self.site,
-            self.chosen[self.site] | {unit} if patched else self.chosen[self.site] - {unit},
-        )
+        before = self.chosen[self.site]
+        self.patch(self.site, before | {unit} if patched else before - {unit})
 
     def patch(self, site: str, units):
         "Patch these `units` of `site`: a text such as '0:8, 12', or numbers."
         site = one_of(site, self.sizes, "site")
-        try:
-            text = units if isinstance(units, str) else ",".join(map(str, units))
+        try: text = units if isinstance(units, str) else ",".join(map(str, units))
         except TypeError:
             raise InputError(f"expected units of {site} as a text such as '0:8, 12', or as "
                              f"numbers; got a {type(units).__name__}") from None
-        chosen = (
-            set(Address.parse(f"{site}[{text}]", self.vae.sites).units) if text.strip() else set()
-        )
-        self.chosen[site] = chosen
-        self.columns[site].value = column(site, self.sizes[site], chosen, PALETTE[4])
+        found = Address.parse(f"{site}[{text}]", self.vae.sites).units if text.strip() else ()
+        self.chosen[site] = set(found)
+        self.columns[site].value = column(site, self.sizes[site], found, PALETTE[4])
         self.mark()
         self.update()
 
-    def update(self):
-        "Run the clean image with the chosen units of the donor, and show what comes out."
-        if self.values != self.loaded:
-            return self.load()  # images whose loading failed
-        a, b = self.runs
-        patched = self.vae.run(
-            given=a,
-            do={f"{s}[{','.join(map(str, sorted(u)))}]": b for s, u in self.chosen.items() if u},
-        )
-        self.pictures["patched"].png = self.png(patched.recon[0])
-        self.table.value = (
-            _table(a.z[0], patched.z[0], b.z[0]) if a.z.ndim == 2 and a.z.shape[1] <= MOST else ""
-        )
-        way, step, count = b.z - a.z, patched.z - a.z, sum(map(len, self.chosen.values()))
-        if way.any():
-            self.numbers.value = (
-                f"{count} units patched: the latents went {(way * step).sum() / (way**2).sum():.0%}"
-                " of the way from clean to donor"
-            )
-        else:
-            self.numbers.value = "clean and donor are the same to the encoder"
+# %% ../nbs/20_explorers.ipynb #20-036d
+class _Handles(_Choosing):
+    "The network, and a field for the names of units."
+    def network(self):
+        "The sites from left to right: a door to each, and below it how much of it is patched."
+        self.doors, self.columns = {}, {}
+        for name, size in self.sizes.items():
+            door = widgets.Button(description=name, tooltip=f"Show the units of {name}")
+            door.on_click(self.guarded(lambda _, name=name: self.show_site(name)))
+            self.doors[name] = door
+            self.columns[name] = widgets.HTML(column(name, size, (), PALETTE[4]))
+        return _row(*(widgets.VBox([self.doors[n], self.columns[n]]) for n in self.sizes))
+
+    def by_name(self):
+        "A field for the names of units, and buttons for all of them and for none."
+        self.text = widgets.Text(description="units", placeholder="0:8, 12",
+                                 continuous_update=False)
+        self.whole = [widgets.Button(description=text)
+                      for text in ("Patch all of the site", "Patch none of it")]
+        every, none = self.whole
+        every.on_click(self.guarded(lambda _: self.patch(self.site, range(self.sizes[self.site]))))
+        none.on_click(self.guarded(lambda _: self.patch(self.site, ())))
+        self.text.observe(self.guarded(lambda _: self.patch(self.site, self.text.value)), "value")
+        return _row(self.text, *self.whole)
+
+# %% ../nbs/20_explorers.ipynb #20-036dn
+class explore_patching(_Handles):
+    """A widget: a clean and a donor image, the network with its sites and units to patch, and the
+    patched reconstruction.
+
+    images: a dataset, or a batch `[n, *image_shape]`. clean, donor: the first two images, factor ->
+    value, or {"image": number}. unit: 'channel', or a `Dictionary` or several, whose features
+    become sites. Raises `InputError` for images that there are not. vae: what `adapt` takes.
+    show: a function that draws what the model takes and gives, as in `explore_latents`.
+    """
+    def __init__(self, vae, images, clean: dict = None, donor: dict = None, unit="channel",
+                 show=None):
+        self.show, self.loaded = show, None
+        self.vae, *_ = unit_sites(vae, None, unit)
+        images, self.limits = shown(self.vae, images)
+        self.clean, self.donor = (Chooser(title, images, self.guarded(self.load), start)
+                                  for title, start in (("clean", clean), ("donor", donor)))
+        self.sizes = _patchable(self.vae)
+        self.chosen, self.site = {name: set() for name in self.sizes}, next(iter(self.sizes))
+        names = "clean", "clean, rebuilt", "patched", "donor, rebuilt", "donor"
+        self.pictures = {name: Picture(name) for name in names}
+        self.table, self.numbers = widgets.HTML(), widgets.Label()
+        network, by_name = self.network(), self.by_name()
+        self.units = Units(max(self.sizes.values()), self.guarded(self.press))
+        super().__init__([_row(self.clean, self.donor, self.table), _row(*self.pictures.values()),
+                          self.numbers, network, self.units, by_name])
+        self.load()
+
+# %% ../nbs/20_explorers.ipynb #20-036e
+def _patchable(vae) -> dict:
+    "Site -> units, of the sites that have something to patch."
+    ends = "recon", "logvar", getattr(vae, "logits", None)
+    sizes = {n: s.units for n, s in vae.sites.items() if n not in ends and s.units > 1}
+    if sizes: return sizes
+    raise InputError("there is nothing to patch: no site of this model has more than one unit")
+
+def _row(*children):
+    "Widgets beside each other, in several lines where there is no room."
+    return widgets.Box(children, layout=widgets.Layout(flex_flow="row wrap"))
 
 # %% ../nbs/20_explorers.ipynb #20-038
 def _table(clean, patched, donor) -> str:
@@ -284,33 +297,57 @@ def _table(clean, patched, donor) -> str:
     return f"<table class=vae-latents><thead><tr>{head}</tr></thead>{rows}</table>"
 
 # %% ../nbs/20_explorers.ipynb #20-043
-class explore_circuits(Explorer):
+class _Followed(Explorer):
+    "What comes out where a change may run through a part of the network only."
+    def update(self):
+        """Run the change through the whole network, through the circuit alone, and through all but
+        the circuit."""
+        clean, change = self.choice.image, {self.factor.value: self.value.value}
+        changed = self.data.render(self.choice.values | change)
+        a, b, only, rest = self.results = self.followed(clean, changed)
+        images = clean, changed, b.recon, only.recon, rest.recon
+        for picture, image in zip(self.pictures.values(), images): picture.png = self.png(image[0])
+        self.numbers.value = self.words(b.z - a.z, only.z - a.z, rest.z - a.z)
+
+    def words(self, way, only, rest) -> str:
+        "How much of the `way` of the latents is made by the circuit, and by all but the circuit."
+        if not way.any(): return "nothing is changed: choose another value"
+        def share(step):
+            return f"{(way * step).sum() / (way**2).sum():.0%}".replace("-0%", "0%")
+        return (f"Of the change of the latents, the circuit alone makes {share(only)}, everything "
+                f"else without it {share(rest)}.")
+
+    def followed(self, clean, changed) -> tuple:
+        """The runs of both images, and of the changed one with all but the circuit, or the circuit,
+        held at the clean activations."""
+        trial, members = Trial(self.vae, clean, changed), self.circuits[self.factor.value].members
+        def hold(site, follows):
+            free = trial.rows(site, (members[site] == follows)[None])
+            return lambda activation: torch.where(free, activation, trial.runs[0][site])
+        def run(follows): return trial.go(1, 1, {s: hold(s, follows) for s in members}, None)
+        return *trial.runs, run(True), run(False)
+
+# %% ../nbs/20_explorers.ipynb #20-043b
+class explore_circuits(_Followed):
     """A widget on `circuits` of the encoder of `vae`, one a factor: a start image of the dataset
     `data`, a factor and its new value, the circuit, and the pictures when only the circuit
-    follows, or all but the circuit. start: factor -> value. show: as in `explore_latents`. Raises
-    `InputError` for circuits of another model or data."""
+    follows, or all but the circuit. start: factor -> value. show: a
+    function that draws what the model takes and gives, as in `explore_latents`. Raises `InputError`
+    for circuits of another model or data."""
     def __init__(self, vae, data: Drawable, circuits, start: dict = None, show=None):
-        self.show = show
-        self.vae = adapt(vae)
-        self.data, circuits = data, shown_circuits(self.vae, data, circuits)
+        self.show, self.vae, self.data = show, adapt(vae), data
+        circuits = shown_circuits(self.vae, data, circuits)
         self.circuits = {c.factor: c for c in circuits}
         _, self.limits = shown(self.vae, data)
         self.choice = Chooser("clean", data, self.guarded(self.update), start)
         self.factor = widgets.ToggleButtons(options=list(self.circuits), description="factor")
         self.value = widgets.SelectionSlider(options=[""], description="changed to")
-        self.network, self.numbers = widgets.HTML(), widgets.Label()
-        self.pictures = {
-            name: Picture(name, 110)
-            for name in (
-                "clean",
-                "changed",
-                "changed, rebuilt",
-                "only the circuit follows",
-                "all but the circuit follow",
-            )
-        }
         self.factor.observe(self.guarded(lambda _: self.show_circuit()), "value")
         self.value.observe(self.guarded(lambda _: self.update()), "value")
+        self.network, self.numbers = widgets.HTML(), widgets.Label()
+        names = ("clean", "changed", "changed, rebuilt", "only the circuit follows",
+                 "all but the circuit follow")
+        self.pictures = {name: Picture(name, 110) for name in names}
         handles = widgets.HBox([self.choice, widgets.VBox([self.factor, self.value, self.network])])
         super().__init__([handles, widgets.HBox(list(self.pictures.values())), self.numbers])
         self.show_circuit()
@@ -320,46 +357,12 @@ class explore_circuits(Explorer):
         factor = self.data.factor(self.factor.value)
         members = self.circuits[self.factor.value].members
         color = PALETTE[list(self.circuits).index(factor.name) % len(PALETTE)]
-        self.network.value = dots(
-            {s: len(m) for s, m in members.items()},
-            {s: np.flatnonzero(m) for s, m in members.items()},
-            color,
-        )
+        sizes = {s: len(m) for s, m in members.items()}
+        lit = {s: np.flatnonzero(m) for s, m in members.items()}
+        self.network.value = dots(sizes, lit, color)
         values = factor.values if factor.kind != "continuous" else tuple(factor.grid(11))
+        names = factor.labels or [f"{v:.3g}" for v in values]
         with self.silently():  # new values, and then the last of them: one picture
-            self.value.options = list(zip(factor.labels or [f"{v:.3g}" for v in values], values))
+            self.value.options = list(zip(names, values))
             self.value.value = values[-1]
         self.update()
-
-    def update(self):
-        """Run the change through the whole network, through the circuit alone, and through all but
-        the circuit."""
-        clean, change = self.choice.image, {self.factor.value: self.value.value}
-        changed = self.data.render(self.choice.values | change)
-        a, b, only, rest = self.results = self.followed(clean, changed)
-        for picture, image in zip(
-            self.pictures.values(), (clean, changed, b.recon, only.recon, rest.recon)
-        ):
-            picture.png = self.png(image[0])
-        way = b.z - a.z
-        share = lambda run: f"{(way * (run.z - a.z)).sum() / (way**2).sum():.0%}".replace(
-            "-0%", "0%"
-        )
-        self.numbers.value = (
-            f"Of the change of the latents, the circuit alone makes {share(only)}, everything else"
-            f" without it {share(rest)}."
-            if way.any()
-            else "nothing is changed: choose another value"
-        )
-
-    def followed(self, clean, changed) -> tuple:
-        """The runs of both images, and of the changed one with all but the circuit, or the circuit,
-        held at the clean activations."""
-        trial, members = Trial(self.vae, clean, changed), self.circuits[self.factor.value].members
-        def hold(site, follows):
-            free = trial.rows(site, (members[site] == follows)[None])
-            return lambda activation: torch.where(free, activation, trial.runs[0][site])
-        return *trial.runs, *(
-            trial.go(1, 1, {s: hold(s, follows) for s in members}, None)
-            for follows in (True, False)
-        )

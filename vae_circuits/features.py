@@ -298,7 +298,8 @@ def dictionary(vae, images, site: str, k: int, method: str = "sparse", seed: int
                seeds: int = 3) -> Dictionary:
     """`k` directions at `site`, learned from what at least 8 `images` `[n, *image_shape]` do there.
 
-    k: at most the number of units. method: one of `METHODS`. seeds: how many times it is learned,
+    k: at most the number of units. method: 'sparse'
+    (sparse coding), 'ICA', 'NMF' or 'PCA' of scikit-learn. seeds: how many times it is learned,
     for `stability`, the mean |cosine| of directions with their best partners (1 for one that needs
     no seed). Directions have length 1 and those that depend on others are left out, so that there
     may be fewer than `k`. The numbers of `to_frame` are of a quarter of the images, held out.

@@ -80,7 +80,7 @@ class _Proving(_Asking):
         circuits searched in all, each in pairs of its own; of more than one the sentence says how
         many units they have in common. least: faithfulness, and most: error, at which a circuit
         counts as shown (0.7 and 0.5). which: of `SCORES`, faithfulness and error at least. options:
-        `draws`, `controls` of `score_circuit`; `confidence`, `resamples`, `seed` and `groups` of
+        `draws`, `controls` of `score_circuit`; `level`, `resamples`, `seed` and `groups` of
         `bootstrap`. `InputError` as for `trial`, and for numbers out of range."""
         vae, data = self._asked(vae, data)
         least, most = number(least, "least", 0), number(most, "most", 0)
@@ -110,11 +110,13 @@ class _Repeating(_Proving):
             found.append(_search(trial, self.method, self.tolerance, placebo)[1])
         rng = np.random.default_rng(seeded(self.seed))
         drawn = [random_members(m, rng, self.unit) for m in found]
-        if self.unit == "site":
-            found, drawn = ([{s: [k.any()] for s, k in m.items()} for m in some]
-                            for some in (found, drawn))
-        return {name: np.mean([in_common(a, b) for a, b in combinations(some, 2)])
-                for name, some in (("common", found), ("random", drawn))} | {"searches": searches}
+        if self.unit == "site": found, drawn = map(_whole, (found, drawn))
+        def common(some): return np.mean([in_common(a, b) for a, b in combinations(some, 2)])
+        return {"common": common(found), "random": common(drawn), "searches": searches}
+
+def _whole(circuits) -> list:
+    "Which sites are in each of the circuits of whole sites."
+    return [{site: [units.any()] for site, units in m.items()} for m in circuits]
 
 # %% ../nbs/engine/16h_finding.ipynb #16h-050i
 class _Showing(_Repeating):

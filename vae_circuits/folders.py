@@ -39,6 +39,7 @@ def new_file(path):
         scratch.unlink(missing_ok=True)
         raise
 
+# %% ../nbs/engine/00c_folders.ipynb #00c-018b
 def _hidden(path: Path, end: str) -> Path:
     """A file of ours beside `path`, for `path`; a name too long to be made longer is there as its
     digest."""
@@ -92,6 +93,7 @@ def held(path, wait: bool = False):
             try: p.rmdir()
             except OSError: break  # it holds something now, or was never made
 
+# %% ../nbs/engine/00c_folders.ipynb #00c-025b
 @contextmanager
 def _locked(path: Path, wait: bool):
     file = _hidden(_home(path)/path.name, "lock")
@@ -232,6 +234,7 @@ def _publish(scratch: Path, path: Path, marker: str):
         raise InputError(f"cannot write to {path}: {e.strerror or e}; "
                          f"the finished results are in {scratch}") from e
 
+# %% ../nbs/engine/00c_folders.ipynb #00c-027fb
 def _finished(scratch: Path, path: Path) -> bool:
     "Are all files on the list in `scratch` there, or already in `path`?"
     new = _manifest(scratch)

@@ -144,7 +144,7 @@ def both_responses(vae, data, sample, sites=None, seed: int = 0, where: str = "i
 @torch.no_grad()
 def mean_over(vae, images, sites=None, chunk: int = 64) -> Run:
     """Mean activation of each site over reference `images`: a run of one row, which serves every
-    image as donor.
+    image as donor (mean ablation: Wang et al. 2022).
 
     vae: what `adapt` takes. sites: names, by default all. chunk: images at a time, no effect on the
     result. `InputError` for images that do not fit.
@@ -184,12 +184,13 @@ def noised(vae, images, scale: float = 1.0, sites=None, seed: int = 0) -> Run:
 RANGE = tuple(np.linspace(-3, 3, 11).tolist())
 
 @torch.no_grad()
-def traverse(vae, z, latents=None, values=RANGE, unit: str = "channel"):
+def traverse(vae, z, latents=None, values=RANGE, unit: str = "channel") -> torch.Tensor:
     """Reconstructions with latent i set to each value, a list for all or `[latents, values]`:
     tensor `[n, latents, values, *image_shape]` for latents `z` `[n, *latents]`. unit: what of
     latents with a plane is set to one value, a 'channel', a 'neuron' or a 'position'.
 
-    vae: what `adapt` takes. Raises `InputError` for latents that there are not.
+    vae: what `adapt` takes. latents: numbers, by default all. values: by default 11 from -3 to 3,
+    in the units of the latents (paper §4.2). Raises `InputError` for latents that there are not.
     """
     vae = adapt(vae)
     z, (latents, values) = check_latents(vae, z), check_grid(vae, latents, values, unit)
@@ -201,7 +202,9 @@ def traverse(vae, z, latents=None, values=RANGE, unit: str = "channel"):
 # %% ../nbs/07_interventions.ipynb #07-051b
 def own_range(codes, n: int = 11, level: float = 0.95) -> np.ndarray:
     """n values for each latent, evenly spread over the middle `level` of its `codes` `[images,
-    latents]`: `[latents, n]`."""
+    latents]`, by default 11 over 95 %: `[latents, n]`, in the units of the latents. In place of the
+    values from -3 to 3 (paper §4.2), which a latent may never take. `InputError` for other codes
+    and numbers."""
     codes, level, n = table(codes, "codes", 2), number(level, "level", 0, 1), count(n, "n")
     ends = np.quantile(codes, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return np.linspace(*ends, n, axis=1)

@@ -43,7 +43,7 @@ def layers(vae, names=None) -> list:
     layer begins. Of a half, encoder or decoder, of more than `DEEP` layers, one a stage: the last
     of those with maps of one size. Sites that cannot be traced, and latents, are all kept.
 
-    vae: what `adapt` takes.
+    vae: what `adapt` takes. names: of sites. `InputError` for names that are not there.
     """
     vae = adapt(vae)
     names = list(vae.sites) if names is None else listed(names, vae.sites, "site")

@@ -79,6 +79,7 @@ class Match:
 
     def __len__(self): return len(self.first)
 
+# %% ../nbs/engine/01d_matching.ipynb #01d-012b
 def _balance(table, others, factor, first, second, random) -> pd.DataFrame:
     "See `Match`; random: two rows of row numbers, pairs that nobody matched."
     rows = []

@@ -25,14 +25,15 @@ from .patching import patch_sweep
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
-def mediate(vae, clean, changed, sites=None, readout="mu", **options):
+def mediate(vae, clean, changed, sites=None, readout="mu", **options) -> "Mediation":
     """`Mediation`: TE, NIE and NDE of the change from `clean` to `changed` for every unit of
     `sites` (paper §3.2.4; Pearl 2001).
 
     clean, changed: images `[n, *image_shape]`, pair by pair. sites: names, by default all that the
-    readout depends on. options: those of `patch_sweep`; with `unit="site"` whole sites mediate,
-    with a list of addresses such as "encoder_conv_1[0:8]" groups of units. vae: what `adapt` takes.
-    readout: as in `patch_sweep`. `InputError` for images or sites that do not fit.
+    readout depends on. readout: what is read, a site's name, 'kl' or a function of a run. vae:
+    what `adapt` takes. options: `unit`, `eps`, `plan`, `chunk` and `max_memory` of `patch_sweep`;
+    with `unit="site"` whole sites mediate, with a list of addresses such as "encoder_conv_1[0:8]"
+    groups of units. `InputError` for images or sites that do not fit.
     """
     there = patch_sweep(vae, clean, changed, sites, readout=readout, **options).array
     back = patch_sweep(vae, changed, clean, sites, readout=readout, **options).array
@@ -183,8 +184,9 @@ def mediate_factor(vae, data, sample: Sample, factor: str, value=None, sites=Non
 
     With a `value`, images that have it already are left out, and so are those that would not be
     inside with it. Factors are numbers or labels, there and in the sample. vae: what `adapt` takes.
-    sites, readout, options: as in `mediate`. `InputError` for a factor or value that there is not,
-    or where no pairs are found.
+    sites: names, by default all that the readout depends on. readout: a site's name, 'kl' or a
+    function of a run. options: those of `mediate`, such as `unit`. `InputError` for a factor or
+    value that there is not, or where no pairs are found (paper §3.2.4).
     """
     pairs = pairs_of(data, factor, sample, seed, where, value)
     return mediate(vae, *pairs.images, sites, readout, **options)

@@ -71,10 +71,14 @@ def latent_effects(vae, z, values=RANGE, eps: float = 1e-8, chunk: int = 64,
 # %% ../nbs/13_metrics.ipynb #13-014
 def latent_metrics(vae, z, values=RANGE, eps: float = 1e-8, level: float = 0.95,
                    resamples: int = 1000, seed: int = 0, unit: str = "channel") -> pd.DataFrame:
-    """Means of `latent_effects` over images with their intervals, by `bootstrap`, and the undefined
-    cases: a row a latent. unit: as there.
+    """Effect strength and specificity of each latent (paper Eq. 7, 8): a row a latent, with means
+    over images, their intervals, and how often the specificity is undefined.
 
-    vae, z, values, eps: as in `latent_effects`. level, resamples, seed: as in `bootstrap`.
+    vae: what `adapt` takes. z: latents `[n, *latents]` of the images, such as a run has. values:
+    what each is set to, by default 11 from -3 to 3 (paper §4.2); one list for all, or `[latents,
+    values]`, such as `own_range` gives. eps: of Eq. 8, in nats. level: the share of intervals that
+    hold the truth. resamples, seed: of `bootstrap`. unit: what of a plane of latents is set, a
+    'channel', a 'neuron' or a 'position'. `InputError` for latents or values that do not fit.
     """
     effects = latent_effects(vae, z, values, eps, unit=unit)
     found = bootstrap(lambda mean: mean, effects, over="image", level=level, resamples=resamples,
@@ -213,7 +217,7 @@ def polysemanticity(responses, literal: bool = False) -> np.ndarray:
 
     By default (sum R)^2 / (|F| sum R^2), from 1/|F| for one factor to 1 for all equally, which fits
     the paper's Table 3. literal=True: Eq. 11 as printed, its reciprocal, from 1 (all equally) to
-    |F| (one factor)."""
+    |F| (one factor). `InputError` for responses that are no such table."""
     return spread_of(check_responses(responses), literal)
 
 # %% ../nbs/13_metrics.ipynb #13-027n

@@ -282,7 +282,8 @@ def _sites(vae, work: Listing, most=MOST_UNITS) -> list:
 def patching_page(vae, images, clean=None, donor=None, height: int = 760, start="x") -> Page:
     """A page with two images, the sites, and the units to patch. images: a dataset, or at most 400
     images `[n, *image_shape]`; clean, donor: the images that are shown first, as for
-    `latents_page`. Sites of more than 256 units are left out. Errors as for `latents_page`.
+    `latents_page`. Sites of more than 256 units are left out. `InputError` as for
+    `latents_page`.
 
     vae: what `adapt` takes. height: of its frame in a notebook, in pixels. start: 'x', or the site
     that the page begins at, with the activations of all images on board, at most 8 MB of them: the
@@ -320,9 +321,9 @@ def circuits_page(vae, data: Drawable, circuits, height: int = 620) -> Page:
     """A page on `circuits` of the encoder: what the picture becomes when only the circuit, or all
     but the circuit, follows a change of its factor.
 
-    data: the dataset whose factors these are; circuits: one of a factor at most. Errors as for
-    `latents_page`. vae: what `adapt` takes, with latents. height: of its frame in a notebook, in
-    pixels.
+    data: the dataset whose factors these are; circuits: one of a factor at most. `InputError` as
+    for `latents_page`. vae: what `adapt` takes, with latents. height: of its frame in a notebook,
+    in pixels.
     """
     vae, freight = adapt(vae), Freight()
     names, circuits = _latent_sizes(vae), shown_circuits(vae, data, circuits)

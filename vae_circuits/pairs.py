@@ -21,8 +21,29 @@ WAYS = {"set": "the factor was set",
         "matched": "pictures that agree in all other factors were found",
         "altered": "the picture itself was changed", "given": "the pairs were brought"}
 
+class _Told:
+    "What pairs say of themselves."
+    def __len__(self): return len(self.clean)
+
+    def __getitem__(self, rows) -> "Pairs":
+        "The pairs of these rows."
+        groups = None if self.groups is None else np.atleast_1d(self.groups[rows])
+        return replace(self, clean=self.clean[rows], changed=self.changed[rows], groups=groups)
+
+    @property
+    def images(self) -> tuple:
+        "The pictures before and after, each `[n, *image_shape]`."
+        return self.clean.images, self.changed.images
+
+    def __repr__(self):
+        share = "" if not self.inside < 1 else (
+            f"; of changes anywhere, {self.inside:.0%} lie inside what the world shows"
+            + ", and so do all of these" * (self.where == "inside"))
+        return f"{len(self)} pairs of {self.factor}: {WAYS[self.how]}{share}{self.note}"
+
+# %% ../nbs/01c_pairs.ipynb #01c-011n
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(_Told):
     """Pairs of pictures that differ in `factor`: row i of `clean` and of `changed`.
 
     how: one of `WAYS`. inside: the share of changes anywhere in the factor's range that lie inside
@@ -45,24 +66,6 @@ class Pairs:
         if len(self.clean) != len(self.changed) or not len(self.clean):
             raise InputError("expected two samples of the same length, at least 1; got "
                              f"{len(self.clean)} and {len(self.changed)}")
-
-    def __len__(self): return len(self.clean)
-
-    def __getitem__(self, rows) -> "Pairs":
-        "The pairs of these rows."
-        groups = None if self.groups is None else np.atleast_1d(self.groups[rows])
-        return replace(self, clean=self.clean[rows], changed=self.changed[rows], groups=groups)
-
-    @property
-    def images(self) -> tuple:
-        "The pictures before and after, each `[n, *image_shape]`."
-        return self.clean.images, self.changed.images
-
-    def __repr__(self):
-        share = "" if not self.inside < 1 else (
-            f"; of changes anywhere, {self.inside:.0%} lie inside what the world shows"
-            + ", and so do all of these" * (self.where == "inside"))
-        return f"{len(self)} pairs of {self.factor}: {WAYS[self.how]}{share}{self.note}"
 
 # %% ../nbs/01c_pairs.ipynb #01c-013
 TRIES = 64  # to find another value inside, and to find pictures that have one
@@ -118,6 +121,7 @@ def _inside(data, name, sample, factors, fits, seed) -> tuple:
     raise InputError(f"hardly any image of {data.name} has another {name} inside what this world "
                      "shows; ask with where='anywhere'")
 
+# %% ../nbs/01c_pairs.ipynb #01c-017b
 def _to(data, name, value, sample, where) -> Pairs:
     "Pairs in which the factor is changed to one value."
     value = data.factor(name).check(value)
@@ -136,6 +140,7 @@ def _to(data, name, value, sample, where) -> Pairs:
     changed = Sample(data.draw(factors), factors, clean.noise)
     return Pairs(clean, changed, name, "set", float(fits.mean()), where)
 
+# %% ../nbs/01c_pairs.ipynb #01c-017d
 def _redrawn(data, name, before, rng) -> tuple:
     "Which rows have another value inside among `TRIES` draws, and all rows with the first one."
     draws = np.stack([data.factor(name).redraw(before[name], rng) for _ in range(TRIES)])

@@ -13,12 +13,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .anatomy import ENCODER, SITES
-from .causal_graph import PALETTE
 from .effects import Effects
 from .metrics import polysemanticity
 from .pictures import draw_circuit, layout
 from .recipes import PAPER_DATASETS, PAPER_MODELS
-from .reports import NAMES
+from .reports import NAMES, color_of
 from .uncertainty import interval_text
 
 # %% ../nbs/engine/21c_paper_figures.ipynb #21c-087
@@ -99,8 +98,9 @@ def figure2(study) -> Figure:
             ax.text(j, i, f"{values[i, j]:.1f}", ha="center", va="center", fontsize=7, color=color)
         ax.set_xticks(range(len(live)), table.columns, fontsize=7)
         ax.set_yticks(range(len(table)), table.index, fontsize=8)
-    bar = figure.colorbar(image, ax=[ax for ax, _ in panels], shrink=0.6)
-    bar.set_label("mean change,\nin standard deviations", fontsize=8)
+    if np.isfinite(top):  # some latent is in use
+        bar = figure.colorbar(image, ax=[ax for ax, _ in panels], shrink=0.6)
+        bar.set_label("mean change,\nin standard deviations", fontsize=8)
     return figure
 
 def _hatched(ax):
@@ -115,7 +115,7 @@ def _bars(ax, groups, labels, models, values: bool = False):
     width = .8 / len(groups)
     for i, (rows, model) in enumerate(zip(groups, models)):
         at = np.arange(len(rows)) + (i - (len(groups) - 1) / 2) * width
-        ax.bar(at, rows.value, width, label=NAMES[model], color=_color(model))
+        ax.bar(at, rows.value, width, label=NAMES[model], color=color_of(model))
         ax.errorbar(at, rows.value, _ends(rows), fmt="none", ecolor="black", elinewidth=.8)
         if not values: continue
         for x, value, high in zip(at, rows.value, rows.high):
@@ -124,10 +124,6 @@ def _bars(ax, groups, labels, models, values: bool = False):
                             textcoords="offset points", ha="center",
                             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})
     ax.set_xticks(range(len(labels)), labels, fontsize=8)
-
-def _color(model: str) -> str:
-    "The color of a model, the same in every figure."
-    return PALETTE[PAPER_MODELS.index(model) if model in PAPER_MODELS else len(PAPER_MODELS)]
 
 def _legend_above(figure, *axes):
     "One legend above all, of what stands in any of the axes."
@@ -183,7 +179,7 @@ def figure4(study, sites=(*ENCODER, "mu")) -> Figure:
 def _histogram(ax, responses, model):
     scores = polysemanticity(responses)
     scores = scores[np.isfinite(scores)]
-    ax.hist(scores, np.linspace(1 / len(responses), 1, 11), color=_color(model))
+    ax.hist(scores, np.linspace(1 / len(responses), 1, 11), color=color_of(model))
     ax.tick_params(labelsize=7)
     if not len(scores): return
     ax.axvline(scores.mean(), color="black", ls="--", lw=1)
@@ -220,7 +216,7 @@ def figure6(study) -> Figure:
         for (d, m), a in study.items():
             x, y = a.numbers.loc[[place]], a.numbers.loc[[("all", "mig")]]
             mark = "os"[list(PAPER_DATASETS).index(d)] if d in PAPER_DATASETS else "^"
-            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=_color(m), fmt=mark, ms=7,
+            ax.errorbar(x.value, y.value, _ends(y), _ends(x), color=color_of(m), fmt=mark, ms=7,
                         elinewidth=0.8, label=f"{NAMES[m]}, {NAMES[d]}")
         ax.set_xlabel(name), ax.margins(.15)
     axes[0].set_ylabel("mutual information gap")

@@ -53,11 +53,18 @@ def _ordered(models, what, place) -> str:
     rows = {m: a.numbers.loc[place] for m, a in models.items()}
     values = ", ".join(f"{m} {_value(a.numbers, place)}" for m, a in models.items())
     if len(models) < 2: return f"{what}: {values}"
-    above = [f"{m} above {o}" for m, r in rows.items() for o, s in rows.items() if r.low > s.high]
-    if not above: return f"{what}: an order is not shown, since intervals overlap ({values})"
-    rest = len(models) * (len(models) - 1) // 2 - len(above)
-    also = "; otherwise intervals overlap" if rest else ""
-    return f"{what}: {', '.join(above)}{also} ({values})"
+    below = {m: [o for o, s in rows.items() if r.low > s.high] for m, r in rows.items()}
+    if not any(below.values()):
+        return f"{what}: an order is not shown, since intervals overlap ({values})"
+    return f"{what}: {_in_words(below)} ({values})"
+
+def _in_words(below) -> str:
+    "An order, from a model -> those that are surely below it: one chain where it is whole."
+    ranked = sorted(below, key=lambda m: -len(below[m]))
+    whole = all(len(below[m]) == i for i, m in enumerate(reversed(ranked)))
+    if whole: return " above ".join(ranked)
+    pairs = [f"{m} above {' and '.join(below[m])}" for m in ranked if below[m]]
+    return f"{', '.join(pairs)}; otherwise intervals overlap"
 
 # %% ../nbs/21_paper_results.ipynb #21-137e
 def _above_random(models) -> str:
@@ -78,12 +85,14 @@ def _for(sure, models, what, nothing) -> str:
 
 # %% ../nbs/21_paper_results.ipynb #21-137g
 def _carried(models) -> str:
-    "Whose circuit is shown to carry the factor."
+    "Whose circuit is shown to carry the factor, and what the others lack."
     values = []
     for m, a in models.items():
         value, high = _value(a.proof, "faithfulness"), a.proof.random_high["faithfulness"]
         size = f"{len(a.circuit.units)} of {len(a.circuit.scores.values)} channels"
-        values.append(f"{m} {size}, faithfulness {value}, random ones at most {high:.2g}")
+        lacks = a.proof.sentence.partition(": not shown, since ")[2]
+        values.append(f"{m} {size}, faithfulness {value}, random ones at most {high:.2g}"
+                      + (f", but {lacks}" if lacks else ""))
     sure = [m for m, a in models.items() if a.proof.shown]
     shown = _for(sure, models, "shown to carry it", "that it carries the factor is not shown")
     return f"circuit of {_factor(models)} in the encoder: {shown} ({'; '.join(values)})"
@@ -91,10 +100,13 @@ def _carried(models) -> str:
 def _factor(models) -> str: return next(iter(models.values())).circuit.factor
 
 def _strongest(models) -> str:
-    "The channel of each model that mediates the most."
+    "The channel of each model that mediates the most, and whether it does so for sure."
     best = {m: a.ranking.iloc[0] for m, a in models.items()}
     values = [f"{m} {r.name} {interval_text(r.share, r.low, r.high)}" for m, r in best.items()]
-    return f"largest share of {_factor(models)}'s effect through one channel: {', '.join(values)}"
+    sure = [m for m, r in best.items() if r.adjusted <= 0.05]
+    shown = _for(sure, models, "more than nothing", "that it is more than nothing is not shown")
+    what = f"largest share of {_factor(models)}'s effect through one channel"
+    return f"{what}: {shown} ({'; '.join(values)})"
 
 # %% ../nbs/21_paper_results.ipynb #21-008
 @dataclass(frozen=True)

@@ -35,47 +35,41 @@ def layout(circuits, units: int = 10, edges: int = 12) -> Layout:
     """What to draw of `circuits`, one or a list, of one network: at most `units` of every site, and
     of every circuit at most `edges` between two sites, those with the largest shares."""
     circuits, units, edges = circuits_of(circuits), count(units, "units"), count(edges, "edges")
-    names = [(c.factor, c.part) for c in circuits]
-    if twice := [n for n in names if names.count(n) > 1]:
-        raise InputError(
-            f"two circuits of {twice[0][0]} in the {twice[0][1]}; expected one of each factor and "
-            f"part")
-    if not any(len(c.edges) for c in circuits):
-        raise InputError("there is nothing to draw: no circuit has an edge")
-    links = pd.concat([c.edges.assign(factor=c.factor) for c in circuits], ignore_index=True)
-    links = links.assign(
-        sender=_latent(links.sender),
-        receiver=_latent(links.receiver),
-        size=links.share.astype(float).abs(),
-    ).sort_values("size", ascending=False, kind="stable")
+    _check_parts(circuits)
+    links = _links(circuits)
     nodes = _nodes(circuits, links, units)
     links = links[links.sender.isin(nodes.index) & links.receiver.isin(nodes.index)]
-    links = (
-        links.assign(step=links.sender.str.split("[").str[0])
-        .groupby(["factor", "step"], sort=False)
-        .head(edges)
-    )
+    step = links.sender.str.split("[").str[0]
+    links = links.assign(step=step).groupby(["factor", "step"], sort=False).head(edges)
     nodes = nodes[nodes.index.isin([*links.sender, *links.receiver])]
-    sites = list(
-        dict.fromkeys(
-            _latent(
-                pd.Series([
-                    f"{s}[0]"
-                    for c in circuits
-                    for s in [*c.members, *(["mu"] if c.part == "encoder" else [])]
-                ])
-            )
-            .str.split("[")
-            .str[0]
-        )
-    )
-    sites = [s for s in sites if (nodes.site == s).any()]
-    return Layout(
-        _placed(nodes, links, sites),
-        links[["sender", "receiver", "factor", "share"]].reset_index(drop=True),
-        sites,
-        dict(zip(dict.fromkeys(c.factor for c in circuits), PALETTE * len(circuits))),
-    )
+    sites = [s for s in _sites(circuits) if (nodes.site == s).any()]
+    drawn = links[["sender", "receiver", "factor", "share"]].reset_index(drop=True)
+    factors = dict.fromkeys(c.factor for c in circuits)
+    colors = dict(zip(factors, PALETTE * len(circuits)))
+    return Layout(_placed(nodes, links, sites), drawn, sites, colors)
+
+def _check_parts(circuits):
+    names = [(c.factor, c.part) for c in circuits]
+    if twice := [n for n in names if names.count(n) > 1]:
+        factor, part = twice[0]
+        raise InputError(f"two circuits of {factor} in the {part}; expected one of each factor and "
+                         "part")
+    if not any(len(c.edges) for c in circuits):
+        raise InputError("there is nothing to draw: no circuit has an edge")
+
+# %% ../nbs/19_pictures.ipynb #19-008n
+def _links(circuits) -> pd.DataFrame:
+    "The edges of all circuits, with the factor of each, the strongest first."
+    links = pd.concat([c.edges.assign(factor=c.factor) for c in circuits], ignore_index=True)
+    size = links.share.astype(float).abs()
+    links = links.assign(sender=_latent(links.sender), receiver=_latent(links.receiver), size=size)
+    return links.sort_values("size", ascending=False, kind="stable")
+
+def _sites(circuits) -> list:
+    "The sites of all circuits, in order; latents are one, whichever way they are written."
+    ends = lambda c: ["mu"] if c.part == "encoder" else []
+    names = pd.Series([f"{s}[0]" for c in circuits for s in [*c.members, *ends(c)]])
+    return list(dict.fromkeys(_latent(names).str.split("[").str[0]))
 
 # %% ../nbs/19_pictures.ipynb #19-010
 def _latent(units):
@@ -142,78 +136,56 @@ def _placed(nodes, links, sites) -> pd.DataFrame:
     return nodes.assign(x=[sites.index(s) for s in nodes.site], y=[height[u] for u in nodes.index])
 
 # %% ../nbs/19_pictures.ipynb #19-016
-def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None):
-    """The layered drawing of one or more circuits of a network, see `layout`; a matplotlib
-    `Figure`, or on the axes given. Dashed edges work against the effect. The title is what the last
-    score of the circuit said, if one was taken of one of them.
+def draw_circuit(circuits, units: int = 10, edges: int = 12, ax=None) -> Figure:
+    """The layered drawing of one or more circuits of a network, see `layout`: a figure. Dashed
+    edges work against the effect. The title is what the last score of the circuit said, if one was
+    taken of one of them.
 
-    units, edges: at most so many of each site and between two, the strongest. ax: axes to draw on.
+    circuits: one or a list, of one network. units, edges: at most so many of each site and between
+    two, the strongest. ax: axes of matplotlib to draw on; by default those of a new figure.
     `InputError` where there is nothing to draw.
     """
     if not isinstance(ax, (Axes, type(None))):
         raise InputError(f"expected axes of matplotlib; got {ax!r:.60}")
     plan = layout(circuits, units, edges)
-    figure = (
-        Figure(figsize=(1.7 * len(plan.sites) + 1, 4.2), layout="constrained")
-        if ax is None
-        else ax.figure
-    )
-    ax = figure.subplots() if ax is None else ax
-    widest = plan.edges.share.abs().max()
-    for e in plan.edges.iloc[::-1].itertuples():
-        a, b = plan.nodes.loc[e.sender], plan.nodes.loc[e.receiver]
-        ax.plot(
-            [a.x, b.x],
-            [-a.y, -b.y],
-            color=plan.colors[e.factor],
-            lw=0.3 + 4 * abs(e.share) / widest,
-            alpha=0.55,
-            ls="--" if e.share < 0 else "-",
-            zorder=1,
-            solid_capstyle="round",
-        )
-    ax.scatter(
-        plan.nodes.x,
-        -plan.nodes.y,
-        s=150,
-        c=[plan.colors[f] for f in plan.nodes.factor],
-        edgecolors="white",
-        zorder=2,
-    )
-    for n in plan.nodes.itertuples():
-        ax.text(
-            n.x,
-            -n.y,
-            n.label,
-            ha="center",
-            va="center",
-            fontsize=6 if len(n.label) < 3 else 5,
-            color="white",
-            zorder=3,
-        )
-    for x, site in enumerate(plan.sites):
-        ax.text(x, 0.04, _short(site), ha="center", va="bottom", fontsize=8)
-    if len(plan.colors) > 1:
-        ax.legend(
-            [matplotlib.lines.Line2D([], [], color=c, lw=3) for c in plan.colors.values()],
-            plan.colors,
-            fontsize=7,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0),
-            ncols=6,
-            frameon=False,
-        )
+    if ax is None:
+        size = 1.7 * len(plan.sites) + 1, 4.2
+        ax = Figure(figsize=size, layout="constrained").subplots()
+    _draw_edges(ax, plan)
+    _draw_nodes(ax, plan)
+    if len(plan.colors) > 1: _draw_key(ax, plan.colors)
     ax.set_xlim(-.4, len(plan.sites) - .6), ax.set_ylim(-1.02, .1), ax.axis("off")
     said = [c.said for c in circuits_of(circuits) if c.said]
     if len(said) == 1: ax.set_title(textwrap.fill(said[0], 100), fontsize=7)
-    return figure
+    return ax.figure
 
-def _short(site):
-    return (
-        "latents"
-        if site == "z"
-        else site.replace("encoder_", "enc ").replace("decoder_", "dec ").replace("_", " ")
-    )
+# %% ../nbs/19_pictures.ipynb #19-016b
+def _draw_edges(ax, plan):
+    widest = plan.edges.share.abs().max()
+    for e in plan.edges.iloc[::-1].itertuples():
+        a, b = plan.nodes.loc[e.sender], plan.nodes.loc[e.receiver]
+        ax.plot([a.x, b.x], [-a.y, -b.y], color=plan.colors[e.factor], alpha=0.55, zorder=1,
+                lw=0.3 + 4 * abs(e.share) / widest, ls="--" if e.share < 0 else "-",
+                solid_capstyle="round")
+
+def _draw_nodes(ax, plan):
+    colors = [plan.colors[f] for f in plan.nodes.factor]
+    ax.scatter(plan.nodes.x, -plan.nodes.y, s=150, c=colors, edgecolors="white", zorder=2)
+    for n in plan.nodes.itertuples():
+        ax.text(n.x, -n.y, n.label, ha="center", va="center", color="white", zorder=3,
+                fontsize=6 if len(n.label) < 3 else 5)
+    for x, site in enumerate(plan.sites):
+        ax.text(x, 0.04, _short(site), ha="center", va="bottom", fontsize=8)
+
+def _draw_key(ax, colors):
+    lines = [matplotlib.lines.Line2D([], [], color=c, lw=3) for c in colors.values()]
+    ax.legend(lines, colors, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=6,
+              frameon=False)
+
+def _short(site) -> str:
+    "The name of a site as it stands above its column."
+    if site == "z": return "latents"
+    return site.replace("encoder_", "enc ").replace("decoder_", "dec ").replace("_", " ")
 
 # %% ../nbs/19_pictures.ipynb #19-024
 class CircuitPicture:
@@ -244,38 +216,36 @@ def circuit_html(circuits, run=None, units: int = 10, edges: int = 12) -> Circui
     if not isinstance(run, (Run, type(None))):
         raise InputError(f"expected a run of one image, such as vae.run(image); got {run!r:.60}")
     plan = layout(circuits, units, edges)
-    width = 150 * len(plan.sites)
     height = 34 * plan.nodes.groupby("site").size().max() + 60
-    widest = plan.edges.share.abs().max()
     at = {u: (150 * n.x + 75, 40 + n.y * (height - 60)) for u, n in plan.nodes.iterrows()}
+    return CircuitPicture(_with_buttons(_svg(plan, at, height, run), plan))
+
+# %% ../nbs/19_pictures.ipynb #19-026n
+def _svg(plan, at, height, run) -> str:
+    "The drawing, with the units at their places `at`."
+    width = 150 * len(plan.sites)
     place = {f: i for i, f in enumerate(plan.colors)}
-    lines = [
-        f'<line class="e f{place[e.factor]}" x1="{at[e.sender][0]}" '
-        f'y1="{at[e.sender][1]:.1f}" x2="{at[e.receiver][0]}" y2="{at[e.receiver][1]:.1f}" '
-        f'stroke="{plan.colors[e.factor]}" '
-        f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}"'
-        f' stroke-opacity=".55"{_dash(e.share)}>'
-        f"<title>{html.escape(_said(e))}</title></line>"
-        for e in plan.edges.iloc[::-1].itertuples()
-    ]
-    heads = [
-        f'<text class="site" x="{150 * i + 75}" y="14"'
-        f' text-anchor="middle">{html.escape(_short(s))}</text>'
-        for i, s in enumerate(plan.sites)
-    ]
+    heads = [f'<text class="site" x="{150 * i + 75}" y="14" text-anchor="middle">'
+             f"{html.escape(_short(s))}</text>" for i, s in enumerate(plan.sites)]
     touched = pd.concat([plan.edges.set_index(end).factor for end in ("sender", "receiver")])
     kinds = {u: " ".join(["n", *sorted({f"f{place[f]}" for f in touched[[u]]})])
              for u in plan.nodes.index}
-    dots = [
-        _dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run)
-        for u, n in plan.nodes.iterrows()
-    ]
-    svg = (
-        f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img"'
-        ' aria-label="Circuit of'
-        f' {html.escape(", ".join(plan.colors))}">{"".join(lines + heads + dots)}</svg>'
-    )
-    return CircuitPicture(_with_buttons(svg, plan))
+    dots = [_dot(u, n, at[u], plan.colors[n.factor], kinds[u], width, height, run)
+            for u, n in plan.nodes.iterrows()]
+    label = f"Circuit of {html.escape(', '.join(plan.colors))}"
+    return (f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" role="img" '
+            f'aria-label="{label}">{"".join([*_edges(plan, at, place), *heads, *dots])}</svg>')
+
+def _edges(plan, at, place) -> list:
+    "The lines, the strongest last."
+    widest = plan.edges.share.abs().max()
+    def line(e):
+        (a, b), (c, d) = at[e.sender], at[e.receiver]
+        return (f'<line class="e f{place[e.factor]}" x1="{a}" y1="{b:.1f}" x2="{c}" y2="{d:.1f}" '
+                f'stroke="{plan.colors[e.factor]}" '
+                f'stroke-width="{.4 + 6 * abs(e.share) / widest:.2f}" stroke-opacity=".55"'
+                f"{_dash(e.share)}><title>{html.escape(_said(e))}</title></line>")
+    return [line(e) for e in plan.edges.iloc[::-1].itertuples()]
 
 def _said(edge) -> str: return f"{edge.sender} to {edge.receiver}, {edge.factor}: {edge.share:.3f}"
 

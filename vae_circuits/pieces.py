@@ -6,12 +6,13 @@
 __all__ = ['chunks']
 
 # %% ../nbs/engine/08a3_pieces.ipynb #08a3-003
+import math
 from itertools import product
 
 import torch
 
 from .addresses import Address, Sites
-from .blocks import Delta, _count, any_of
+from .blocks import Delta, any_of
 from .effects import unit_names
 
 # %% ../nbs/engine/08a3_pieces.ipynb #08a3-020
@@ -89,7 +90,7 @@ def _together(boxes, plane, width, good, most):
 
     Each place of the box costs time, and so does each chunk, about as much as 4096 places; a margin
     stands for what convolutions add to a box."""
-    def area(window): return _count(b - a + 4 for a, b in window)
+    def area(window): return math.prod(b - a + 4 for a, b in window)
     first, window, alone = 0, boxes[0], area(boxes[0])
     for i, box in enumerate(boxes[1:], 1):
         union = tuple((min(a, c), max(b, d)) for (a, b), (c, d) in zip(window, box))

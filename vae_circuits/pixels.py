@@ -169,6 +169,7 @@ class Explorer(widgets.VBox):
         for picture in self.pictures.values(): picture.old = error is not None
         if error is not None: self.numbers.value = _line(error)
 
+# %% ../nbs/engine/20c_pixels.ipynb #20c-009bb
 def _line(error) -> str:
     "The first line of an error, with its kind if it is none of ours."
     line = next(iter(str(error).strip().splitlines()), "")[:300]

@@ -73,9 +73,8 @@ class Textures(CausalDataset):
     @property
     def patterns(self) -> np.ndarray:
         "Each texture where it is drawn, from -1 to 1: `[factors, 64, 64]`."
-        return np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names]) * self.places(
-            64
-        )
+        tiled = np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names])
+        return tiled * self.places(64)
 
     def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
 
@@ -93,22 +92,8 @@ SITES = ("encoder_conv_0", "encoder_conv_1", "encoder_conv_2")
 DECODER = ("decoder_linear", "decoder_conv_0", "decoder_conv_1")
 
 # %% ../nbs/15_planted.ipynb #15-014
-@dataclass(frozen=True)
-class Planted:
-    """A `vae` compiled by hand, its `data`, and its true `graph` of factors, channels and latents,
-    with the `mixing` matrix [factors, factors] of one layer.
-
-    owner: site -> the factor's number for every channel, -1 for dead ones. backup: site -> which
-    channels are backups. turns: site -> the rotation `[units, units]` of a network that is turned;
-    all truth but `directions` is that of its channels before."""
-    vae: ConvVAE
-    data: Textures
-    graph: nx.DiGraph
-    mixing: np.ndarray
-    owner: dict
-    backup: dict
-    turns: dict = field(default_factory=dict)
-
+class _Places:
+    "Where each factor lies in a planted network."
     def _owner(self, site) -> np.ndarray:
         return self.owner[one_of(site, self.owner, "site of channels")]
 
@@ -127,19 +112,9 @@ class Planted:
         plane = self.vae.sites[one_of(site, self.owner, "site of channels")].plane
         return self.data.places(plane[0]).reshape(len(self.mixing), -1)
 
-    def drawn(self, run) -> torch.Tensor:
-        """How strongly each texture is drawn, before the sigmoid: `[n, factors]`, a readout for the
-        decoder."""
-        patterns = torch.from_numpy(self.data.patterns).to(run["decoder_conv_2"])
-        return torch.einsum("nhw,fhw->nf", run["decoder_conv_2"][:, 0], patterns) / (
-            4 * CONTRAST * (patterns**2).sum((1, 2))
-        )
-
-    def readout(self, site):
-        """What the effects of a site's channels are read from: mu for the encoder, and for the
-        decoder what is `drawn`."""
-        return "mu" if one_of(site, self.owner, "site of channels") in SITES else self.drawn
-
+# %% ../nbs/15_planted.ipynb #15-014b
+class _Worked:
+    "What every intervention does, worked out from the wiring."
     def _powers(self, site):
         "How often effects have been mixed at `site`, and at its readout."
         return (SITES.index(site), 2) if site in SITES else (2 + DECODER.index(site), 4)
@@ -148,11 +123,8 @@ class Planted:
         """How much each channel changes for a unit's change of each factor, up to a scale, by the
         wiring: `[factors, units]`."""
         owner = self._owner(site)
-        return np.where(
-            (owner < 0) | self.backup[site],
-            0,
-            np.linalg.matrix_power(self.mixing, self._powers(site)[0])[:, owner],
-        )
+        mixed = np.linalg.matrix_power(self.mixing, self._powers(site)[0])
+        return np.where((owner < 0) | self.backup[site], 0, mixed[:, owner])
 
     def shares(self, site) -> np.ndarray:
         """Proportion of each factor's effect on the `readout` that each channel mediates, by the
@@ -166,17 +138,39 @@ class Planted:
         through = self.responses(site)[:, :, None] * part * after[owner]
         return (through * total[:, None]).sum(2) / (total**2).sum(1)[:, None]
 
+# %% ../nbs/15_planted.ipynb #15-014d
+@dataclass(frozen=True)
+class Planted(_Places, _Worked):
+    """A `vae` compiled by hand, its `data`, and its true `graph` of factors, channels and latents,
+    with the `mixing` matrix [factors, factors] of one layer.
+
+    owner: site -> the factor's number for every channel, -1 for dead ones. backup: site -> which
+    channels are backups. turns: site -> the rotation `[units, units]` of a network that is turned;
+    all truth but `directions` is that of its channels before."""
+    vae: ConvVAE
+    data: Textures
+    graph: nx.DiGraph
+    mixing: np.ndarray
+    owner: dict
+    backup: dict
+    turns: dict = field(default_factory=dict)
+
+    def drawn(self, run) -> torch.Tensor:
+        """How strongly each texture is drawn, before the sigmoid: `[n, factors]`, a readout for the
+        decoder."""
+        patterns = torch.from_numpy(self.data.patterns).to(run["decoder_conv_2"])
+        strength = torch.einsum("nhw,fhw->nf", run["decoder_conv_2"][:, 0], patterns)
+        return strength / (4 * CONTRAST * (patterns**2).sum((1, 2)))
+
+    def readout(self, site):
+        """What the effects of a site's channels are read from: mu for the encoder, and for the
+        decoder what is `drawn`."""
+        return "mu" if one_of(site, self.owner, "site of channels") in SITES else self.drawn
+
 # %% ../nbs/15_planted.ipynb #15-016
-def planted_vae(
-    factors: int = 4,
-    group: int = 3,
-    dead: int = 2,
-    mixing: float = 0.0,
-    repair: float = 0.0,
-    noise: float = 0.0,
-    parts: bool = False,
-    turned: int = None,
-) -> Planted:
+def planted_vae(factors: int = 4, group: int = 3, dead: int = 2, mixing: float = 0.0,
+                repair: float = 0.0, noise: float = 0.0, parts: bool = False,
+                turned: int = None) -> Planted:
     """A VAE of the paper's architecture with a planted circuit for `factors` textures, `group`
     channels each, and its data and truth: `Planted`.
 
@@ -192,21 +186,25 @@ def planted_vae(
     factors, dead = len(data.factors), count(dead, "dead", 0, 256)
     group = count(group, "group with repair" if repair else "group", 1 + (repair > 0), 64)
     if parts and mixing:
-        raise InputError(
-            f"with parts, channels of different factors do not meet, so that mixing must be 0; got "
-            f"{mixing:g}")
+        raise InputError("with parts, channels of different factors do not meet, so that mixing "
+                         f"must be 0; got {mixing:g}")
     n = factors * group
     owner, backup = _owners(factors, group, dead, repair)
     mix = np.eye(factors) + mixing / (factors - 1) * (1 - np.eye(factors))
     wires = _wires(owner[SITES[0]][:n], mix, group, repair)
-    # without weights, so that none are drawn
-    with torch.device("meta"): vae = ConvVAE(factors, [len(owner[s]) for s in SITES])
-    vae = vae.to_empty(device=torch.get_default_device()).eval().requires_grad_(False)
-    for p in vae.parameters(): p.zero_()
+    vae = _silent(factors, [len(owner[s]) for s in SITES])
     _write_encoder(vae, data, owner[SITES[0]][:n], wires)
     _write_decoder(vae, data, owner[SITES[0]][:n], wires)
     turns = {} if turned is None else _turn(vae, count(turned, "turned", 0, 2**32 - 1))
     return Planted(vae, data, _graph(data, owner, wires), mix, owner, backup, turns)
+
+# %% ../nbs/15_planted.ipynb #15-016b
+def _silent(latents, channels) -> ConvVAE:
+    "A network whose weights are all 0."
+    with torch.device("meta"): vae = ConvVAE(latents, channels)  # so that none are drawn
+    vae = vae.to_empty(device=torch.get_default_device()).eval().requires_grad_(False)
+    for p in vae.parameters(): p.zero_()
+    return vae
 
 # %% ../nbs/15_planted.ipynb #15-018
 def _owners(factors, group, dead, repair) -> tuple:
@@ -214,12 +212,12 @@ def _owners(factors, group, dead, repair) -> tuple:
     own = np.repeat(np.arange(factors), group)
     backups, unused = np.arange(factors if repair else 0), np.full(dead, -1)
     plain, middle = np.r_[own, unused], np.r_[own, backups, unused]
-    owner = dict(zip(SITES, (plain, middle, plain))) | dict(
-        zip(DECODER, (plain, np.where(np.arange(len(middle)) < len(own), middle, -1), plain))
-    )
-    return owner, {
-        s: (s == SITES[1]) & (np.arange(len(o)) >= len(own)) & (o >= 0) for s, o in owner.items()
-    }
+    later = np.arange(len(middle)) >= len(own)
+    owner = dict(zip(SITES, (plain, middle, plain)))
+    owner |= dict(zip(DECODER, (plain, np.where(later, -1, middle), plain)))
+    backup = {s: np.zeros(len(o), bool) for s, o in owner.items()}
+    backup[SITES[1]] = later & (middle >= 0)
+    return owner, backup
 
 # %% ../nbs/15_planted.ipynb #15-020
 def _wires(own, mix, group, repair) -> dict:

@@ -36,7 +36,8 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
     members: a `Circuit`, or a mask `[units]` for every site of the trial. trial: with pairs that
     the circuit was not found with. draws: random halves taken out for completeness. controls:
     random circuits with as many units at each site, by default 20. seed: of both. which: of
-    `SCORES`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
+    these four, by default all. options: `level`, `resamples`, `seed` and `groups` of
+    `bootstrap`.
 
     Gives a row a score: value, low, high, n; for the first two also the mean, smallest and largest
     of the random circuits (random, random_low, random_high), never the circuit itself: NaN where no
@@ -249,6 +250,7 @@ def _why_not(circuit, placebo, faithfulness, error, least, most) -> str:
     if placebo.share > IDLE:
         return f"pairs that agree in all labels do more than {IDLE:g} of it"
     if not circuit.units: return f"{circuit.factor} changes nothing there"
+    if np.isnan(faithfulness.low): return "so few pairs leave it without an interval"
     if not faithfulness.low >= least:
         return f"the lower end of the interval, {faithfulness.low:.2f}, is below {least:g}"
     if not error <= most: return f"the error is above {most:g}"

@@ -21,7 +21,7 @@ from .comparisons import clouds, gap_of, seeds_part, settings_part
 from .judgement import by_length, claims_table, lengths_figure
 from .later import DCI, OWN
 from .anatomy import ENCODER
-from .reports import NAMES
+from .reports import NAMES, color_of
 from .runs import answers, at, below, gate_table, over_latents, runs_of, twins
 from .statements import (FOCUS, MODULAR, MONO, POLY, PREDICTORS, SCORE, STRENGTH, TOP,
                                      V)
@@ -171,13 +171,12 @@ def predictors_figure(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(11, 3 * len(known)), layout="constrained")
     for row, (d, runs) in zip(figure.subplots(len(known), 3, squeeze=False), known.items()):
         models = runs.models()
-        every = [*PAPER_MODELS, *(m for m in models if m not in PAPER_MODELS)]
         for ax, (name, q) in zip(row, PREDICTORS.items()):
             for m in models:
-                i = every.index(m)  # a model looks the same in every figure
+                mark = "os^vDPX*"[list(NAMES).index(m) % 8]
                 points = pd.DataFrame({"x": runs.of(q, m), "y": runs.of(SCORE, m)}).dropna()
-                look = dict(ms=5, alpha=.8, color=PALETTE[i % len(PALETTE)], label=NAMES[m])
-                if len(points): ax.plot(points.x, points.y, "os^vDPX*"[i % 8], **look)
+                look = dict(ms=5, alpha=.8, color=color_of(m), label=NAMES[m])
+                if len(points): ax.plot(points.x, points.y, mark, **look)
             ax.set_xlabel(name), ax.set_title(NAMES[d], fontsize=10)
         row[0].set_ylabel("mutual information gap")
         if models: row[2].legend(fontsize=7)

@@ -38,6 +38,7 @@ def readout_sites(vae, readout, x, eps=None) -> list:
         )
     return [s for s in vae.sites if s in watched.__dict__.get("seen", ())]
 
+# %% ../nbs/engine/08c_readouts.ipynb #08c-011b
 def _shades(run, *scales) -> Run:
     "A run with the one row of `run` times each of the `scales`; codes are rolled instead."
     def rows(value):

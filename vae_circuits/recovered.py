@@ -84,6 +84,7 @@ def _sample(plant, n, seed) -> Sample:
         raise InputError(f"expected what planted_vae gives; got {plant!r:.60}")
     return plant.data.sample(count(n, "n", 1, MOST_IMAGES), seeded(seed))
 
+# %% ../nbs/engine/15a_recovered.ipynb #15a-045b
 def unit_recovery(plant: Planted, n: int = 16, seed: int = 0) -> pd.DataFrame:
     """How well each method finds each factor's channels at each site, from `n` pairs: a row a
     method, factor and site.
@@ -145,6 +146,7 @@ def edge_recovery(plant: Planted, n: int = 4, cut: float = 0.25, seed: int = 0) 
                              **recovery(share, true, cut), "distance": (named != true).sum()})
     return pd.DataFrame(rows)
 
+# %% ../nbs/engine/15a_recovered.ipynb #15a-058b
 def _true_edges(plant, factor: int, a, b) -> np.ndarray:
     "Which channels of `a` lead to which of `b` for a factor: `[units, units]`."
     return np.array([[plant.owner[a][c] == factor

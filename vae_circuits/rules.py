@@ -19,62 +19,66 @@ from .blocks import any_of
 def pointwise(chunk, node):
     """f(base + change) - f(base) within the block; for sums and for products with one changed
     factor, the change goes through by itself."""
-    changed = [a for a in _tensors(node) if a in chunk.state]
-    if not all(isinstance(chunk.state[a], Delta) for a in changed) or any(
-        chunk.engine.axes[a] not in (None, (0, 1)) for a in _tensors(node)
-    ):
-        return None
-    blocks = _meet([chunk.state[a] for a in changed])
-    logical = chunk.engine.shape(node)
-    if blocks is None or any(chunk.engine.shape(a) != logical for a in changed): return None
-    deltas, block = dict(zip(changed, blocks)), blocks[0]
-    name, args = node.target._schema.name, node.args
+    deltas, name = _on_one_block(chunk, node), node.target._schema.name
+    if deltas is None: return None
     if name in ("aten::add", "aten::sub") and not (set(node.kwargs) - {"alpha"}):
-        sign = (1 if name == "aten::add" else -1) * node.kwargs.get("alpha", 1)
-        left = deltas.get(args[0])
-        right = deltas.get(args[1]) if isinstance(args[1], torch.fx.Node) else None
-        if right is None: return left
-        if left is None: return right.like(right.values * sign)
-        return left.like(torch.add(left.values, right.values, alpha=sign))
-    values = {
-        a: block.inside(chunk.base(a), chunk.engine.axes[a] is not None) for a in _tensors(node)
-    }
+        return _sum(node, name, deltas)
+    block, axes = next(iter(deltas.values())), chunk.engine.axes
+    values = {a: block.inside(chunk.base(a), axes[a] is not None) for a in _tensors(node)}
     if any(v is None for v in values.values()): return None
-    if len(changed) == 1 and (
-        name == "aten::mul"
-        or (name == "aten::div" and args[0] in deltas and len(args) == 2 and not node.kwargs)
-    ):
-        other = args[1] if args[0] in deltas else args[0]
-        if other is not changed[0]:
-            return block.like(
-                node.target(
-                    block.grid, values[other] if isinstance(other, torch.fx.Node) else other
-                )
-            )
-    # max(b + d, 0) - max(b, 0) = max(d, -b) + min(b, 0), with one pass less over the changes
-    if name == "aten::relu":
-        (a,) = changed
-        result = block.like(
-            torch.maximum(block.grid, -values[a], out=block.grid if chunk.spare(a) else None).add_(
-                values[a].clamp(max=0)
-            )
-        )
-        return (
-            _living(result)
-            if any(
-                chunk.engine.rules[u.target] is convolution
-                for u in node.users
-                if u.target in chunk.engine.rules
-            )
-            else result
-        )
+    factor = _factor(node, name, deltas)
+    if factor is not None: return block.like(node.target(block.grid, values.get(factor, factor)))
+    if name == "aten::relu": return _relu(chunk, node, block, *values.values())
+    return _difference(chunk, node, deltas, values)
+
+def _on_one_block(chunk, node):
+    "The changes of a node's inputs, node -> `Delta`, on a common block; None if there is none."
+    tensors, engine = _tensors(node), chunk.engine
+    changed = [a for a in tensors if a in chunk.state]
+    if not all(isinstance(chunk.state[a], Delta) for a in changed): return None
+    if any(engine.axes[a] not in (None, (0, 1)) for a in tensors): return None
+    if any(engine.shape(a) != engine.shape(node) for a in changed): return None
+    blocks = _meet([chunk.state[a] for a in changed])
+    return None if blocks is None else dict(zip(changed, blocks))
+
+# %% ../nbs/engine/08a2_rules.ipynb #08a2-037b
+def _sum(node, name, deltas):
+    "The change of a sum or a difference, of which one side or both have changed."
+    first, second = node.args[:2]
+    sign = (1 if name == "aten::add" else -1) * node.kwargs.get("alpha", 1)
+    left = deltas.get(first)
+    right = deltas.get(second) if isinstance(second, torch.fx.Node) else None
+    if right is None: return left
+    if left is None: return right.like(right.values * sign)
+    return left.like(torch.add(left.values, right.values, alpha=sign))
+
+def _factor(node, name, deltas):
+    "What one change is multiplied with or divided by, itself unchanged; None for what is neither."
+    args = node.args
+    divided = name == "aten::div" and args[0] in deltas and len(args) == 2 and not node.kwargs
+    if len(deltas) > 1 or not (name == "aten::mul" or divided): return None
+    other = args[1] if args[0] in deltas else args[0]
+    return None if other in deltas else other
+
+# %% ../nbs/engine/08a2_rules.ipynb #08a2-037d
+def _relu(chunk, node, block, base):
+    "The change behind a ReLU; of living channels only, where a convolution follows."
+    (before,) = _tensors(node)
+    out = block.grid if chunk.spare(before) else None
+    result = block.like(torch.maximum(block.grid, -base, out=out).add_(base.clamp(max=0)))
+    rules = chunk.engine.rules
+    convolved = any(rules.get(user.target) is convolution for user in node.users)
+    return _living(result) if convolved else result
+
+def _difference(chunk, node, deltas, values):
+    "f(base + change) - f(base)."
+    block = next(iter(deltas.values()))
     before = block.inside(chunk.base(node), True)
-    for a in changed:
-        values[a] = deltas[a].grid.add_(values[a]) if chunk.spare(a) else deltas[a].grid + values[a]
-    args, kwargs = torch.fx.node.map_arg(
-        (node.args, node.kwargs),
-        lambda n: values[n] if n in values else chunk.engine.trace.size(n, chunk.rows),
-    )
+    for a, delta in deltas.items():
+        add = delta.grid.add_ if chunk.spare(a) else delta.grid.add
+        values[a] = add(values[a])
+    def value(n): return values[n] if n in values else chunk.engine.trace.size(n, chunk.rows)
+    args, kwargs = torch.fx.node.map_arg((node.args, node.kwargs), value)
     return block.like(node.target(*args, **kwargs).sub_(before))
 
 # %% ../nbs/engine/08a2_rules.ipynb #08a2-039

@@ -79,9 +79,11 @@ def score_suite(data, encoder, suite: str = "fast", batches: bool = True, seed: 
     """All scores of an encoder (a VAE, or a function of images) on a dataset: a row a number, with
     the suite's name. `InputError` for an unknown suite, no world or no encoder.
 
-    batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x (votes + votes_test)
-    x batch. unit: what counts as a latent where latents have a plane, see `represent`. data: a
-    world. seed: of the images, the splits and the models.
+    encoder: a VAE, or a function of images `[n, *image_shape]` that gives codes `[n, latents]`.
+    suite: how many images, trees and votes: 'fast', 'smoke', or 'locatello2019', those of Locatello
+    et al. (2019). batches: also the β-VAE and FactorVAE scores, which encode many images: 3 x
+    (votes + votes_test) x batch. unit: what counts as a latent where latents have a plane, see
+    `represent`. data: a world. seed: of the images, the splits and the models.
     """
     if unit != "channel": encoder = partial(represent, encoder, unit=unit)
     chosen = SUITES[one_of(suite, SUITES, "suite")]

@@ -103,10 +103,29 @@ def _share(trainers: list, players: dict):
                 own.state[p] = {k: v if k == "step" else v[i] for k, v in adam.state[w].items()}
 
 # %% ../nbs/05b_seeds.ipynb #05b-024
+class _AtOnce(Trainer):
+    "A step of all seeds: what the objective measures, mapped over them."
+    def terms(self, images, noise, done):
+        with Bfloat16() if self.config.precision == "bfloat16" else nullcontext():
+            return self.mapped(images, noise, done)
+
+    def mapped(self, images, noise, done):
+        "What the objective measures, for all seeds."
+        call = lambda w, x, e: functional_call(self.equations, w, (x, e, done))
+        return vmap(call)(self.weights, images, noise)
+
+    def plain(self, images, noise, done):
+        "The update as it is, not recorded."
+        return super().update(images, noise, done)
+
+    def update(self, images, noise, done):
+        return (self.recorded or self.plain)(images, noise, done)
+
+# %% ../nbs/05b_seeds.ipynb #05b-024n
 # the loss of the first changes with `done`; the second counts codes, for which the CPU waits
 UNRECORDED = "annealed_vae", "vq_vae"
 
-class SeedTrainer(Trainer):
+class SeedTrainer(_AtOnce):
     """`trainers` that differ in their seed, as one: every weight and every term has a first
     dimension more, `[seeds, ...]`.
 
@@ -120,11 +139,9 @@ class SeedTrainer(Trainer):
         self.equations = deepcopy(pairs[0]).to("meta").eval()
         self.model, self.objective = self.equations.model, self.equations.objective
         stacked = {p: self.weights[name] for name, p in pairs[0].named_parameters()}
-        self.players = {
-            term: _player(term, trainers, [stacked[p] for p in params], record)
-            for term, (params, _) in trainers[0].players.items()
-        }
-        self.recorded = Recorded(super().update) if record else None
+        self.players = {term: _player(term, trainers, [stacked[p] for p in params], record)
+                        for term, (params, _) in trainers[0].players.items()}
+        self.recorded = Recorded(self.plain) if record else None
         self.share()
 
     def share(self):
@@ -136,26 +153,12 @@ class SeedTrainer(Trainer):
         """One update of all seeds; returns the named terms before it, each `[seeds]`. `images` and
         `generators`: what `batches` gives for each seed."""
         stack = lambda parts: [torch.stack(part).to(self.device) for part in zip(*parts)]
-        noise = [
-            self.objective.noise(len(x[0]), self.model.latent_dim, g)
-            for x, g in zip(images, generators)
-        ]
+        noise = [self.objective.noise(len(x[0]), self.model.latent_dim, g)
+                 for x, g in zip(images, generators)]
         rate, (group,) = cosine(step, self.config), self.players["loss"][1].param_groups
-        if torch.is_tensor(group["lr"]):group["lr"].fill_(rate)
+        if torch.is_tensor(group["lr"]): group["lr"].fill_(rate)
         else: group["lr"] = rate
         return self.update(stack(images), stack(noise), step / self.config.steps)
-
-    def terms(self, images, noise, done):
-        with Bfloat16() if self.config.precision == "bfloat16" else nullcontext():
-            return self.mapped(images, noise, done)
-
-    def mapped(self, images, noise, done):
-        "What the objective measures, for all seeds."
-        call = lambda w, x, e: functional_call(self.equations, w, (x, e, done))
-        return vmap(call)(self.weights, images, noise)
-
-    def update(self, images, noise, done):
-        return (self.recorded or super().update)(images, noise, done)
 
 # %% ../nbs/05b_seeds.ipynb #05b-033
 def _alike(configs: list) -> list:

@@ -22,8 +22,10 @@ from .training import last_terms, card_config
 CHECKPOINTS = files("vae_circuits")/"checkpoints"
 
 def load_pretrained(model: str, dataset: str = "dsprites") -> ConvVAE:
-    """A trained model of the package: `model` one of vae, beta_vae, factor_vae; `dataset` dsprites
-    or synthetic."""
+    """A trained model of the package, ready for analysis; `model.card` is its card.
+
+    model: one of the paper's 'vae', 'beta_vae', 'factor_vae'. dataset: 'dsprites' or 'synthetic',
+    what it was trained on. `InputError` for others."""
     one_of(model, PAPER_MODELS, "model"), one_of(dataset, PAPER_DATASETS, "dataset")
     return load_checkpoint(CHECKPOINTS/f"{model}_{dataset}.safetensors")
 
@@ -45,6 +47,7 @@ def write_card(path) -> Path:
             f"the card of {path} lacks something that train writes on one ({e})"
         ) from None
 
+# %% ../nbs/05i_shipped.ipynb #05i-082b
 def _card(card: dict, config: dict, result: dict, stem: str) -> str:
     middle, latents = _middle(result)
     epochs, made = card["images"] / WORLDS[config["dataset"]].size, card["environment"]

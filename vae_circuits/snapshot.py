@@ -18,12 +18,32 @@ import torch
 from torch import nn
 
 # %% ../nbs/engine/05c_snapshot.ipynb #05c-006
+_MAKING = {"__init__", "__doc__", "__repr__", "__dict__", "__weakref__"}  # has no part in a pass
+
+class _Followed:
+    "What code and classes name, noted as well."
+    def _follow(self, function):
+        "Note what the code of `function` names in its module."
+        if _trusted(function.__globals__.get("__name__")): return
+        for path, value in _named(function).items():
+            if path not in self.found: self._note(path, value)
+
+    def classes(self, kind):
+        "Note the methods and values of a class, and of those it inherits from."
+        for c in kind.__mro__:
+            path = "class", c.__module__, c.__qualname__
+            if path in self.found or c.__module__.split(".")[0] in ("torch", "builtins"): continue
+            self.found[path] = len(vars(c))  # a method may be new
+            for name, value in vars(c).items():
+                if name not in _MAKING: self._note((c.__qualname__, name), value)
+
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-006n
 SMALL = 256  # numbers of a tensor that are compared one by one
 OPENED = 2000  # entries of one value that are looked at; what lies behind them is not
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), types.CodeType, torch.dtype,
           torch.device, torch.Size)
 
-class _Notes:
+class _Notes(_Followed):
     "Path -> what is known of the value there. `weights`: the ids of tensors that may change."
     def __init__(self, weights=()):
         self.found, self.kept, self.weights, self._seen, self._room = {}, [], weights, set(), 0
@@ -57,26 +77,9 @@ class _Notes:
         own = value if isinstance(value, type) else kind
         if not _trusted(own.__module__): self.classes(own)
 
-    def _follow(self, function):
-        "Note what the code of `function` names in its module."
-        if _trusted(function.__globals__.get("__name__")): return
-        for path, value in _named(function).items():
-            if path not in self.found: self._note(path, value)
-
-    def classes(self, kind):
-        "Note the methods and values of a class, and of those it inherits from."
-        for c in kind.__mro__:
-            path = "class", c.__module__, c.__qualname__
-            if path in self.found or c.__module__.split(".")[0] in ("torch", "builtins"): continue
-            self.found[path] = len(vars(c))  # a method may be new
-            for name, value in vars(c).items():
-                if name not in _MAKING: self._note((c.__qualname__, name), value)
-
     def _same(self, value) -> int:
         self.kept.append(value)
         return id(value)
-
-_MAKING = {"__init__", "__doc__", "__repr__", "__dict__", "__weakref__"}  # has no part in a pass
 
 # %% ../nbs/engine/05c_snapshot.ipynb #05c-007
 def _writes(tensor): return None if tensor.is_inference() else tensor._version
@@ -113,6 +116,7 @@ def _attributes(value) -> dict | None:
     found = {name: getattr(value, name) for name in slots if hasattr(value, name)}
     return found | {k: v for k, v in getattr(value, "__dict__", {}).items() if k not in _INNER}
 
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-009b
 def _made_of(function) -> dict:
     "Code, defaults and enclosed values of a function."
     code, cells = function.__code__, function.__closure__ or ()
@@ -200,6 +204,7 @@ class Snapshot:
         path = next(p for p in {**was, **now} if now.get(p) != was.get(p))
         return path if isinstance(path, str) else ".".join(str(part) for part in path if part != "")
 
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-013b
 def _weights(module) -> dict: return {**module._parameters, **module._buffers}
 
 TRACED = "_traced"  # under this name a trace may be kept with a model

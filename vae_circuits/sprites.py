@@ -199,53 +199,46 @@ def _row_of(archive: Path):
 class SpriteFile:
     """The images of a dSprites archive, mapped from disk at one bit a pixel. `rows(classes)` gives
     pixel rows `[n, 64]`."""
-
     def __init__(self, path):
-        try:
-            self.path, there = Path(path), Path(path).is_file()
-        except (TypeError, OSError):
-            there = False
-        if not there:
-            raise InputError(f"there is no dSprites file at {path!s:.200}")
+        self.path = _there(path)
         try:
             self.row_of, n = _row_of(self.path)
             self.words = self._packed(n)
         except OSError as e:
             raise InputError(f"cannot read or unpack {path}: {e}") from None
         except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as e:
-            raise InputError(
-                f"{path} is cut short, corrupt or not dSprites"
-                f" ({(str(e).splitlines() or [type(e).__name__])[0]})"
-            ) from None
+            why = (str(e).splitlines() or [type(e).__name__])[0]
+            raise InputError(f"{path} is cut short, corrupt or not dSprites ({why})") from None
 
     def rows(self, classes) -> np.ndarray:
         "Pixel rows for factor classes [n, 5]; `InputError` if the file lacks one."
         classes, sizes = table(classes, "classes", 2), self.row_of.shape
-        if (
-            classes.shape[1] != len(sizes)
-            or not ((classes >= 0) & (classes < sizes) & (classes % 1 == 0)).all()
-        ):
-            raise InputError(
-                f"expected classes [n, {len(sizes)}], whole numbers from 0 to below {list(sizes)}"
-            )
+        fits = classes.shape[1] == len(sizes)
+        if not (fits and ((classes >= 0) & (classes < sizes) & (classes % 1 == 0)).all()):
+            raise InputError(f"expected classes [n, {len(sizes)}], whole numbers from 0 to below "
+                             f"{list(sizes)}")
         rows = self.row_of[tuple(classes.astype(int).T)]
         if (rows < 0).any():
-            raise InputError(
-                f"{self.path} does not hold the image of classes"
-                f" {classes[rows < 0][0].astype(int).tolist()}"
-            )
+            lost = classes[rows < 0][0].astype(int).tolist()
+            raise InputError(f"{self.path} does not hold the image of classes {lost}")
         return self.words[rows]
 
     def _packed(self, n: int):
         """The packed images, made once; their name carries the archive's `stamp`, so that a new
         archive is packed anew."""
         folder = self.path.parent
-        if not os.access(folder, os.W_OK):
-            (folder := CACHE).mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK): (folder := CACHE).mkdir(parents=True, exist_ok=True)
         packed = folder / f".{self.path.name}.{stamp(self.path)}.bits.npy"
-        if not packed.is_file():
-            _pack(self.path, packed, n)
+        if not packed.is_file(): _pack(self.path, packed, n)
         return np.load(packed, mmap_mode="r")
+
+# %% ../nbs/01k_sprites.ipynb #01k-092a
+def _there(path) -> Path:
+    "The path of a file that is there."
+    try: there = Path(path).is_file()
+    except (TypeError, OSError): there = False
+    if not there: raise InputError(f"there is no dSprites file at {path!s:.200}")
+    return Path(path)
 
 # %% ../nbs/01k_sprites.ipynb #01k-094
 class DSprites(CausalDataset):
@@ -253,9 +246,8 @@ class DSprites(CausalDataset):
     units.
 
     path: the real archive; 'auto' takes a downloaded one if it is there and draws otherwise, None
-    always draws.
-    skip_duplicates: sample no two orientations that a shape's symmetry makes alike. Interventions
-    are not restricted."""
+    always draws. skip_duplicates: sample no two orientations that a shape's symmetry makes alike.
+    Interventions are not restricted."""
     name, factors, size, image_shape = "dsprites", DSPRITES_FACTORS, 737_280, (1, 64, 64)
 
     def __init__(self, path="auto", skip_duplicates: bool = False):
@@ -275,9 +267,8 @@ class DSprites(CausalDataset):
         values = {f.name: f.draw(n, rng) for f in self.factors}
         if self.skip_duplicates:
             counts = np.array(list(ORIENTATIONS.values()))[values["shape"] - 1]
-            values["orientation"] = np.asarray(self.factor("orientation").values)[
-                (rng.random(n) * counts).astype(int)
-            ]
+            turns = np.asarray(self.factor("orientation").values)
+            values["orientation"] = turns[(rng.random(n) * counts).astype(int)]
         return values
 
     def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
@@ -286,8 +277,7 @@ class DSprites(CausalDataset):
         factors = check_factors(factors, self.factors)
         if self.file is not None:
             classes = self.classes(factors)
-            nearest = np.stack(
-                [np.asarray(f.values)[c] for f, c in zip(self.factors, classes.T)], 1
-            )
+            columns = zip(self.factors, classes.T)
+            nearest = np.stack([np.asarray(f.values)[c] for f, c in columns], 1)
             if np.array_equal(nearest, factors): return unpack(self.file.rows(classes))
         return unpack(draw_sprites(factors))

@@ -131,55 +131,29 @@ def _by_hooks(vae, x, value, eps, readout, ends, targets, chunk, why):
     parts, size = [], chunk or 64
     units = [(t, a) for t in targets for a in t.addresses or unit_names(vae.sites[t.site], t.kind)]
     sites = list(dict.fromkeys([*(t.site for t in targets), *ends]))
+    images = isinstance(value, torch.Tensor)
     for i in range(0, len(x), size):
-        options = dict(eps=None if eps is None else eps[i:i + size], live=True)
-        some = x[i:i + size]
+        rows, some = slice(i, i + size), x[i:i + size]
+        options = dict(eps=None if eps is None else eps[rows], live=True)
         began = time.perf_counter()
         clean = read(vae.run(some, record=ends, **options), readout)
         if not i: _warned(why, (time.perf_counter() - began) * len(units) * -(-len(x) // size))
-        donor = (
-            vae.run(value[i : i + size], record=sites, **options)
-            if isinstance(value, torch.Tensor)
-            else _rows(value, i, len(some))
-        )
-        effect = [
-            read(
-                vae.run(
-                    some,
-                    {
-                        a: (
-                            donor
-                            if t.new is None
-                            else (
-                                t.new[i : i + size]
-                                if t.addresses
-                                else Run({t.site: t.new[i : i + size]})
-                            )
-                        )
-                    },
-                    record=ends,
-                    **options,
-                ),
-                readout,
-            )
-            - clean
-            for t, a in units
-        ]
-        parts.append((
-            out(torch.stack(effect, 1)),
-            out(clean),
-            (
-                out(read(donor, readout))
-                if isinstance(value, torch.Tensor)
-                else out(clean) * torch.nan
-            ),
-        ))
+        if images: donor = vae.run(value[rows], record=sites, **options)
+        else: donor = _rows(value, i, len(some))
+        def effect(target, address):
+            do = {address: _replacement(target, donor, rows)}
+            return read(vae.run(some, do, record=ends, **options), readout) - clean
+        effects = torch.stack([effect(*unit) for unit in units], 1)
+        other = read(donor, readout) if images else clean * torch.nan
+        parts.append((out(effects), out(clean), out(other)))
     effects, clean, donor = (torch.cat(p) for p in zip(*parts))
-    return (
-        effects,
-        {"clean": clean, "donor": donor},
-        [f"{len(units)} units x {len(x)} pairs, one full pass each"],
-    )
+    report = [f"{len(units)} units x {len(x)} pairs, one full pass each"]
+    return effects, {"clean": clean, "donor": donor}, report
+
+def _replacement(target, donor, rows):
+    "What is put in place of a unit of a target, in some rows."
+    if target.new is None: return donor
+    return target.new[rows] if target.addresses else Run({target.site: target.new[rows]})
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-035b
 PATIENCE = 20  # seconds that anybody waits without a word
@@ -201,81 +175,67 @@ def _rows(value, i, n):
     )
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-041
-class Prepared:
-    "Pairs whose clean and donor runs are known; made by `prepare`."
+class _Ready:
+    "Both runs of all pairs, and what each site would change to."
     def __init__(self, vae, engine, nodes, x, value, eps, readout, ends, sites):
         self.vae, self.engine, self.nodes, self.readout = vae, engine, nodes, readout
-        self.ends = ends
-        self.pairs, self.eps = (x, value), eps
+        self.ends, self.pairs, self.eps, self._kept = ends, (x, value), eps, {}
         starts = [nodes[s] for s in sites]
         self.base = engine.values(x, eps, engine.needed(starts))
-        donor = (
-            engine.values(value, eps, [*starts, *engine.ends])
-            if isinstance(value, torch.Tensor)
-            else None
-        )
         self.clean = self._read(self.base)
-        self.donor = self.clean * torch.nan if donor is None else self._read(donor)
         self.function = value if callable(value) else None
-        self.new = {
-            s: donor[nodes[s]] if donor else None if self.function else self._replaced(s, value)
-            for s in sites
-        }
-        self._kept = {}
+        if isinstance(value, torch.Tensor):
+            run = engine.values(value, eps, [*starts, *engine.ends])
+            self.donor, self.new = self._read(run), {s: run[nodes[s]] for s in sites}
+        else:
+            self.donor = self.clean * torch.nan
+            self.new = {s: None if self.function else self._replaced(s, value) for s in sites}
 
     def __reduce__(self):
         "A trace cannot leave its process, so a copy is prepared anew."
         return prepare, (self.vae, *self.pairs, list(self.new), self.readout, self.eps)
 
     def _read(self, values):
-        trace = self.engine.trace
-        return read(
-            Run(
-                {e: values[self.nodes[e]] for e in self.ends},
-                values.get(trace.eps),
-                values[trace.x],
-            ),
-            self.readout,
-        )
+        trace, ends = self.engine.trace, {e: values[self.nodes[e]] for e in self.ends}
+        return read(Run(ends, values.get(trace.eps), values[trace.x]), self.readout)
 
     def _replaced(self, site, value):
         "The activation `[n, *shape]` that a number or a run puts at `site`."
         was = self.base[self.nodes[site]]
         return as_value(value, Address(site), self.vae.sites[site], was, was.shape).clone()
 
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-041b
+class _Swept(_Ready):
+    "Sweeps over the units of a site."
     def sweep(self, target, good: int, most: int):
         """Effects of the units of `target`, chunk by chunk: `(pairs, units, effects [pairs, units,
         m])`; see `chunks`."""
         node, site = self.nodes[target.site], self.vae.sites[target.site]
-        new = self.new[target.site]
-        if target.new is not None:
-            new = (
-                edited(self.base[node], target.addresses[0], site, target.new)
-                if target.addresses
-                else target.new
-            )
+        new = self._new(target, site)
         for pairs, units, delta in chunks(site, target, self.base[node], new, good, most):
             chunk = self.engine.propagate(node, delta, self.base, pairs.start)
-            yield (
-                pairs,
-                units,
-                chunk.effect(self.engine.ends, self.ends, self.readout, self.clean[pairs]),
-            )
+            read = self.engine.ends, self.ends, self.readout
+            yield pairs, units, chunk.effect(*read, self.clean[pairs])
 
+    def _new(self, target, site):
+        "What the units of `target` change to."
+        if target.new is None: return self.new[target.site]
+        if not target.addresses: return target.new
+        return edited(self.base[self.nodes[target.site]], target.addresses[0], site, target.new)
+
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-041d
+class Prepared(_Swept):
+    "Pairs whose clean and donor runs are known; made by `prepare`."
     @torch.no_grad()
     def patch(self, address) -> torch.Tensor:
         """Change of the readout `[n, m]` when the part at `address` is replaced in every pair: the
         same as the function `patch`."""
         address = Address.parse(address, self.vae.sites)
         if address.site not in self.new:
-            raise InputError(
-                f"{address.site} was not made ready; expected one of {', '.join(self.new)}"
-            )
-        channels = (
-            self._channels(address.site)
-            if address.units and len(address.units) == 1 and address.position is None
-            else None
-        )
+            raise InputError(f"{address.site} was not made ready; expected one of "
+                             f"{', '.join(self.new)}")
+        one = address.units and len(address.units) == 1 and address.position is None
+        channels = self._channels(address.site) if one else None
         if channels is not None: return channels[:, address.units[0]].clone()
         return self._all(Target(address.site, 0, addresses=(address,)), 1, len(self.clean))[:, 0]
 
@@ -285,22 +245,15 @@ class Prepared:
         if site not in self._kept:
             units = self.vae.sites[site].units
             rows = self.engine.good_rows(self.nodes[site], True, self.clean.device)
-            self._kept[site] = (
-                self._all(Target(site, 0, "channel"), units, rows)
-                if units * len(self.clean) <= rows
-                else None
-            )
+            fits = units * len(self.clean) <= rows
+            self._kept[site] = self._all(Target(site, 0, "channel"), units, rows) if fits else None
         return self._kept[site]
 
     def _all(self, target, units, rows):
         effects = self.clean.new_zeros(len(self.clean), units, self.clean.shape[1])
         if self.function:
-            target = _ask(
-                self.function,
-                self.vae.sites[target.site],
-                target,
-                self.base[self.nodes[target.site]],
-            )
+            site, was = self.vae.sites[target.site], self.base[self.nodes[target.site]]
+            target = _ask(self.function, site, target, was)
         for pairs, some, effect in self.sweep(target, rows, rows): effects[pairs, some] = effect
         return effects
 
@@ -329,56 +282,46 @@ def _by_deltas(vae, found, x, value, eps, readout, ends, targets, chunk, max_mem
     trace, network, nodes = found
     engine = Engine(trace, network, [nodes[e] for e in ends], rules, eps is not None)
     sites = list(dict.fromkeys(t.site for t in targets))
-    starts = [nodes[s] for s in sites]
-    pair = (
-        engine.bytes(engine.needed(starts))
-        + 3 * engine.bytes(starts)
-        + engine.bytes(engine.ends)
-        + engine.bytes(trace.nodes)
-    )
+    pair = _bytes_of_pair(engine, [nodes[s] for s in sites])
     block = min(len(x), max(1, max_memory // 2 // pair))
-    effects, baselines = None, {"clean": [], "donor": []}
+    room, effects, baselines = max_memory - pair * block, None, {"clean": [], "donor": []}
     for i in range(0, len(x), block):
-        images = isinstance(value, torch.Tensor)
-        order = (
-            _neighbours(x[i : i + block], value[i : i + block])
-            if images
-            else torch.arange(len(x[i : i + block]))
-        )
-        part = value[i:i + block][order] if images else _rows(value, i, len(order))
-        ready = Prepared(
-            vae,
-            engine,
-            nodes,
-            x[i : i + block][order],
-            part,
-            None if eps is None else eps[i : i + block][order],
-            readout,
-            ends,
-            sites,
-        )
-        for name, found in baselines.items():
-            found.append(out(getattr(ready, name))[order.argsort()])
-        units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
-        # not written to before it is needed
-        if effects is None:
-            effects = torch.from_numpy(
-                np.zeros((len(x), units, ready.clean.shape[1]), out(ready.clean).numpy().dtype)
-            )
+        order, *part = _ordered(x, value, eps, i, block)
+        ready = Prepared(vae, engine, nodes, *part, readout, ends, sites)
+        for name, known in baselines.items():
+            known.append(out(getattr(ready, name))[order.argsort()])
+        if effects is None: effects = _empty(vae, targets, len(x), ready.clean)
         for target in targets:
             node = nodes[target.site]
-            own = target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
-            room = max(1, (max_memory - pair * block) // engine.row_bytes(node, own))
-            most = min(chunk or room, trace.limit)
-            for pairs, some, effect in ready.sweep(
-                target.of(i + order), chunk or engine.good_rows(node, own, x.device), most
-            ):
+            rows = _rows_of(engine, vae, node, target, chunk, room, x.device)
+            for pairs, some, effect in ready.sweep(target.of(i + order), *rows):
                 effects[(i + order[pairs])[:, None], target.first + some] = out(effect)
-    return (
-        effects,
-        {k: torch.cat(v) for k, v in baselines.items()},
-        [f"{s}: {engine.explain(nodes[s])}" for s in sites],
-    )
+    baselines = {name: torch.cat(known) for name, known in baselines.items()}
+    return effects, baselines, [f"{s}: {engine.explain(nodes[s])}" for s in sites]
+
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-046b
+def _bytes_of_pair(engine, starts) -> int:
+    "What a pair that is made ready keeps, at most."
+    kept, ends = engine.bytes(engine.needed(starts)), engine.bytes(engine.ends)
+    return kept + 3 * engine.bytes(starts) + ends + engine.bytes(engine.trace.nodes)
+
+def _ordered(x, value, eps, i, block) -> tuple:
+    "The order of the pairs from `i` on, and those: clean, value, noise."
+    x, images = x[i:i + block], isinstance(value, torch.Tensor)
+    order = _neighbours(x, value[i:i + block]) if images else torch.arange(len(x))
+    part = value[i:i + block][order] if images else _rows(value, i, len(order))
+    return order, x[order], part, None if eps is None else eps[i:i + block][order]
+
+def _empty(vae, targets, pairs, clean) -> torch.Tensor:
+    "Room for all effects, which takes no memory before it is written to."
+    units = sum(len(t.addresses) or len(unit_names(vae.sites[t.site], t.kind)) for t in targets)
+    return torch.from_numpy(np.zeros((pairs, units, clean.shape[1]), out(clean).numpy().dtype))
+
+def _rows_of(engine, vae, node, target, chunk, room, device) -> tuple:
+    "How many runs are good to go through at once, and how many at most, in `room` bytes."
+    own = target.kind in ("channel", "neuron") and not vae.sites[target.site].axis
+    fit = max(1, room // engine.row_bytes(node, own))
+    return chunk or engine.good_rows(node, own, device), min(chunk or fit, engine.trace.limit)
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-048
 def _neighbours(clean, donor):

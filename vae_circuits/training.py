@@ -54,18 +54,15 @@ class Trainer:
     def step(self, step: int, images: list, generator) -> dict:
         "One update; returns the named terms before it."
         images = [x.to(self.device, memory_format=torch.channels_last) for x in images]
-        noise = [
-            e.to(self.device)
-            for e in self.objective.noise(len(images[0]), self.model.latent_dim, generator)
-        ]
+        noise = self.objective.noise(len(images[0]), self.model.latent_dim, generator)
+        noise = [e.to(self.device) for e in noise]
         for group in self.players["loss"][1].param_groups: group["lr"] = cosine(step, self.config)
         return self.update(images, noise, step / self.config.steps)
 
     def terms(self, images: list, noise: list, done: float) -> dict:
         "What the objective measures, in the precision of the run."
-        with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
-        ):
+        coarse = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=coarse):
             return self.objective(self.model, images, noise, done)
 
     def update(self, images: list, noise: list, done: float) -> dict:
@@ -150,6 +147,7 @@ def _train(trainer: Trainer, out: Path, resume: bool, callbacks) -> ConvVAE:
         _steps(trainer, out, done, rows, callbacks)
     return _finish(out, trainer, rows)
 
+# %% ../nbs/05_training.ipynb #05-045b
 def _steps(trainer: Trainer, out: Path, done: int, rows: list, callbacks):
     config, window = trainer.config, []
     todo = batches(config, trainer.objective.draws, done, trainer.device)
@@ -188,17 +186,8 @@ def trained(config: TrainConfig, out) -> ConvVAE:
     return finished(config, out) or train(config, out, resume=place(out).is_dir())
 
 # %% ../nbs/05_training.ipynb #05-047b
-LATER = (
-    "dip",
-    "mmd",
-    "alpha",
-    "capacity",
-    "hold",
-    "codes",
-    "commitment",
-    "codebook_lr",
-    "evaluation_images",
-)
+LATER = ("dip", "mmd", "alpha", "capacity", "hold", "codes", "commitment", "codebook_lr",
+         "evaluation_images")
 
 def _config(found: dict, path) -> TrainConfig:
     """The settings `found` in the file `path`, where those that are `LATER` than the first files
@@ -251,6 +240,7 @@ def _settings(out: Path) -> dict:
             raise InputError(f"{out/'config.json'} is not the settings of a run: it has no {key!r}")
     return found
 
+# %% ../nbs/05_training.ipynb #05-051b
 def _check_begun(out: Path, config: TrainConfig):
     "`InputError` unless `out` holds a run of this `config` to go on with."
     for name in FILES:

@@ -160,7 +160,8 @@ def bootstrap(function, *arrays, over: str = "pair", outer: str = None, level: f
 
     groups: labels along `over` of entries that belong together, such as films; groups are drawn in
     their place (Field and Welsh 2007), for functions that do not change when all means are scaled.
-    level: the share of intervals that hold the truth. seed: of the resamples.
+    level: the share of intervals that hold the truth. seed: of the resamples. `InputError` for
+    numbers out of range, and for arrays without that axis.
     """
     _takes(function, arrays)
     level, arrays = _level(level), _labelled(arrays, over, outer)

@@ -311,7 +311,7 @@ def circuit_edges(trial: Trial, members, tolerance: float, method: str = "patchi
     edges between the members if none can go.
 
     members: a `Circuit`, or masks. tolerance: of the error, a share of the total effect. method: as
-    in `edge_products`. options: `confidence`, `resamples`, `seed` and `groups` of `bootstrap`.
+    in `edge_products`. options: `level`, `resamples`, `seed` and `groups` of `bootstrap`.
     `InputError` for what does not fit the trial, and no number. Of whole sites, see `way_edges`."""
     check_trial(trial)
     if trial.unit == "site": return way_edges(trial, members, tolerance, **options)
