@@ -122,6 +122,7 @@ def adapt(
             except Exception:
                 if size == shape: raise
 
+# %% ../nbs/06_adapt.ipynb #06-060q
 callable_module(__name__)
 
 # %% ../nbs/06_adapt.ipynb #06-060b

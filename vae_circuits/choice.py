@@ -57,6 +57,7 @@ def _announced(whole):
     whole.said.append(f"latents: {count}found by its {what}: {', '.join(names)}")
     return whole
 
+# %% ../nbs/06e_choice.ipynb #06e-006q
 def _codebook(model):
     quantizer = getattr(model, "quantize", None) or getattr(model, "quantizer", None)
     if isinstance(quantizer, nn.Module):
@@ -156,6 +157,7 @@ def _fits_flat(model, x, inputs) -> bool:
     except Exception: return False
     return True
 
+# %% ../nbs/06e_choice.ipynb #06e-008q
 def _read(ask, once, twice, posterior) -> Reading | None:
     "The reading of the encoder; None if the model itself draws by something else."
     if not torch.is_tensor(once) or callable(posterior):

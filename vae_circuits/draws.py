@@ -24,6 +24,7 @@ _CARRIED = {"to", "type_as", "clone", "detach", "contiguous", "requires_grad_", 
 _ASKED = {"size", "dim", "numel", "__get__", "__len__", "stride", "is_floating_point"}
 _ROUNDED = {"round", "sign", "bernoulli"}
 
+# %% ../nbs/06b_draws.ipynb #06b-006q
 class Draws(TorchFunctionMode):
     """Within the block nothing is drawn. Where `mean + deviation * noise` would be,
     `level(mean, deviation)` says what goes on; where a category is drawn, `category(logits)`, of

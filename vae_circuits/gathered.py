@@ -150,6 +150,7 @@ def _joined(work, name, parts, size) -> str:
     if len(parts) == 1: return parts[0]
     return work.put(name, "pick", parts, places=work.placed(1 + np.arange(len(parts) * size)))
 
+# %% ../nbs/engine/20d_gathered.ipynb #20d-014q
 def _read_gru(s, a, arrays):
     def times(part, v):
         w = arrays[part["weight"]].reshape(-1, part["inner"]) * arrays[part["scale"]][:, None]

@@ -308,9 +308,8 @@ class _Levels:
 
     def noise(self, mu):
         if self.whole.single: return self.eps
-        start, size = self.offset, mu[0].numel()
-        self.offset += size
-        return self.eps[:, start:start + size].reshape(mu.shape)
+        start, self.offset = self.offset, self.offset + mu[0].numel()
+        return self.eps[:, start:self.offset].reshape(mu.shape)
 
     def category(self, logits):
         self.count += 1

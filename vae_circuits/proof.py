@@ -237,6 +237,7 @@ class Scores(pd.DataFrame):
 
 ALONE = "no other circuit has that size"
 
+# %% ../nbs/16e_proof.ipynb #16e-050dq
 def _beside(faithfulness, controls) -> str:
     "What random circuits of the same size do, in words."
     if controls and np.isnan(faithfulness.random) and not np.isnan(faithfulness.value): return ALONE

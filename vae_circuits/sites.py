@@ -178,6 +178,7 @@ def _axis(trace, node, known, unsure) -> int | None:
     if name in _FORMED: return _formed(_sizes(trace, first), _sizes(trace, value), axis)
     return _kept(node, axis, value, sorted(before, key=unsure.__contains__), known)
 
+# %% ../nbs/06d_sites.ipynb #06d-014q
 def _name(node) -> str:
     packet = getattr(node.target, "overloadpacket", node.target)
     return getattr(packet, "__name__", str(packet))

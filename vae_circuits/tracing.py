@@ -323,11 +323,8 @@ def _tidy(program, names) -> Trace:
             " does not"
         )
     upper = program.range_constraints[symbol].upper
-    weights = {
-        inputs[n]: name.removeprefix("network.")
-        for n, name in sources.items()
-        if inputs[n] not in constants
-    }
+    weights = {inputs[n]: name.removeprefix("network.") for n, name in sources.items()
+               if inputs[n] not in constants}
     found = Trace(
         nodes,
         dict(zip(names, outputs)),
