@@ -71,19 +71,8 @@ def _trace_of(vae) -> tuple:
     except NotTraceable as e: return None, str(e)
 
 # %% ../nbs/06_adapt.ipynb #06-060
-def adapt(
-    model=None,
-    *,
-    encoder=None,
-    decoder=None,
-    codebook=None,
-    posterior=None,
-    latents=None,
-    inputs=None,
-    axes=None,
-    image_shape=None,
-    image_limits=(-math.inf, math.inf),
-) -> SCM:
+def adapt(model=None, *, encoder=None, decoder=None, codebook=None, posterior=None, latents=None,
+          inputs=None, axes=None, image_shape=None, image_limits=(-math.inf, math.inf)) -> SCM:
     """`model` as an `SCM`, with no change to it; printed, it says what was taken for what.
 
     model: a VAE of this package, or any torch module: with `encode` and `decode` (or modules

@@ -6,8 +6,7 @@
 __all__ = ['RANDOM', 'network_of', 'dice']
 
 # %% ../nbs/06e_choice.ipynb #06e-003
-import copy
-import random
+import copy, random
 from dataclasses import replace
 from functools import partial
 
@@ -51,7 +50,7 @@ def _told(whole, x): return _announced(whole.watch(x))
 
 def _announced(whole):
     if not whole.latents: return whole
-    what = ("codes" if any("codes" in n for n in whole.own) else "noise")
+    what = "codes" if any("codes" in n for n in whole.own) else "noise"
     count = f"{len(whole.latents)} levels, " if len(whole.latents) > 1 else ""
     names = [n for n in whole.own if n != "recon"]
     whole.said.append(f"latents: {count}found by its {what}: {', '.join(names)}")
@@ -60,9 +59,8 @@ def _announced(whole):
 # %% ../nbs/06e_choice.ipynb #06e-006q
 def _codebook(model):
     quantizer = getattr(model, "quantize", None) or getattr(model, "quantizer", None)
-    if isinstance(quantizer, nn.Module):
-        return next((m for m in quantizer.modules() if isinstance(m, nn.Embedding)), None)
-    return None
+    inner = quantizer.modules() if isinstance(quantizer, nn.Module) else ()
+    return next((m for m in inner if isinstance(m, nn.Embedding)), None)
 
 def _books(model) -> dict:
     "Path of each quantizer in the model -> the name of its codebook."
@@ -167,8 +165,8 @@ def _read(ask, once, twice, posterior) -> Reading | None:
                        graded=lambda: _graded(*facts))
     found = halves(once, ask.decode)
     if found is None: ask.decode(once)  # which says why not
-    if found.axis is None: return found if not ask.levels else reading(
-        (once,), (twice,), own=ask.levels)
+    if found.axis is None:
+        return reading((once,), (twice,), own=ask.levels) if ask.levels else found
     return _ordered(found, once, ask.levels, posterior)
 
 def _ordered(found, once, own, posterior) -> Reading | None:
