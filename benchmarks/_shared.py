@@ -23,9 +23,9 @@ class Counter(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         if function._overloadpacket in flop_registry:
-            self.flops += flop_registry[function._overloadpacket](
-                *args, **(kwargs or {}), out_val=out
-            )
+            count = flop_registry[function._overloadpacket]
+            found = count(*args, **(kwargs or {}), out_val=out)
+            if isinstance(found, int): self.flops += found  # a tracer's symbols compute nothing
         return out
 
 
@@ -52,6 +52,15 @@ def table(rows, columns, digits: int = 1) -> list:
         f"|{'---|' * len(columns)}",
         *(f"| {' | '.join(cell(r.get(c, '')) for c in columns)} |" for r in rows),
     ]
+
+
+def rows_of(title: str) -> list:
+    "The rows of the first table in a section of benchmarks/README.md, as `table` wrote it."
+    text = (Path(__file__).parent/"README.md").read_text()
+    section = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")]
+             for line in section.splitlines() if line.startswith("|")]
+    return [dict(zip(lines[0], cells)) for cells in lines[2:]]
 
 
 def write_section(title: str, lines: list):

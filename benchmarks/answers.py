@@ -7,16 +7,17 @@ of dSprites. What can be prepared, imports and the first trace, is not part of t
 where it is the question. The commands of a terminal are timed from start to end; they may use all
 cores. With --against, a copy of the package as it was at that commit is asked the same beside it.
 With --only, only questions in whose name the word is; with --network, which may be given again,
-only these networks. With --write, benchmarks/README.md gets the figures."""
+only these networks. With --write, benchmarks/README.md gets the figures; other rows stay."""
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from _shared import table, write_section
+from _shared import rows_of, table, write_section
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -104,6 +105,23 @@ COMMANDS = {"import": ["-c", "import vae_circuits"],
                                   "'dsprites'), vc.load_pretrained('vae', 'dsprites'), "
                                   "'locatello2019', batches=False)"]}
 
+COUNT = """
+import contextlib, io, json, os, sys, tempfile
+os.cpu_count = lambda: 1  # one process, in which operations can be counted
+import torch
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[1])
+from _shared import gmacs, rate
+from vae_circuits.paper_results import write_analysis, write_paper
+with contextlib.redirect_stderr(io.StringIO()), tempfile.TemporaryDirectory() as folder:
+    needed = gmacs(lambda: {CALL})
+print(json.dumps({"floor": needed / rate() / 2}))  # two cores
+"""
+
+COUNTED = {  # commands whose operations are counted, as calls
+    "analyze": f"write_analysis({MODEL!r}, folder + '/made')",
+    "paper --preset quick": "write_paper('quick', folder + '/made')"}
+
 GOALS = {  # seconds on two free cores
     "import": 0.1, "--help": 1.0, "analyze": 30.0, "paper --preset quick": 75.0,
     "score_suite, full": 60.0, "adapt": 0.5, "find_circuit, encoder": 3.0,
@@ -114,9 +132,11 @@ NOTES = (
     "32 pairs, and 8 of the AutoencoderKL (`kl`), which is small and random. *CPU*, *wall*: "
     "seconds. *passes*: multiply-adds of products and convolutions in those of a pass of the whole "
     "network over the pictures of the pairs. *floor*: seconds that those multiply-adds take at the "
-    "rate of a large matrix product, on one thread. *goal*: seconds on two free cores.",
+    "rate of a large matrix product, on one thread, and of the two commands on both. *goal*: "
+    "seconds on two free cores.",
     "*MiB*: the most that the process ever held beyond what it held before the question. *before*: "
-    "the same at the commit that is named, asked in the same run.",
+    "the same at an older commit, asked in one run with what was new then; some were asked "
+    "again since.",
     "What stays above its goal, and why: the commands decode thousands of pictures, at half the "
     "rate of a product, which is what PyTorch's transposed convolutions have, and form clusters "
     "anew for every resample of coherence; the decoder's circuit follows every edge's change "
@@ -134,6 +154,12 @@ def asked(name: str, network: str, package: Path) -> dict:
     for _ in range(2):  # what is filled in may have holes of its own
         for key, value in values.items(): code = code.replace(f"{{{key}}}", str(value))
     return answer(["-c", code, str(ROOT/"benchmarks")], package)
+
+
+def counted(call: str) -> dict:
+    "The floor of a command of this version, whose call is made once more in a single process."
+    code = COUNT.replace("{CALL}", call)
+    return answer(["-c", code, str(ROOT/"benchmarks")], ROOT)
 
 
 def answer(command: list, package: Path) -> dict:
@@ -172,11 +198,31 @@ def row(question: str, network: str, now: dict, was: dict) -> dict:
 def rows(packages: list, only: str, networks: list):
     "All questions to all networks, one after the other."
     for name, command in COMMANDS.items():
-        if only in name: yield name, "", [started(command, p) for p in packages]
+        if only not in name: continue
+        found = [started(command, p) for p in packages]
+        if name in COUNTED: found[0] |= counted(COUNTED[name])
+        yield name, "", found
     for network in networks:
         for name in QUESTIONS:
             if only in name and name not in LONG.get(network, ()):
                 yield name, network, [asked(name, network, p) for p in packages]
+
+
+def write(found: list, against: str):
+    "Put what was found into README.md, beside what it has of other questions and of before."
+    old = re.search(r"\*before\* is commit .*", (ROOT/"benchmarks"/"README.md").read_text())
+    before = f"*before* is commit {against}." if against else old[0] if old else ""
+    kept = {(r["question"], r["network"]): r for r in rows_of("Answers")}
+    for r in found:
+        key = r["question"], r["network"]
+        kept[key] = kept.get(key, {}) | {k: v for k, v in r.items() if v != ""}
+    order = [f"`{name}`" for name in (*COMMANDS, *QUESTIONS)]
+    places = ["", *NETWORKS]
+    rows = sorted(kept.values(), key=lambda r: (places.index(r["network"]),
+                                                order.index(r["question"])))
+    columns = ["question", "network", "goal", "CPU before", "CPU", "wall before", "wall", "floor",
+               "passes", "MiB before", "MiB"]
+    write_section("Answers", [*table(rows, columns, 2), "", *NOTES, before])
 
 
 if __name__ == "__main__":
@@ -202,8 +248,4 @@ if __name__ == "__main__":
         finally:
             if options.against:
                 subprocess.run([*git, "worktree", "remove", "--force", old], check=True)
-    if options.write:
-        commit = [f"*before* is commit {options.against}."] if options.against else []
-        some = [f"Asked with --only {options.only!r}."] if options.only else []
-        some += [f"Asked of {' and '.join(networks)}."] if options.network else []
-        write_section("Answers", [*table(found, list(found[0]), 2), "", *NOTES, *commit, *some])
+    if options.write: write(found, options.against)

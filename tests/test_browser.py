@@ -22,6 +22,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import TimeoutError as NotInTime
 from playwright.sync_api import expect, sync_playwright
 from torch import nn
+from torch.nn import functional as F
 
 from vae_circuits.adapt import adapt
 from vae_circuits.circuits import find_circuit
@@ -286,6 +287,44 @@ def test_odd_patching_page(tab, odd, tmp_path):
     for unit in (0, 2):
         tab.get_by_role("button", name=f"constructor[{unit}]", exact=True).click()
     assert off(drawn(tab, "patched", 16), vae.run(given=a, do={"constructor[0,2]": b}).recon) < 0.01
+
+
+def test_a_page_begins_at_a_site(tab, odd, tmp_path):
+    vae, x = odd
+    opened(tab, patching_page(vae, x, 1, {"image": 0}, start="start"), tmp_path)
+    says(tab, True)
+    a, b = vae.run(x[1:2]), vae.run(x[:1])
+    assert off(drawn(tab, "clean, rebuilt", 16), a.recon) < 0.01
+    assert tab.get_by_role("table").count() == 0
+    tab.get_by_role("button", name="turn (").click()
+    for unit in (0, 5):
+        tab.get_by_role("button", name=f"turn[{unit}]", exact=True).click()
+    assert off(drawn(tab, "patched", 16), vae.run(given=a, do={"turn[0,5]": b}).recon) < 0.01
+    expect(tab.get_by_role("status")).to_contain_text("2 units patched: the picture went")
+
+
+class Sequences(nn.Module):
+    "A recurrent encoder, and a decoder with norms and attention."
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.heads = nn.GRU(4, 6, 2, bidirectional=True), nn.Linear(12, 6)
+        self.up, self.out = nn.Linear(3, 48), nn.Linear(8, 4)
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def encode(self, x): return self.heads(self.rnn(x.transpose(0, 1))[1].sum(0)
+                                           .repeat(1, 2)).chunk(2, 1)
+
+    def decode(self, z):
+        h = self.block(self.up(z).view(-1, 6, 8)).transpose(1, 2)
+        return self.out(F.normalize(F.group_norm(h, 2), dim=1).transpose(1, 2))
+
+
+@pytest.mark.parametrize("make", [latents_page, patching_page])
+def test_pages_of_sequences_pass_their_own_test(tab, tmp_path, make):
+    torch.manual_seed(0)
+    vae = adapt(Sequences().eval(), image_shape=(6, 4))
+    opened(tab, make(vae, torch.rand(3, 6, 4)), tmp_path)
+    says(tab, True)
 
 
 @every_page

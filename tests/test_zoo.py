@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import torch
 
@@ -19,14 +20,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from zoo import ZOO
 
 from vae_circuits.adapt import adapt
+from vae_circuits.answers import carriers
+from vae_circuits.causal_graph import causal_graph
 from vae_circuits.circuits import find_circuit
-from vae_circuits.core import InputError
+from vae_circuits.core import InputError, refused
 from vae_circuits.explorers import explore_latents, explore_patching
-from vae_circuits.interventions import traverse
+from vae_circuits.interventions import responses, traverse
 from vae_circuits.levels import at_level
+from vae_circuits.mediation import mediate
 from vae_circuits.metrics import latent_metrics
-from vae_circuits.observed import from_images
-from vae_circuits.pages import latents_page
+from vae_circuits.observed import from_images, from_table
+from vae_circuits.pages import latents_page, patching_page
 from vae_circuits.patching import patch_sweep
 from vae_circuits.addresses import Address, ancestors
 from vae_circuits.wiring import edge_error
@@ -159,6 +163,83 @@ def test_a_circuit(title):
     circuit = find_circuit(vae, world, of="z[0]")
     sites = [Address.parse(member, vae.sites).site for member in circuit.members]
     assert sites and {*sites} <= ancestors(vae.sites, ["z"])
+
+
+@functools.cache
+def world(shape):
+    "Pictures of three kinds, with and without a pattern, with a little noise."
+    dice = torch.Generator().manual_seed(2)
+    def drawn(*sizes): return torch.rand(*sizes, *shape, generator=dice)
+    kinds, pattern = drawn(3), drawn()
+    rows = [(kind, on) for kind in range(3) for on in range(2) for _ in range(10)]
+    pictures = [0.5 * kinds[kind] + 0.4 * on * pattern + 0.1 * drawn() for kind, on in rows]
+    table = pd.DataFrame(rows, columns=["kind", "on"])
+    return from_table(torch.stack(pictures), table, quiet=True)
+
+
+def both_ways(vae, data):
+    "The indirect effect of a unit is that of its patch, by another road."
+    a, b = data.sample(8, 0).images.split(4)
+    for unit in ("channel", "site"):
+        found = mediate(vae, a, b, unit=unit, readout="recon")
+        patched = patch_sweep(vae, a, b, unit=unit, readout="recon").array
+        close(torch.as_tensor(found.nie.array.values), torch.as_tensor(patched.values))
+    return found.te.array
+
+
+def answered(vae, data):
+    "Every factor has a response, and carriers with shares."
+    found = responses(vae, data, data.sample(8, 0)).array
+    table = carriers(vae, data, "on", pairs=8, resamples=10)
+    return found.notnull().all() and table.share.notna().any()
+
+
+def searched(vae, data, unit):
+    circuit = find_circuit(vae, data, "on", pairs=8, edge_pairs=4, unit=unit)
+    return circuit.score(resamples=10).sentence.startswith("on, encoder")
+
+
+def shown(vae, data):
+    "Pages that their own test passes, or a line that says what no page can do; explorers."
+    pictures = data.sample(6, 0).images.to(vae.like)
+    for make in (latents_page, patching_page):
+        try: assert make(vae, pictures).text
+        except InputError as e: assert re.match("a page (cannot|shows at most)", str(e)), e
+    explorers = explore_latents(vae, pictures), explore_patching(vae, pictures)
+    return all(explorer.pictures for explorer in explorers)
+
+
+QUESTIONS = {
+    "mediation": both_ways,
+    "carriers": answered,
+    "a circuit": lambda vae, data: searched(vae, data, "channel"),
+    "a circuit of sites": lambda vae, data: searched(vae, data, "site"),
+    "pages and explorers": shown,
+    "a causal graph": lambda vae, data: "on" in causal_graph(vae, data, n=16, resamples=10),
+}
+NUMBERS = ("mu, logvar", "only forward, the narrowest place", "points that are put on a sphere",
+           "only forward, flat out, a loss before the picture", "a whole number as label",
+           "flat pictures, view(-1, 64)", "both halves, by channel", "a transformer over patches",
+           "batch norm and ReLU in place", "video")
+OTHERS = "VQ, a book in buffers", "a ladder of two levels"
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("title", NUMBERS)
+def test_questions(title, question):
+    case, model, vae, x = taken(title)
+    found = QUESTIONS[question](vae, world(case.shape))
+    assert found.any() if hasattr(found, "any") else found
+
+
+@pytest.mark.parametrize("title", OTHERS)
+def test_models_without_a_mean_say_what_to_pass(title):
+    case, model, vae, x = taken(title)
+    asked = [(latents_page, x), (explore_latents, x), (causal_graph, world(case.shape)),
+             (carriers, world(case.shape), "on")]
+    for function, *given in asked:
+        line = refused(function, vae, *given)
+        assert re.search("readout=|at_level", line) and "\n" not in line
 
 
 def test_numbers_keep_the_precision_of_the_model():

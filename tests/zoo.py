@@ -208,6 +208,57 @@ class FixedNoise(Dense):
         return self.decode(mu + (0.5 * logvar).exp() * torch.randn_like(mu)), mu, logvar
 
 
+@case("a Normal beside other things", natural=lambda m, x: m.decode(m.encode(x)[0].mean),
+      says="Normal", logvar=lambda m, x: 2 * m.encode(x)[0].scale.log())
+class NormalAndMore(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Normal(mu, s.exp()), mu.sum(1)
+
+
+@dataclass
+class Answer:
+    posterior: Normal
+    extra: object = None
+
+
+@case("a Normal in a dataclass", natural=lambda m, x: m.decode(m.encode(x).posterior.mean),
+      says="Normal", logvar=lambda m, x: 2 * m.encode(x).posterior.scale.log())
+class NormalInside(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Answer(Normal(mu, s.exp()))
+
+
+@case("posterior and prior", says="run as a whole", natural=lambda m, x: m.decode(
+      m.encode(x)[0].mean), logvar=lambda m, x: 2 * m.encode(x)[0].scale.log())
+class WithPrior(Dense):
+    def encode(self, x):
+        mu, s = self.heads(x)
+        return Normal(mu, s.exp()), Normal(torch.zeros_like(mu), torch.ones_like(s))
+
+    def forward(self, x):
+        q, p = self.encode(x)
+        return self.decode(q.rsample()), q, p
+
+
+# What a decoder may return
+
+@case("the decoder gives a Bernoulli", natural=lambda m, x: m.decode(m.encode(x)[0]).probs)
+class Coin(Dense):
+    def decode(self, z): return Bernoulli(probs=super().decode(z))
+
+
+@case("the decoder gives a dictionary", natural=lambda m, x: m.decode(m.encode(x)[0])["x_hat"])
+class Hat(Dense):
+    def decode(self, z): return {"x_hat": super().decode(z)}
+
+
+@case("the decoder gives flat numbers", natural=lambda m, x: m.decode(m.encode(x)[0]).view_as(x))
+class FlatAnswer(Dense):
+    def decode(self, z): return super().decode(z).flatten(1)
+
+
 # No variance
 
 @case("a deterministic autoencoder", natural=lambda m, x: m.decode(m.encode(x)), says="points")
@@ -226,6 +277,13 @@ class Regularized(nn.Module):
                                      nn.ConvTranspose2d(4, 1, 4, 2, 1))
 
     def forward(self, x): return self.decoder(self.encoder(x))
+
+
+@case("points that are put on a sphere", natural=lambda m, x: m(x), says="fc21 → mu.*narrowest")
+class Sphere(Dense):
+    def encode(self, x): return self.heads(x)[0]
+
+    def forward(self, x): return self.decode(F.normalize(self.encode(x), dim=1))
 
 
 # Only forward
@@ -260,6 +318,22 @@ class ForwardRsample(nn.Module):
     def forward(self, x): return self.out(Normal(*self.pair(x)).rsample()).view_as(x)
 
 
+@case("only forward, flat out, a loss before the picture", says="noise",
+      natural=lambda m, x: m.out(m.mean(m.body(x))).view_as(x),
+      logvar=lambda m, x: m.spread(m.body(x)))
+class LossFirst(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 12), nn.ReLU())
+        self.mean, self.spread, self.out = nn.Linear(12, 3), nn.Linear(12, 3), nn.Linear(3, 64)
+
+    def forward(self, x):
+        h = self.body(x)
+        mu, logvar = self.mean(h), self.spread(h)
+        answer = self.out(mu + torch.exp(logvar / 2) * torch.randn_like(mu))
+        return F.mse_loss(answer, x.flatten(1)), answer
+
+
 @case("only forward, latents named", hint={"latents": "bottleneck.code"}, says="bottleneck.code",
       natural=lambda m, x: m(x))
 class Named(nn.Module):
@@ -292,6 +366,24 @@ class Conditional(nn.Module):
     def encode(self, x, y): return self.into(torch.cat([x.flatten(1), y], 1)).chunk(2, 1)
 
     def decode(self, z, y): return self.out(torch.cat([z, y], 1)).view(-1, 1, 8, 8)
+
+
+def second(x): return torch.full((len(x),), 2)
+
+
+@case("a whole number as label", hint={"inputs": {"y": torch.tensor([2])}}, sites={"y": 1},
+      natural=lambda m, x: m.decode(m.encode(x, second(x))[0], y=second(x)),
+      logvar=lambda m, x: m.encode(x, second(x))[1])
+class Numbered(Dense):
+    def __init__(self):
+        super().__init__()
+        self.into, self.onto = nn.Embedding(4, 12), nn.Embedding(4, 3)
+
+    def encode(self, x, y):
+        h = torch.tanh(self.e(x.flatten(1)) + self.into(y))
+        return self.fc21(h), self.fc22(h)
+
+    def decode(self, z, *, y): return super().decode(z + self.onto(y))
 
 
 # Several levels
@@ -545,6 +637,47 @@ class TwoBooks(nn.Module):
         return self.up(torch.cat([grown, bottom], 1)), one + two
 
 
+class Running(nn.Module):
+    "A book of codes in buffers, as running means keep it."
+    def __init__(self, shape):
+        super().__init__()
+        self.register_buffer("embed_avg", torch.zeros(shape))
+        self.register_buffer("embed", torch.randn(shape))
+
+    def forward(self, h):
+        rows = self.embed.reshape(-1, self.embed.shape[-1])
+        q = rows[torch.cdist(h, rows).argmin(-1)]
+        return h + (q - h).detach(), (q - h).square().mean()
+
+
+class TurnedBook(Running):
+    "Its book has a column a code."
+    def forward(self, h):
+        q = self.embed.T[torch.cdist(h, self.embed.T).argmin(-1)]
+        return h + (q - h).detach(), (q - h).square().mean()
+
+
+@case("VQ, a book in buffers", latents=(4, 4, 4), natural=lambda m, x: m(x)[0],
+      sites={"codes": 1}, says="found by its codes")
+class Buffered(nn.Module):
+    kind, book = Running, (1, 8, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.vq = nn.Conv2d(1, 4, 4, 2, 1), self.kind(self.book)
+        self.up = nn.ConvTranspose2d(4, 1, 4, 2, 1)
+
+    def forward(self, x):
+        q, loss = self.vq(self.down(x).permute(0, 2, 3, 1))
+        return self.up(q.permute(0, 3, 1, 2)), loss
+
+
+@case("VQ, a book with a column a code", latents=(4, 4, 4), natural=lambda m, x: m(x)[0],
+      sites={"codes": 1}, says="found by its codes")
+class Columns(Buffered):
+    kind, book = TurnedBook, (4, 4)
+
+
 @case("finite scalar quantization", says="found by its codes", sites={"codes": 3},
       natural=lambda m, x: m.decode(m.encode(x)))
 class Scalars(Dense):
@@ -570,6 +703,19 @@ class ScalarModule(Dense):
     def forward(self, x):
         h = self.encode(x)
         return self.decode(self.fsq(h)), h
+
+
+@case("finite scalar quantization of a plane", says="found by its codes", latents=(4, 4, 3),
+      natural=lambda m, x: m(x))
+class ScalarPlane(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.quantizer = nn.Conv2d(1, 3, 4, 2, 1), Straight()
+        self.decoder = nn.ConvTranspose2d(3, 1, 4, 2, 1)
+
+    def forward(self, x):
+        z = self.quantizer(self.encoder(x).movedim(1, -1))
+        return self.decoder(z.movedim(-1, 1))
 
 
 @case("binary codes, by their signs", says="found by its codes", sites={"codes": 3},
@@ -665,6 +811,25 @@ class Signals(nn.Module):
     def encode(self, x): return self.heads(self.e(x)).chunk(2, 1)
 
     def decode(self, z): return self.o(self.d(z))
+
+
+@case("a transformer over patches", sites={"patch": 8, "blocks": 8, "dec.norm1": 8, "dec": 8})
+class Patches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patch, self.mu, self.logvar = nn.Conv2d(1, 8, 4, 4), nn.Linear(8, 3), nn.Linear(8, 3)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.1, batch_first=True, norm_first=True)
+        self.blocks = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.up, self.out = nn.Linear(3, 32), nn.Linear(8, 16)
+        self.dec = nn.TransformerEncoderLayer(8, 2, 16, 0.1, batch_first=True)
+
+    def encode(self, x):
+        h = self.blocks(self.patch(x).flatten(2).transpose(1, 2)).mean(1)
+        return self.mu(h), self.logvar(h)
+
+    def decode(self, z):
+        h = self.out(self.dec(self.up(z).view(-1, 4, 8))).view(-1, 2, 2, 4, 4)
+        return h.permute(0, 1, 3, 2, 4).reshape(-1, 1, 8, 8)
 
 
 @case("sequences, GRU", shape=(6, 4), sites={"rnn.0": 8})

@@ -14,9 +14,9 @@ from torch import nn
 
 from .adapted import FROM_DATA, Adapted, explained, told_limits
 from .choice import network_of
-from .core import InputError, callable_module, count
+from .core import InputError, callable_module, count, keep_memory
 from .drawable import Drawable, at_hand, check_images
-from .enlarged import smaller
+from .enlarged import OtherThere, sizes
 from .networks import Whole
 from .passes import own_draws, probe
 from .scm import SCM
@@ -108,32 +108,31 @@ def adapt(
     `at_level`.
     Raises `InputError` for a model that draws random numbers in other ways, mixes the images of a
     batch, changes its input, or returns what cannot be read."""
+    keep_memory()
     if isinstance(model, SCM): return model
     model, said = _plain(_pair(encoder, decoder) if model is None else model)
     shape = _checked_shape(model, image_shape)
     limits, inputs = _limits(image_limits), _checked_inputs(inputs, model)
     with PASSES:  # random numbers, hooks and the tracer are the process's: another thread waits
-        network = _network(model, shape, posterior, codebook, latents, inputs)
         if isinstance(image_limits, Drawable):
             said.append(f"image_limits: {limits[0]:g} to {limits[1]:g}, as its world shows")
-        network.said += said
-        return Adapted(network, shape, limits, axes)
+        for size in sizes(model, shape):
+            try: return _at_size(size, model, shape, said, (posterior, codebook, latents, inputs),
+                                 limits, axes)
+            except Exception:
+                if size == shape: raise
 
 callable_module(__name__)
 
 # %% ../nbs/06_adapt.ipynb #06-060b
-def _network(model, shape, *hints):
-    "The network of a model, told on small images where it is costly and takes them."
-    for small in smaller(model, shape):
-        try: found = _network_at(model, small, *hints)
-        except InputError: continue
-        if not found.whole and found.shape is None: return found
-    return _network_at(model, shape, *hints)
-
-def _network_at(model, shape, *hints):
-    with own_draws(x := probe(model, shape)), explained(x):
-        found = network_of(model, x, *hints)
-        return found if found.latents else _narrowest(found, x)
+def _at_size(size, model, shape, said, hints, *facts) -> Adapted:
+    "A model as it is found to be on images of a size, brought to its own `shape`."
+    with own_draws(x := probe(model, size)), explained(x):
+        network = network_of(model, x, *hints)
+        if not network.latents: network = _narrowest(network, x)
+    if size != shape and (network.whole or network.shape): raise OtherThere
+    network.pictures, network.said = shape, network.said + said
+    return Adapted(network, shape, *facts, size)
 
 # %% ../nbs/06_adapt.ipynb #06-062
 def _pair(encoder, decoder):

@@ -323,14 +323,15 @@ class Adapted(_InPrint, Passes, Calls, _Watched, _Tried, _Alone, _Glanced,
     whether its decoder needs what its encoder kept; `said`, what was taken for what."""
     noise_shape = None
 
-    def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf), axes=None):
-        self.network, self.image_shape, self.asked = network, image_shape, image_shape
-        self.limits, self.keeps, self.axes = image_limits, False, axes or {}
-        if self._tried_small(): return
-        with own_draws(x := probe(network, image_shape)), explained(x): self._try(x)
+    def __init__(self, network, image_shape, image_limits=(-math.inf, math.inf), axes=None,
+                 tried=None):
+        self.network, self.image_shape, self.asked = network, tried or image_shape, image_shape
+        self.limits, self.keeps, self.axes, self.tried = image_limits, False, axes or {}, tried
+        with own_draws(x := probe(network, self.image_shape)), explained(x): self._try(x)
+        if tried not in (None, image_shape): self._enlarge(image_shape)
 
     def __reduce__(self):
-        return Adapted, (self.network, self.image_shape, self.limits, self.axes)
+        return Adapted, (self.network, self.asked, self.limits, self.axes, self.tried)
 
     @property
     def like(self):

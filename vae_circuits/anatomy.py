@@ -345,27 +345,16 @@ def _latent_numbers(strength, evaluation, settings) -> pd.DataFrame:
     means = bootstrap(lambda mean: mean, strength, resamples=settings.resamples, seed=settings.seed)
     rows = []
     for i, z in enumerate(strength.latent.values):
-        rows += [
-            _row(
-                z,
-                m,
-                Estimate(
-                    *(
-                        p.sel(latent=z, measure=m, drop=True)
-                        for p in (means.value, means.low, means.high)
-                    ),
-                    means.n
-                ),
-            )
-            for m in strength.measure.values
-        ]
-        facts = {
-            "undefined": strength.undefined.values[i],
-            "kl": evaluation["kl_per_latent"][i],
-            "active": i in evaluation["active"],
-        }
+        facts = {m: _at(means, latent=z, measure=m) for m in strength.measure.values}
+        facts |= {"undefined": strength.undefined.values[i],
+                  "kl": evaluation["kl_per_latent"][i], "active": i in evaluation["active"]}
         rows += [_row(z, name, v) for name, v in facts.items()]
     return pd.concat(rows)
+
+def _at(estimate, **labels) -> Estimate:
+    "One entry of an estimate."
+    arrays = {name: getattr(estimate, name) for name in ("value", "low", "high")}
+    return replace(estimate, **{k: a.sel(**labels, drop=True) for k, a in arrays.items()})
 
 # %% ../nbs/engine/21a_anatomy.ipynb #21a-036
 def _polysemanticity(R, literal: bool = False):
@@ -388,8 +377,10 @@ def _site_numbers(site, single, moves, settings) -> pd.DataFrame:
                "literal": lambda r: _polysemanticity(r, True),
                "monosemantic": lambda r: one_factor(r, settings.threshold)}
     found = {"modularity": bootstrap(lambda M: M, _modularity_of_images(moves), **draws)}
-    found |= {name: bootstrap(lambda r, f=f: _of_responses(f, r), single, **draws)
-              for name, f in metrics.items()}
+    names = pd.Index(metrics, name="metric")
+    each = bootstrap(lambda r: xr.concat([_of_responses(f, r) for f in metrics.values()], names),
+                     single, **draws)
+    found |= {name: _at(each, metric=name) for name in metrics}
     found["coherence"] = bootstrap(lambda r: _of_responses(coherence, r, True), single, **few)
     plain = modularity_readings(moves.transpose("factor", "pair", "unit").values, R,
                                 seed=settings.seed)

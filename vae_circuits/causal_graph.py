@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import core
-from .addresses import Address, ancestors, descendants
+from .addresses import Address, ancestors, descendants, has_means
 from .core import InputError, callable_module, count, listed
 from .drawable import MOST_IMAGES, check_world
 from .features import unit_sites
@@ -37,6 +37,7 @@ def causal_graph(vae, data, n: int = 64, top: int = 3, sites=None, reader: Reade
     `resamples` and `groups` of `bootstrap`. `InputError` for sites, units or a reader that do not
     fit."""
     (vae, sites, unit), data = unit_sites(vae, sites, unit), check_world(data)
+    has_means(vae.sites, "a causal graph")
     top, n = count(top, "top"), count(n, "n", 2, MOST_IMAGES)
     seed = count(seed, "seed", 0, 2**32 - 1)
     sites, reader = _sites(vae, sites), _reader(reader, vae, data, least, seed, unit)

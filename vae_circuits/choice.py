@@ -19,8 +19,8 @@ from .core import InputError, one_of
 from .draws import own_draw
 from .networks import (Gaussian, Network, Points, Quantized, Several, Whole, called,
                                    half_of, has)
-from .returned import Reading, same
-from .returned import OWN, SPREADS, halves, image, reading, rows_of
+from .passes import costly
+from .returned import OWN, SPREADS, Reading, halves, image, reading, rows_of, same
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -36,11 +36,16 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
     split = has(model, "encode") and has(model, "decode")
     if split and (book := codebook if codebook is not None else _codebook(model)) is not None:
         return Quantized(model, book, inputs)
-    if books := _books(model): return _told(Whole(model, inputs, books=books, image_shape=shape), x)
+    if books := _books(model):
+        steps = ("forward",) if _runs(model) else ("encode", "decode")
+        found = _told(Whole(model, inputs, books=books, steps=steps, image_shape=shape), x)
+        if found.latents or not split: return found
     if not split:
         found = _told(Whole(model, inputs, image_shape=shape), x)
         return found if found.latents else _rounding(model, x, inputs) or found
     return _halved(model, x, posterior, inputs)
+
+def _runs(model) -> bool: return type(model).forward is not nn.Module.forward
 
 def _told(whole, x): return _announced(whole.watch(x))
 
@@ -66,10 +71,17 @@ def _books(model) -> dict:
                     for w in ("quantiz", "vectorq", "codebook", "vq"))
         inner = any(path.startswith(p + ".") for p in found)
         if not path or not named or inner: continue
-        own = {n: w for n, w in module.named_parameters() if w.ndim == 2 and ("emb" in n or
-               "code" in n or isinstance(module.get_submodule(n.rpartition(".")[0]), nn.Embedding))}
-        if own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{next(iter(own))}"
+        own = next((n for n, w in (*module.named_parameters(), *module.named_buffers())
+                    if _is_book(module, n, w)), None)
+        if own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{own}"
     return found
+
+def _is_book(module, name, weight) -> bool:
+    "Whether a parameter or buffer may be a table of codes, and not the running mean of one."
+    flat = weight.ndim == 2 or weight.ndim == 3 and len(weight) == 1
+    if not flat or any(w in name for w in ("avg", "ema", "sum")): return False
+    inside = isinstance(module.get_submodule(name.rpartition(".")[0]), nn.Embedding)
+    return inside or "emb" in name or "code" in name
 
 # %% ../nbs/06e_choice.ipynb #06e-006r
 def _rounding(model, x, inputs) -> Whole | None:
@@ -109,13 +121,16 @@ def _halved(model, x, posterior, inputs) -> Network:
     if read is None or not (callable(posterior) or _straight(ask, read(once))):
         return _as_whole(ask, inputs, facts)
     mu, logvar = read(once)
-    if logvar is None and posterior is None and (found := _rounding(model, x, inputs)): return found
+    if logvar is None and posterior is None:
+        if found := _rounding(model, x, inputs): return found
+        if _elsewhere(ask, mu): return Whole(model, inputs, image_shape=facts["image_shape"])
     _check(x, mu, logvar)
     network = (Points if logvar is None else Gaussian)(model, read, inputs, shape)
     if shape: network.said.append(f"pictures are shown to it flat, as {x[0].numel()} numbers")
     network.said += [f"posterior: {read}", *ask.said]
     return network
 
+# %% ../nbs/06e_choice.ipynb #06e-008k
 def _keep(name, value): return value
 
 def _encoded(model, x, net, grad=False):
@@ -166,6 +181,7 @@ def _ordered(found, once, own, posterior) -> Reading | None:
 
 def _other_images(model, x, net):
     "What the encoder returns for images of all kinds, to see which numbers are never below 0."
+    if costly(model, x.shape[1:]): x = x[:1]
     sizes = [x * s for s in (0, 1, 10, -10, 100, -100)]
     sizes += [torch.randn_like(x) * s for s in (1, 10, 100)]
     try: found = _encoded(model, torch.cat(sizes), net)
@@ -186,7 +202,7 @@ def _levels(once, decode) -> list:
         if turned and len(once[0]) == 1: return both[1:]
         lists = isinstance(once, tuple) and isinstance(once[0], list)
         return both[::-1] if lists or len({p.shape for p in once[0]}) > 1 else both
-    if isinstance(once[0], (dict, torch.distributions.Distribution)): return [list]
+    if all(isinstance(p, (dict, torch.distributions.Distribution)) for p in once): return [list]
     points = all(map(torch.is_tensor, once)) and not _works(decode, once[0])
     taken = points and (_works(decode, list(once)) or _works(decode, *once))
     return [lambda out: [(p,) for p in out]] if taken else []
@@ -301,6 +317,19 @@ def _straight(ask, posterior) -> bool:
         ask.said.append("its own forward() decodes in another way, which was not compared")
         return True
     return not pictures and any(_equal(t, ours) for t in given)
+
+# %% ../nbs/06e_choice.ipynb #06e-010j
+def _elsewhere(ask, mu) -> bool:
+    "Whether a model without noise answers with another picture than that of its points."
+    if ask.draw is not None or not _runs(ask.model): return False
+    given = ask.net.given(len(ask.x), _keep)
+    try:
+        model = _copy(ask.model)
+        with evaluation(model), torch.no_grad(): out = called(model, ask.net.shown(ask.x), given)
+    except Exception: return False
+    picture = image(ask.decode(mu))
+    found = [t for t in _tensors(out) if t.shape == picture.shape]
+    return bool(found) and not any(_equal(t, picture) for t in found)
 
 # %% ../nbs/06e_choice.ipynb #06e-010h
 def _as_whole(ask, inputs, facts) -> Whole:

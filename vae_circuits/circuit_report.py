@@ -93,15 +93,25 @@ def write_circuits(folder: Path, circuits: dict, graph, run):
     if contents(folder):
         raise InputError(f"{folder} holds something already; expected a new folder")
     folder.mkdir(exist_ok=True)
-    for factor, parts in _by_factor(circuits).items():
-        stem = file_stem(factor, ("causal_graph", "encoder"))
-        circuit_html(parts, run).save(folder/f"{stem}.html")
-        whole = nx.compose_all([c.graph for c in parts])
-        for ending in (".graphml", ".json"): write_graph(whole, folder/f"{stem}{ending}")
-    for ending in (".graphml", ".json") if graph is not None else ():
-        write_graph(graph, folder/f"causal_graph{ending}")
+    stems = {f: file_stem(f, ("causal_graph", "encoder")) for f in _by_factor(circuits)}
+    files = [delayed(_write_circuit)(folder/stems[factor], parts, run)
+             for factor, parts in _by_factor(circuits).items()]
+    if graph is not None: files.append(delayed(_write_graphs)(folder/"causal_graph", graph))
     if found := [c for (_, part), c in circuits.items() if part == "encoder" and c.units]:
-        circuit_html(found, run, units=14).save(folder/"encoder.html")
+        files.append(delayed(_write_drawing)(folder/"encoder", found, run, units=14))
+    Parallel()(files)
+
+# %% ../nbs/engine/21e_circuit_report.ipynb #21e-148b
+def _write_circuit(path, parts, run):
+    "The drawing of one factor's circuits and their graph."
+    _write_drawing(path, parts, run)
+    _write_graphs(path, nx.compose_all([c.graph for c in parts]))
+
+def _write_drawing(path, parts, run, **options):
+    circuit_html(parts, run, **options).save(path.with_name(f"{path.name}.html"))
+
+def _write_graphs(path, graph):
+    for ending in (".graphml", ".json"): write_graph(graph, path.with_name(path.name + ending))
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-150
 def take_apart(vae, data, settings, folder, factors=None) -> tuple:

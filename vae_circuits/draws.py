@@ -30,12 +30,16 @@ class Draws(TorchFunctionMode):
     logits whose categories are last; and where numbers are rounded, or drawn to be 0 or 1,
     `code(numbers, rounding)`, if there is such a function.
 
-    noise: what a draw holds, which only operations see that do something else with it.
+    noise: what a draw holds, which only operations see that do something else with it. bare:
+    whether noise that goes on as it is counts as a level of mean 0, as where a model makes pictures
+    of noise alone.
     lost: the name of an operation that does anything else with noise, or None. found: how many
     levels, categories and codes there were.
     """
-    def __init__(self, level, category, noise: float = 0.0, code=None):
+    def __init__(self, level, category, noise: float = 0.0, code=None, bare=False):
         self.level, self.category, self.code, self.value = level, category, code, noise
+        self.bare = {} if bare else None  # noise, by its id -> the level that it is
+        self.straight = {}  # id -> a tensor, what was rounded and to what, and if it is their gap
         self.noise, self.found, self.lost = {}, 0, None
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -45,7 +49,10 @@ class Draws(TorchFunctionMode):
         if name in _UNIFORM: return _uniform(self, name, args, kwargs)
         if name == "multinomial": return self._chosen(args[0].log(), -1).argmax(-1, keepdim=True)
         if name in _ROUNDED and self.code is not None: return self._rounded(func, name, args)
-        tagged = [a for a in (*args, *kwargs.values()) if id(a) in self.noise]
+        if any(id(a) in self.straight for a in args): return _through(self, func, args, kwargs)
+        parts = [*args, *kwargs.values()]
+        if self.bare is not None: parts += [a for p in args if type(p) in (list, tuple) for a in p]
+        tagged = [a for a in parts if id(a) in self.noise]
         if not tagged or name in _ASKED: return func(*args, **kwargs)
         used = _gumbel if isinstance(self.noise[id(tagged[0])][1], Gumbel) else _used
         return used(self, func, name, args, kwargs, tagged[0])
@@ -59,7 +66,9 @@ class Draws(TorchFunctionMode):
         return self._placed(self.category, logits.movedim(axis, -1)).movedim(-1, axis)
 
     def _rounded(self, func, name, args):
-        return self._placed(self.code, args[0], torch.round if name == "bernoulli" else func)
+        found = self._placed(self.code, args[0], torch.round if name == "bernoulli" else func)
+        self.straight[id(found)] = found, args[0], found, False
+        return found
 
     def tag(self, tensor, state):
         self.noise[id(tensor)] = tensor, state
@@ -95,10 +104,36 @@ def _used(draws, func, name, args, kwargs, noise):
         return draws.tag(func(*args, **kwargs), scale)
     if name in _CARRIED and not torch.is_tensor(scale):
         return draws.tag(func(*args, **kwargs), scale)
+    if draws.bare is not None:
+        return func(*_settled(draws, args), **{k: _settled(draws, v) for k, v in kwargs.items()})
     draws.lost = draws.lost or name
     return func(*args, **kwargs)
 
+def _settled(draws, part):
+    "An argument with levels in place of bare noise."
+    if isinstance(part, (list, tuple)): return type(part)(_settled(draws, p) for p in part)
+    if id(part) not in draws.noise: return part
+    if id(part) not in draws.bare:
+        scale = draws.noise[id(part)][1]
+        draws.bare[id(part)] = draws._placed(draws.level, torch.zeros_like(part),
+                                             1.0 if scale is None else scale)
+    return draws.bare[id(part)]
+
 def _other(args, noise): return next((a for a in args if a is not noise), noise)
+
+# %% ../nbs/06b_draws.ipynb #06b-006t
+_MINUS = {"sub", "__sub__", "subtract"}
+
+def _through(draws, func, args, kwargs):
+    "An operation on what was rounded, or on its gap to the numbers before, which add up to it."
+    name = getattr(func, "__name__", "")
+    _, before, rounded, gap = next(draws.straight[id(a)] for a in args if id(a) in draws.straight)
+    if gap and name in _PLUS and any(a is before for a in args): return rounded
+    value = func(*args, **kwargs)
+    if name in _MINUS and not gap and args[1] is before: gap = True
+    elif name != "detach": return value
+    draws.straight[id(value)] = value, before, rounded, gap
+    return value
 
 # %% ../nbs/06b_draws.ipynb #06b-006p
 @dataclass(frozen=True)

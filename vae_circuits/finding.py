@@ -295,7 +295,8 @@ def _asked_of(factor, of) -> str:
         raise InputError("expected a factor, or of='z[3]' for a latent; got "
                          + ("neither" if of is None else "both"))
     if of is not None and not is_latent(of):
-        raise InputError(f"of is a latent, such as 'z[3]'; got {of!r:.40}. A factor needs no of=")
+        raise InputError(f"of is a latent, such as 'z[3]'; got {of!r:.40}. A factor needs no of=;"
+                         " of several levels one is taken first, by at_level")
     return factor if of is None else of
 
 def _search(trial, method, tolerance, placebo) -> tuple:

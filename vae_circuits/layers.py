@@ -15,7 +15,7 @@ from .addresses import descendants
 from .core import callable_module, listed
 from .plain import is_tensor
 from .rules import RULES, batch_norm, pick, pointwise, reshape
-from .tracing import batch
+from .tracing import ancestry, batch
 
 # %% ../nbs/engine/08b_layers.ipynb #08b-009
 LIGHT = pointwise, batch_norm, reshape, pick
@@ -98,18 +98,9 @@ def _added(trace, node, sites) -> bool:
         live = [o for o in user.all_input_nodes if o is not node and is_tensor(o)
                 and batch(trace, o) is not None]
         if str(user.target).startswith(("aten.add.", "aten.add_.")):
-            if any(not _from(node, o) for o in live): return True
+            if any(node not in ancestry([o]) for o in live): return True
         elif not live and user not in sites and _light(user):  # on its way to the sum
             if _added(trace, user, sites): return True
-    return False
-
-def _from(node, later) -> bool:
-    "Whether a value comes from that of `node`."
-    steps, seen = [later], set()
-    while steps:
-        if (at := steps.pop()) is node: return True
-        if at not in seen: steps.extend(at.all_input_nodes)
-        seen.add(at)
     return False
 
 callable_module(__name__)

@@ -52,11 +52,13 @@ def _ordered(data) -> np.ndarray:
 # %% ../nbs/engine/17a_moves.ipynb #17a-016
 def _posterior(vae, images, unit: str = "channel", chunk: int = 256) -> tuple:
     """Means and standard deviations of z, each `[n, *latents]`, and the spread of each unit of z
-    over the images, `[latents]`."""
+    over the images, `[latents]`. A point has a deviation of 0."""
     images = check_images(images, vae.image_shape, vae.image_limits)
+    names = [s for s in ("mu", "logvar") if s in vae.sites]
     with torch.no_grad():
-        halves = zip(*map(vae.encode, images.split(chunk)))
-        mu, logvar = (torch.cat(half).cpu().double() for half in halves)
+        runs = [vae.run(x, record=names) for x in images.split(chunk)]
+        mu, *noise = (torch.cat([r[s] for r in runs]).cpu().double() for s in names)
+    logvar = noise[0] if noise else torch.full_like(mu, -np.inf)
     means, own = (by_unit(v, vae.sites["mu"], unit) for v in (mu, logvar.exp()))
     # the mean of what a unit holds, each with its own noise
     spread = means.mean(2).var(0, correction=0) + own.mean((0, 2)) / own.shape[2]

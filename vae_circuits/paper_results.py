@@ -155,22 +155,18 @@ def write_paper(preset: str, out, overwrite: bool = False, controls: bool = Fals
     with (whole_folder(out, "results.json", overwrite) as folder,
           tempfile.TemporaryDirectory() as scratch):
         runs = out.with_name(out.name + ".runs") if chosen.keep else Path(scratch)
-        study, pages = _study(chosen, runs, settings, jobs)
-        record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
-        made = {"circuits": _proofs(study)} | tables(study, settings) | more_tables(study, settings)
-        numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
-        models, data = (", ".join(NAMES[n] for n in dict.fromkeys(ns)) for ns in zip(*study))
-        title = f"The paper's tables and figures, preset {preset}: {data} × {models}"
-        write_folder(folder, title, _intro(study), made, figures(study), record, numbers, pages,
-                     findings(study))
+        models = [*models_for(chosen, runs)]
+        with workers(jobs=jobs):
+            study, pages = _study(models, settings)
+            record = {"preset": preset, "settings": asdict(settings), "environment": environment()}
+            _write_study(folder, study, pages, record, settings)
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-140b
-def _study(chosen, runs, settings, jobs) -> tuple:
-    "The analyses of a preset's models, and the explorers of each, one kind after the other."
-    models, study, pages = [*models_for(chosen, runs)], {}, {}
-    with workers(jobs=jobs):
-        done = answered([delayed(_taken_apart)(*model, settings) for model in models], "models")
+def _study(models, settings) -> tuple:
+    "The analyses of the models, and the explorers of each, one kind after the other."
+    study, pages = {}, {}
+    done = answered([delayed(_taken_apart)(*model, settings) for model in models], "models")
     for (d, m, _), (found, more) in zip(models, done):
         study[d, m] = found
         pages |= more
@@ -181,6 +177,16 @@ def _taken_apart(d, m, vae, settings) -> tuple:
     data = world(d)
     found = analyze(vae, data, settings)
     return found, explorers(vae, data, [found.circuit], f"{m} on {d}")
+
+# %% ../nbs/21_paper_results.ipynb #21-140e
+def _write_study(folder, study, pages, record, settings):
+    "The folder of the six models' report."
+    made = {"circuits": _proofs(study)} | tables(study, settings) | more_tables(study, settings)
+    numbers = {f"{d} {m}": a.json() for (d, m), a in study.items()}
+    models, data = (", ".join(NAMES[n] for n in dict.fromkeys(ns)) for ns in zip(*study))
+    title = f"The paper's tables and figures, preset {record['preset']}: {data} × {models}"
+    write_folder(folder, title, _intro(study), made, figures(study), record, numbers, pages,
+                 findings(study))
 
 # %% ../nbs/21_paper_results.ipynb #21-140c
 def _proofs(study) -> pd.DataFrame:
@@ -202,15 +208,15 @@ def write_analysis(checkpoint, out, settings: Settings = Settings(),
         every = questions(vae, data, settings, data.factor_names) if settings.every_circuit else []
         with workers(jobs=None if every else 1):
             found, *answers = answered([delayed(analyze)(vae, data, settings), *every], leave=False)
-        study = {(d, m): found}
-        made, drawn, circuits, sentences = _parts(study, vae, data, settings, folder, answers)
-        record = {"settings": asdict(settings), "environment": environment(),
-                  "checkpoint": str(checkpoint)}
-        factors = ", ".join(dict.fromkeys(circuit.factor for circuit in circuits))
-        title = f"{NAMES[m]} on {NAMES[d]}: what carries {factors}"
-        pages = explorers(vae, data, circuits, f"{m} on {d}")
-        write_folder(folder, title, _intro(study), made, drawn, record, found.json(), pages,
-                     sentences)
+            study = {(d, m): found}
+            made, drawn, circuits, sentences = _parts(study, vae, data, settings, folder, answers)
+            record = {"settings": asdict(settings), "environment": environment(),
+                      "checkpoint": str(checkpoint)}
+            factors = ", ".join(dict.fromkeys(circuit.factor for circuit in circuits))
+            title = f"{NAMES[m]} on {NAMES[d]}: what carries {factors}"
+            pages = explorers(vae, data, circuits, f"{m} on {d}")
+            write_folder(folder, title, _intro(study), made, drawn, record, found.json(), pages,
+                         sentences)
     return out/"report.html"
 
 # %% ../nbs/21_paper_results.ipynb #21-154b

@@ -40,7 +40,8 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
     `bootstrap`.
 
     Gives a row a score: value, low, high, n; for the first two also the mean, smallest and largest
-    of the random circuits (random, random_low, random_high). NaN where the total effect vanishes.
+    of the random circuits (random, random_low, random_high), never the circuit itself: NaN where no
+    other has its size. NaN where the total effect vanishes.
     Completeness and minimality: Wang et al. 2022. `InputError` for what does not fit the trial."""
     members, rng = members_of(members, trial), np.random.default_rng(seeded(seed))
     draws, controls = count(draws, "draws", 0, 10_000), count(controls, "controls", 0, 10_000)
@@ -57,19 +58,32 @@ def score_circuit(members, trial: Trial, draws: int = 10, controls: int = CONTRO
 # %% ../nbs/16e_proof.ipynb #16e-066
 def random_members(members, rng, unit: str = "channel") -> dict:
     """A circuit with as many units at each site as `members`, a `Circuit` or masks, drawn at
-    random: site -> mask `[units]`; with unit 'site', one of as many whole sites. rng: a generator
-    of NumPy, or a seed."""
+    random: site -> mask `[units]`; with unit 'site', one of as many whole sites. It is another than
+    `members`, where another has that size. rng: a generator of NumPy, or a seed."""
     rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seeded(rng))
-    if unit == "site":
-        masks = masks_of(members)
-        kept = rng.permutation([m.any() for m in masks.values()])
-        return {s: np.full(len(m), k) for (s, m), k in zip(masks.items(), kept)}
-    return {s: rng.permutation(m) for s, m in masks_of(members).items()}
+    members = masks_of(members)
+    while True:
+        drawn = _shuffled(members, rng, unit)
+        if _only(members, unit) or any((drawn[s] != m).any() for s, m in members.items()):
+            return drawn
+
+# %% ../nbs/16e_proof.ipynb #16e-066a
+def _shuffled(members, rng, unit) -> dict:
+    if unit != "site": return {s: rng.permutation(m) for s, m in members.items()}
+    kept = rng.permutation([m.any() for m in members.values()])
+    return {s: np.full(len(m), k) for (s, m), k in zip(members.items(), kept)}
+
+def _only(members, unit) -> bool:
+    "Whether no other circuit has as many units at each site, or as many whole sites."
+    each = [[m.any() for m in members.values()]] if unit == "site" else members.values()
+    return all(all(m) or not any(m) for m in each)
 
 # %% ../nbs/16e_proof.ipynb #16e-066b
 def _by_chance(members, trial, controls, seed) -> pd.DataFrame:
-    "Faithfulness and error of random circuits, a row each, all in one batch."
-    if not controls: return pd.DataFrame(columns=SCORES[:2], dtype=float)
+    """Faithfulness and error of random circuits, a row each, all in one batch; no row where there
+    is nothing to compare with. No units at all do as little as any of that size: nothing."""
+    lone = _only(members, trial.unit) and any(m.any() for m in members.values())
+    if lone or not controls: return pd.DataFrame(columns=SCORES[:2], dtype=float)
     dice = np.random.default_rng(np.random.SeedSequence(seeded(seed), spawn_key=(1,)))
     t = trial.terms(stacked([random_members(members, dice, trial.unit) for _ in range(controls)]))
     return pd.DataFrame({"faithfulness": faithfulness_of(t), "error": error_of(t)})
@@ -201,13 +215,13 @@ class Scores(pd.DataFrame):
         found, f, error = cls(table), table.loc["faithfulness"], table.value["error"]
         units = f"{len(circuit.units)} of {circuit.scores.array.sizes['unit']} {circuit.kind}"
         numbers = (f"carry {f.value:.2f} [{f.low:.2f}, {f.high:.2f}] of the effect on fresh pairs "
-                   f"(error {error:.2f}); {controls} random circuits of that size {f.random:.2f}, "
-                   f"at most {f.random_high:.2f}")
+                   f"(error {error:.2f}); {_beside(f, controls)}")
         if placebo.p: numbers += f"; pairs that agree in all labels do {placebo.share:.2f} of it"
         if common:
             numbers += (f"; of {common['searches']} searches the {circuit.kind} in common are "
                         f"{common['common']:.2f} (random {common['random']:.2f})")
         why = _why_not(circuit, placebo, f, error, least, most)
+        if not why and _beside(f, controls) == ALONE: why = ALONE
         end = (f"not shown, since {why}" if why else
                f"carried by these {circuit.kind} (at least {least:g}, error at most {most:g}, "
                "above all random)")
@@ -220,6 +234,14 @@ class Scores(pd.DataFrame):
 
     def _repr_html_(self):
         return f"<p>{html.escape(self.sentence)}</p>{pd.DataFrame(self).round(3).to_html(border=0)}"
+
+ALONE = "no other circuit has that size"
+
+def _beside(faithfulness, controls) -> str:
+    "What random circuits of the same size do, in words."
+    if controls and np.isnan(faithfulness.random) and not np.isnan(faithfulness.value): return ALONE
+    return (f"{controls} random circuits of that size {faithfulness.random:.2f}, "
+            f"at most {faithfulness.random_high:.2f}")
 
 def _why_not(circuit, placebo, faithfulness, error, least, most) -> str:
     "Why scores do not show that a circuit carries its factor; empty if they do."

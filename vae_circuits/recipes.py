@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['OBJECTIVES', 'MODELS', 'PAPER_MODELS', 'PAPER_DATASETS', 'COUNTS', 'QUANTITIES', 'BLOCK', 'DEVICES', 'TrainConfig',
-           'build', 'batches', 'command', 'best_device', 'keep_memory']
+           'build', 'batches', 'command', 'best_device']
 
 # %% ../nbs/engine/05a_recipes.ipynb #05a-003
-import ctypes, math, sys
+import math, sys
 from dataclasses import asdict, dataclass
 
 import torch
@@ -18,6 +18,9 @@ from .models import ConvVAE
 from .objectives import (
     DIPVAE, VQVAE, AnnealedVAE, BetaTCVAE, BetaVAE, FactorVAE, InfoVAE)
 from .quantized import ConvVQVAE
+
+# %% ../nbs/engine/05a_recipes.ipynb #05a-003z
+from .core import keep_memory  # noqa: F401
 
 # %% ../nbs/engine/05a_recipes.ipynb #05a-006
 OBJECTIVES = {  # model -> its objective for a `TrainConfig`
@@ -192,11 +195,3 @@ def best_device(name: str = "auto") -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as e:
         raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
-
-# %% ../nbs/engine/05a_recipes.ipynb #05a-021
-def keep_memory():
-    """Let this process keep the memory that it frees, where the C library can be told so (glibc): a
-    tenth of a step on a CPU is asking for it again."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    # M_TRIM_THRESHOLD; M_MMAP_THRESHOLD, at most 32 MiB
-    if mallopt: mallopt(-1, 2**31 - 1), mallopt(-3, 2**25)

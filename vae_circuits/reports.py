@@ -8,6 +8,7 @@ __all__ = ['NAMES', 'CAPTIONS', 'color_of', 'report', 'explorer', 'explorers', '
 # %% ../nbs/engine/21d_reports.ipynb #21d-003
 import base64, hashlib, html, io, json
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import matplotlib
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from .core import InputError, asset
 from .drawing import PALETTE
@@ -357,10 +359,10 @@ def explorers(vae, data, circuits, of: str = "") -> dict:
     `Page`, or the reason why there is none. of: the network's name, such as 'beta_vae on dsprites',
     for names and titles."""
     found = [c for c in circuits if c.part == "encoder" and c.units]
-    makers = {"latents": latents_page, "patching": patching_page,
-              "circuits": lambda vae, data: circuits_page(vae, data, found)}
-    return {f"{kind}, {of}" if of else kind: explorer(make, vae, data, named(of))
-            for kind, make in makers.items() if found or kind != "circuits"}
+    makers = {"latents": latents_page, "patching": patching_page}
+    if found: makers["circuits"] = partial(circuits_page, circuits=found)
+    pages = Parallel()(delayed(explorer)(make, vae, data, named(of)) for make in makers.values())
+    return {f"{kind}, {of}" if of else kind: page for kind, page in zip(makers, pages)}
 
 # %% ../nbs/engine/21d_reports.ipynb #21d-158
 def write_folder(folder: Path, title: str, intro: str, tables: dict, figures: dict, record: dict,
@@ -372,7 +374,7 @@ def write_folder(folder: Path, title: str, intro: str, tables: dict, figures: di
     for name, page in explorers.items():
         if isinstance(page, Page): page.save(folder/"explorers"/f"{file_stem(name)}.html")
     for name, table in tables.items(): table.to_csv(folder/"tables"/f"{file_stem(name)}.csv")
-    figures = {name: drawn(figure) for name, figure in figures.items()}
+    figures = dict(zip(figures, Parallel()(map(delayed(drawn), figures.values()))))
     for name, formats in figures.items():
         for ending, picture in formats.items():
             (folder/"figures"/f"{file_stem(name)}.{ending}").write_bytes(picture)

@@ -158,12 +158,14 @@ def _likeness(encoder, images):
 # %% ../nbs/engine/14h_scorable.ipynb #14h-037
 def _encoded(encoder, x, unit):
     "Codes of one batch, as the encoder gives them."
+    if isinstance(encoder, SCM):
+        mu = encoder.run(x, record=["mu"]).mu
+        return by_unit(mu, encoder.sites["mu"], unit).mean(2)
     if not hasattr(encoder, "encode"): return encoder(x)
     found = encoder.encode(x)
     if not isinstance(found, (tuple, list)):
         raise InputError("encode gives no tuple (mu, logvar); wrap the model by adapt(model) first")
-    if not isinstance(encoder, SCM): return found[0]
-    return by_unit(found[0], encoder.sites["mu"], unit).mean(2)
+    return found[0]
 
 def _rows(found, n) -> np.ndarray:
     "`found` as codes of n images, `[n, latents]`."

@@ -154,15 +154,20 @@ _FORMED = ("reshape", "view", "_unsafe_view", "flatten", "unflatten", "squeeze",
 
 def unit_axes(trace) -> dict:
     "Node -> the axis of its tensor that counts units, or None where that cannot be told."
-    known = {}
-    for node in trace.nodes: known[node] = _axis(trace, node, known)
+    known, unsure = {}, set()
+    for node in trace.nodes:
+        known[node] = _axis(trace, node, known, unsure)
+        before = [n for n in node.all_input_nodes if known.get(n) is not None]
+        if _divides(node) or not _tells(node) and before and unsure.issuperset(before):
+            unsure.add(node)
     return known
 
-def _axis(trace, node, known) -> int | None:
+def _axis(trace, node, known, unsure) -> int | None:
     name, value = _name(node), node.meta.get("val")
     before = [n for n in node.all_input_nodes if is_tensor(n) and known.get(n) is not None]
     if name in _LAST: return value.ndim - 1 if isinstance(value, torch.Tensor) else -1
     if "norm" not in name and name.startswith(_SECOND): return 1
+    if _over_last(node): return value.ndim - 1
     if not before: return 1 if name.startswith(_SECOND) else None
     axis, first = known[before[0]], before[0].meta["val"]
     if name == "getitem" and isinstance(value, torch.Tensor): return axis % value.ndim
@@ -171,7 +176,7 @@ def _axis(trace, node, known) -> int | None:
     if name in ("movedim", "moveaxis"): return _carried(node, axis, first.ndim)
     if name in ("transpose", "t", "swapaxes"): return _turned(node, axis, first.ndim)
     if name in _FORMED: return _formed(_sizes(trace, first), _sizes(trace, value), axis)
-    return _kept(node, axis, value, before, known)
+    return _kept(node, axis, value, sorted(before, key=unsure.__contains__), known)
 
 def _name(node) -> str:
     packet = getattr(node.target, "overloadpacket", node.target)
@@ -198,6 +203,20 @@ def _kept(node, axis, value, before, known):
     if not all(isinstance(d, int) for d in gone): return None
     gone = {d % before[0].meta["val"].ndim for d in gone}
     return None if axis in gone else axis - sum(d < axis for d in gone)
+
+# %% ../nbs/06d_sites.ipynb #06d-014t
+def _tells(node) -> bool:
+    "Whether an operation says by itself which axis counts its units."
+    return _name(node) in _LAST or _name(node).startswith(_SECOND) or _over_last(node)
+
+def _over_last(node) -> bool:
+    "Whether an operation brings the numbers along the last axis to one scale."
+    return _name(node) in ("layer_norm", "rms_norm") and len(node.args[1]) == 1
+
+def _divides(node) -> bool:
+    "Whether a reshape makes several axes of one, of which the first is taken for the units."
+    before = node.args[0].meta.get("val") if _name(node) in _FORMED else None
+    return before is not None and node.meta["val"].ndim > before.ndim
 
 # %% ../nbs/06d_sites.ipynb #06d-016
 def _sizes(trace, value) -> list:

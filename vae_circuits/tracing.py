@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PASSES', 'HOOKS', 'hooks', 'evaluation', 'hooked', 'is_norm', 'unhooked', 'NotTraceable', 'Trace', 'trace',
-           'first_line', 'users_line', 'batch', 'drawn']
+           'first_line', 'users_line', 'batch', 'ancestry', 'drawn']
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-003
 import functools
@@ -29,6 +29,7 @@ from vae_circuits.plain import (
     left_out,
     name_of,
     shaped,
+    unbroadcast,
 )
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-022
@@ -298,6 +299,7 @@ def _tidy(program, names) -> Trace:
         if t in program.constants
     }
     named = {*[n for n in graph.nodes if n.op == "output"][0].args[0]}
+    unbroadcast(graph)
     graph.eliminate_dead_code(lambda node: node.op != "call_function")
     for node in list(graph.nodes):
         if does_nothing(node): left_out(node, node in named)
@@ -361,35 +363,24 @@ def batch(trace, node) -> tuple | None:
     return None
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-047
-_DRAWS = {
-    "rand",
-    "rand_like",
-    "randn",
-    "randn_like",
-    "randint",
-    "randint_like",
-    "randperm",
-    "normal",
-    "bernoulli",
-    "dropout",
-    "feature_dropout",
-    "alpha_dropout",
-    "feature_alpha_dropout",
-    "native_dropout",
-    "multinomial",
-    "poisson",
-    "uniform",
-    "exponential",
-}
+_DRAWS = set("""
+    rand rand_like randn randn_like randint randint_like randperm normal bernoulli dropout
+    feature_dropout alpha_dropout feature_alpha_dropout native_dropout multinomial poisson
+    uniform exponential
+""".split())
+
+def ancestry(nodes) -> set:
+    "Some nodes, and all that they are computed from."
+    seen, stack = set(), list(nodes)
+    while stack:
+        if (node := stack.pop()) in seen: continue
+        seen.add(node)
+        stack.extend(node.all_input_nodes)
+    return seen
 
 def drawn(trace, names) -> bool:
     "Whether one of the values called `names` in the `trace` depends on a random draw."
-    seen, stack = set(), [trace.names[name] for name in names]
-    while stack:
-        node = stack.pop()
-        if node in seen: continue
-        seen.add(node)
+    for node in ancestry(trace.names[name] for name in names):
         schema = getattr(node.target, "_schema", None)
         if schema is not None and schema.name.split("::")[-1].rstrip("_") in _DRAWS: return True
-        stack.extend(node.all_input_nodes)
     return False

@@ -17,12 +17,12 @@ from tqdm.auto import tqdm
 
 from .archives import world
 from .checkpoints import read_tensors, write_tensors, load_checkpoint, save_checkpoint
-from .core import InputError, count, environment, json_object, moved, one_of
+from .core import (
+    InputError, count, environment, json_object, keep_memory, moved, one_of)
 from .folders import contents, held, leftovers, place, write_atomic
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 from .quantized import ConvVQVAE, code_use
-from .recipes import (
-    TrainConfig, batches, best_device, build, command, keep_memory)
+from .recipes import TrainConfig, batches, best_device, build, command
 
 # %% ../nbs/05_training.ipynb #05-003z
 from .recipes import PAPER_DATASETS, PAPER_MODELS  # noqa: F401
@@ -83,36 +83,37 @@ def cosine(step: int, config: TrainConfig) -> float:
 
 # %% ../nbs/05_training.ipynb #05-040
 @torch.no_grad()
-def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 512) -> dict:
+def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 64) -> dict:
     """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of
     each latent, and the active latents; or, of a VQ-VAE, which has no posterior and so no KL,
-    what `code_use` says of its codebook."""
+    what `code_use` says of its codebook. chunk: images that run at a time; no effect on the
+    result."""
     n, chunk = count(n, "n", 1, 10**9), count(chunk, "chunk")
-    sums, seen, device = 0, [], next(model.parameters()).device
-    quantized = isinstance(model, ConvVQVAE)
-    for i in range(0, n, chunk):
-        x = data.sample(min(chunk, n - i), seed=(seed, i)).images.to(device)
-        run = model(
-            x,
-            torch.randn(
-                len(x), model.latent_dim, generator=torch.Generator().manual_seed(seed + i)
-            ).to(device),
-        )
-        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]] + (
-            [] if quantized else [kl_per_latent(run.mu, run.logvar)]
-        )
+    sums, seen, quantized = 0, [], isinstance(model, ConvVQVAE)
+    for x, eps in _fresh(model, data, n, seed, chunk):
+        run = model(x, eps)
+        terms = [reconstruction_nats(run[model.logits], x)[None], reconstruction_floor(x)[None]]
+        if not quantized: terms.append(kl_per_latent(run.mu, run.logvar))
         sums = sums + len(x) * torch.cat(terms).cpu().double()
-        seen = seen + [run["codes" if quantized else "mu"].cpu()]
+        seen.append(run["codes" if quantized else "mu"].cpu())
     recon, floor, *kl = (sums / n).tolist()
     found = {"images": n, "recon": recon, "floor": floor}
     if quantized: return found | code_use(torch.cat(seen), len(model.codebook.weight))
     active = (torch.cat(seen).var(0) > 0.01).nonzero().flatten().tolist()
-    return found | {
-        "kl": sum(kl),
-        "elbo": -(recon + sum(kl)),
-        "kl_per_latent": kl,
-        "active": active,
-    }
+    return found | {"kl": sum(kl), "elbo": -(recon + sum(kl)), "kl_per_latent": kl,
+                    "active": active}
+
+# %% ../nbs/05_training.ipynb #05-040b
+_DRAWN = 512  # images drawn at a time, from a seed of their own
+
+def _fresh(model, data, n, seed, chunk):
+    "Fresh images and noise on the model's device, `chunk` of them at a time."
+    device = next(model.parameters()).device
+    for i in range(0, n, _DRAWN):
+        x = data.sample(min(_DRAWN, n - i), seed=(seed, i)).images
+        random = torch.Generator().manual_seed(seed + i)
+        eps = torch.randn(len(x), model.latent_dim, generator=random)
+        for part in zip(x.split(chunk), eps.split(chunk)): yield (t.to(device) for t in part)
 
 # %% ../nbs/05_training.ipynb #05-045
 def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvVAE:

@@ -25,7 +25,7 @@ from .pairs import pairs_of
 from .patching import optimal_ablation
 from .readouts import readout_sites
 from .planted import check_mask
-from .addresses import Address, ancestors, descendants
+from .addresses import Address, ancestors, descendants, has_levels
 from .scm import Run, read
 
 # %% ../nbs/16a_trials.ipynb #16a-006
@@ -222,6 +222,7 @@ def _sites_of(vae, part, ends, sites=None, usual=layers) -> list:
     """The `sites` of a part, in the order of computation; by default the `usual` ones, and for
     'all' any, with more than one unit. mu stands for the latents of a whole network, z for those
     of a decoder."""
+    if part == "decoder": has_levels("z", vae.sites)
     before = ancestors(vae.sites, ends)
     behind = descendants(vae.sites, ["z"])
     if part == "decoder" and not behind.issuperset(ends):
@@ -236,6 +237,9 @@ def _sites_of(vae, part, ends, sites=None, usual=layers) -> list:
         return [s for s in inside if s in named]
     found = [s for s in inside if s not in {*ends, "logvar"} - {"z"}
              and (s != "z" or part == "decoder") and vae.sites[s].units > 1]
+    if not found:
+        raise InputError(f"no site before {', '.join(ends)} has several units an image, which could"
+                         " carry something; ask for another part, or readout")
     return found if everything else usual(vae, found)
 
 # %% ../nbs/16a_trials.ipynb #16a-012b

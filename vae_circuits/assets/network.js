@@ -72,6 +72,7 @@ const MAPS = {
       ? (v) => (v / 2) * (1 + erf(v / Math.SQRT2))
       : (v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))),
   clamp: clip,
+  clamp_min: clip,
   hardtanh: clip,
 };
 const PAIRS = {
@@ -95,7 +96,88 @@ function erf(v) {
       t;
   return Math.sign(v) * (1 - p * Math.exp(-v * v));
 }
+const REDUCED = {
+  sum: (v) => v.reduce((s, a) => s + a, 0),
+  mean: (v) => v.reduce((s, a) => s + a, 0) / v.length,
+  linalg_vector_norm: (v) => Math.sqrt(v.reduce((s, a) => s + a * a, 0)),
+};
 const OPS = {
+  norm: (s, [a]) => {
+    const out = new Float32Array(a.length),
+      gain = array(s.gain),
+      shift = array(s.shift);
+    for (let at = 0; at < a.length; at += s.inner) {
+      const row = a.subarray(at, at + s.inner),
+        middle = REDUCED.mean(row);
+      let square = 0;
+      for (const v of row) square += (v - middle) ** 2;
+      const size = Math.sqrt(square / s.inner + s.eps);
+      for (let i = at; i < at + s.inner; i++) {
+        const c = Math.floor(i / s.plane) % gain.length;
+        out[i] = ((a[i] - middle) / size) * gain[c] + shift[c];
+      }
+    }
+    return out;
+  },
+  reduce: (s, [a]) =>
+    Float32Array.from({ length: a.length / s.inner }, (_, i) =>
+      REDUCED[s.f](a.subarray(i * s.inner, (i + 1) * s.inner)),
+    ),
+  softmax: (s, [a]) => {
+    const out = new Float32Array(a.length);
+    for (let at = 0; at < a.length; at += s.inner) {
+      const row = a.subarray(at, at + s.inner),
+        top = row.reduce((t, v) => Math.max(t, v), -Infinity),
+        odds = row.map((v) => Math.exp(v - top)),
+        all = REDUCED.sum(odds);
+      out.set(
+        odds.map((v) => v / all),
+        at,
+      );
+    }
+    return out;
+  },
+  matmul: (s, [a, b]) => {
+    // one matrix after the other; a single second one goes with all
+    const size = s.rows * s.inner,
+      n = a.length / size,
+      step = b.length > s.inner * s.cols ? s.inner * s.cols : 0,
+      [down, right] = s.turned ? [1, s.inner] : [s.cols, 1],
+      out = new Float32Array(n * s.rows * s.cols);
+    for (let m = 0, o = 0; m < n; m++)
+      for (let r = 0; r < s.rows; r++)
+        for (let c = 0; c < s.cols; c++, o++) {
+          let sum = 0;
+          for (let k = 0; k < s.inner; k++)
+            sum += a[m * size + r * s.inner + k] * b[m * step + k * down + c * right];
+          out[o] = sum * s.scale;
+        }
+    return out;
+  },
+  gru: (s, [a, begin]) => {
+    const n = s.size,
+      out = new Float32Array(s.steps * n),
+      inner = a.length / s.steps;
+    const times = (p, v) =>
+      shifted(
+        product(array(p.weight), array(p.scale), v, 3 * n, p.inner, 1),
+        array(p.bias),
+      );
+    let h = begin;
+    for (let k = 0; k < s.steps; k++) {
+      const t = s.reverse ? s.steps - 1 - k : k,
+        x = times(s.input, a.subarray(t * inner, (t + 1) * inner)),
+        v = times(s.state, h);
+      h = h.map((old, i) => {
+        const r = 1 / (1 + Math.exp(-x[i] - v[i])),
+          u = 1 / (1 + Math.exp(-x[n + i] - v[n + i])),
+          g = Math.tanh(x[2 * n + i] + r * v[2 * n + i]);
+        return g + u * (old - g);
+      });
+      out.set(h, t * n);
+    }
+    return out;
+  },
   same: (s, [a]) => a,
   constant: (s) => array(s.array),
   map: (s, [a]) => {

@@ -51,7 +51,7 @@ function check() {
   document.body.dataset.sound = sound ? "yes" : "no";
 }
 function agrees({ from, row, every, limit, expected }) {
-  const values = run({ [from]: from === "x" ? stored(row) : mean(row) });
+  const values = run(from === "z" ? { z: mean(row) } : opening(row));
   return Object.entries(expected).every(([site, number]) =>
     array(number).every(
       (v, i) => Math.abs(values[site][(i * every[site]) % values[site].length] - v) <= limit[site],
@@ -221,6 +221,11 @@ function stored(row) {
     array(plan.images).subarray(row * n, row * n + n),
     (v) => low + (v / 255) * (high - low),
   );
+}
+// What a pass begins with: an image, or its activation at the site where the page begins.
+function opening(row) {
+  if (!plan.begin) return { x: stored(row) };
+  return { [plan.begin]: array(plan.begun).slice(row * plan.size, (row + 1) * plan.size) };
 }
 function mean(row) {
   const d = plan.latents.length;

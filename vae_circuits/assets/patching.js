@@ -21,10 +21,11 @@ start(() => {
     const edits = Object.fromEntries(
         plan.sites.filter((s) => chosen[s.name].size).map((s) => [s.name, edit(s)]),
       ),
-      [a, b] = runs;
+      [a, b] = runs,
+      end = plan.begin ? "recon" : "z";
     const patched = run({}, edits, a),
-      way = b.z.map((v, i) => v - a.z[i]),
-      step = patched.z.map((v, i) => v - a.z[i]);
+      way = b[end].map((v, i) => v - a[end][i]),
+      step = patched[end].map((v, i) => v - a[end][i]);
     show(pictures[2], patched.recon);
     table.replaceChildren(
       ...plan.latents.map((name, i) =>
@@ -40,9 +41,9 @@ start(() => {
       share = step.reduce((t, v, i) => t + v * way[i], 0) / size;
     says.textContent =
       size > 0
-        ? `${count()} units patched: the latents went ${(100 * share).toFixed(0)}% of the way` +
-          " from clean to donor"
-        : "clean and donor are the same to the encoder";
+        ? `${count()} units patched: the ${plan.begin ? "picture" : "latents"} went ` +
+          `${(100 * share).toFixed(0)}% of the way from clean to donor`
+        : `clean and donor are the same to the ${plan.begin ? "decoder" : "encoder"}`;
     for (const s of plan.sites)
       buttons[s.name].textContent = `${s.name} (${chosen[s.name].size} of ${s.units})`;
   });
@@ -84,7 +85,7 @@ start(() => {
     return canvas;
   };
   const load = () => {
-    runs = [clean, donor].map((c) => run({ x: stored(c.row) }));
+    runs = [clean, donor].map((c) => run(opening(c.row)));
     [stored(clean.row), runs[0].recon, null, runs[1].recon, stored(donor.row)].forEach(
       (image, i) => {
         if (image) show(pictures[i], image);
@@ -122,7 +123,7 @@ start(() => {
   app.append(
     clean.box,
     donor.box,
-    element("table", {}, element("thead", {}, head), table),
+    ...(plan.begin ? [] : [element("table", {}, element("thead", {}, head), table)]),
     element("div", { class: "wide" }, row, units, ...tools),
     stage(pictures, says),
   );
