@@ -36,8 +36,8 @@ def sweep(vae, pairs, part, sites, readout) -> dict:
     call = lambda: vc.patch_sweep(vae, *pairs.images, sites, readout=readout).array.values
     exact, rounded, row = both(call)
     away, size = np.abs(rounded - exact), np.abs(exact)
-    return {"question": f"patch_sweep, {part}", **row, "worst": away.max() / size.max(),
-            "median": np.median(away[size > 0] / size[size > 0])}
+    return {"question": f"patch_sweep, {part}", **row, "worst": float(away.max() / size.max()),
+            "median": float(np.median(away[size > 0] / size[size > 0]))}
 
 
 def circuit(vae, world, part) -> dict:
