@@ -25,7 +25,7 @@ from .patching import patch_sweep
 from .uncertainty import Estimate, bootstrap, rank_stability, screen, sign_flips
 
 # %% ../nbs/12_mediation.ipynb #12-006
-def mediate(vae, clean, changed, sites=None, readout="mu", **options) -> "Mediation":
+def mediate(vae, clean, changed, sites=None, readout="mu", **options):
     """`Mediation`: TE, NIE and NDE of the change from `clean` to `changed` for every unit of
     `sites` (paper §3.2.4; Pearl 2001).
 

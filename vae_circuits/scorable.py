@@ -159,7 +159,8 @@ def _likeness(encoder, images):
 def _encoded(encoder, x, unit):
     "Codes of one batch, as the encoder gives them."
     if isinstance(encoder, SCM):
-        mu = encoder.run(x, record=["mu"]).mu
+        points = "logvar" not in encoder.sites  # which `encode` gives
+        mu = encoder.run(x, record=["mu"]).mu if points else encoder.encode(x)[0]
         return by_unit(mu, encoder.sites["mu"], unit).mean(2)
     if not hasattr(encoder, "encode"): return encoder(x)
     found = encoder.encode(x)
