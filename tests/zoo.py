@@ -318,6 +318,22 @@ class ForwardRsample(nn.Module):
     def forward(self, x): return self.out(Normal(*self.pair(x)).rsample()).view_as(x)
 
 
+@case("heads between encoder and decoder", says="found by its noise", sites={"between": 3},
+      natural=lambda m, x: m.decoder(m.between(m.encoder(x))),
+      logvar=lambda m, x: m.spread(m.encoder(x)))
+class HeadsBetween(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Conv2d(1, 4, 4, 2, 1), nn.ReLU(), nn.Flatten())
+        self.between, self.spread = nn.Linear(64, 3), nn.Linear(64, 3)
+        self.decoder = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
+
+    def forward(self, x):
+        h = self.encoder(x)
+        posterior = Normal(self.between(h), (self.spread(h) / 2).exp())
+        return self.decoder(posterior.rsample())
+
+
 @case("only forward, flat out, a loss before the picture", says="noise",
       natural=lambda m, x: m.out(m.mean(m.body(x))).view_as(x),
       logvar=lambda m, x: m.spread(m.body(x)))
@@ -344,6 +360,17 @@ class Named(nn.Module):
         self.up = nn.Linear(3, 64)
 
     def forward(self, x): return self.up(self.bottleneck["code"](self.down(x))).view_as(x)
+
+
+@case("only forward, noise among its layers in training", says="narrowest",
+      after=lambda m: m.train(), natural=lambda m, x: m(x))
+class Shaken(Dense):
+    encode = decode = None
+
+    def forward(self, x):
+        h = torch.tanh(self.e(x.flatten(1)))
+        if self.training: h = h * (torch.rand(len(h), 1) > 0.1)
+        return torch.sigmoid(self.o(torch.tanh(self.d(self.fc21(h))))).view(x.shape)
 
 
 @case("only forward, the narrowest place", says="narrowest", natural=lambda m, x: m(x))
@@ -670,6 +697,79 @@ class Buffered(nn.Module):
     def forward(self, x):
         q, loss = self.vq(self.down(x).permute(0, 2, 3, 1))
         return self.up(q.permute(0, 3, 1, 2)), loss
+
+
+class Nearest(nn.Module):
+    "The nearest of six codes, straight through, and its number; `scale` of what comes out."
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.codebook, self.scale = nn.Embedding(6, 4), scale
+
+    def forward(self, h):
+        flat = h.movedim(1, -1)
+        codes = torch.cdist(flat.reshape(-1, 4), self.codebook.weight).argmin(-1)
+        q = self.codebook(codes).view_as(flat).movedim(-1, 1)
+        return self.scale * (h + (q - h).detach()), codes.view(flat.shape[:-1])
+
+
+class NearestOfRest(nn.Module):
+    "Codes of what the codes before them left over, and their sum."
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([Nearest(), Nearest()])
+
+    def forward(self, h):
+        rest, total = h, 0.0
+        for layer in self.layers:
+            q, _ = layer(rest)
+            rest, total = rest - q, total + q
+        return total
+
+
+@case("residual VQ of sound", shape=(1, 16), latents=(4, 8), says="2 levels, found by its codes",
+      sites={"codes1": 1, "codes2": 1, "z1": 4, "z2": 4}, natural=lambda m, x: m(x))
+class ResidualCodes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e, self.vq = nn.Conv1d(1, 4, 4, 2, 1), NearestOfRest()
+        self.o = nn.ConvTranspose1d(4, 1, 4, 2, 1)
+
+    def forward(self, x): return self.o(self.vq(self.e(x)))
+
+
+@case("VQ that scales its codes", shape=(1, 16), refused="give another picture")
+class ScaledCodes(ResidualCodes):
+    def __init__(self):
+        super().__init__()
+        self.vq = Nearest(2.0)
+
+    def forward(self, x): return self.o(self.vq(self.e(x))[0])
+
+
+@case("VQ, channels put last before the book", latents=(4, 4, 4), natural=lambda m, x: m(x),
+      sites={"codes": 1})
+class LastBeforeBook(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.e, self.o = nn.Conv2d(1, 4, 4, 2, 1), nn.ConvTranspose2d(4, 1, 4, 2, 1)
+        self.codebook = LastCodes()
+
+    def encode(self, x): return self.codebook(self.e(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def decode(self, z): return self.o(z)
+
+    def forward(self, x): return self.decode(self.encode(x))
+
+
+class LastCodes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("embed", torch.randn(6, 4))
+
+    def forward(self, h):
+        flat = h.reshape(-1, h.shape[-1])
+        far = flat.pow(2).sum(1, keepdim=True) - 2 * flat @ self.embed.T + self.embed.pow(2).sum(1)
+        return F.embedding(far.argmin(-1).view(h.shape[:-1]), self.embed)
 
 
 @case("VQ, a book with a column a code", latents=(4, 4, 4), natural=lambda m, x: m(x)[0],

@@ -15,11 +15,12 @@ import torch
 from torch import nn
 
 from .core import InputError, one_of
-from .draws import own_draw
+from .draws import _books, _runs, own_draw
 from .networks import (Gaussian, Network, Points, Quantized, Several, Whole, called,
                                    half_of, has)
 from .passes import costly
-from .returned import OWN, SPREADS, Reading, halves, image, reading, rows_of, same
+from .returned import (OWN, SPREADS, Reading, close, halves, image, reading, rows_of,
+                                   same)
 from .tracing import evaluation
 
 # %% ../nbs/06e_choice.ipynb #06e-006
@@ -38,13 +39,12 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
     if books := _books(model):
         steps = ("forward",) if _runs(model) else ("encode", "decode")
         found = _told(Whole(model, inputs, books=books, steps=steps, image_shape=shape), x)
+        _check_books(found, x)
         if found.latents or not split: return found
     if not split:
         found = _told(Whole(model, inputs, image_shape=shape), x)
         return found if found.latents else _rounding(model, x, inputs) or found
     return _halved(model, x, posterior, inputs)
-
-def _runs(model) -> bool: return type(model).forward is not nn.Module.forward
 
 def _told(whole, x): return _announced(whole.watch(x))
 
@@ -62,25 +62,19 @@ def _codebook(model):
     inner = quantizer.modules() if isinstance(quantizer, nn.Module) else ()
     return next((m for m in inner if isinstance(m, nn.Embedding)), None)
 
-def _books(model) -> dict:
-    "Path of each quantizer in the model -> the name of its codebook."
-    found = {}
-    for path, module in model.named_modules():
-        named = any(w in f"{path.split('.')[-1]} {type(module).__name__}".lower()
-                    for w in ("quantiz", "vectorq", "codebook", "vq"))
-        inner = any(path.startswith(p + ".") for p in found)
-        if not path or not named or inner: continue
-        own = next((n for n, w in (*module.named_parameters(), *module.named_buffers())
-                    if _is_book(module, n, w)), None)
-        if own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{own}"
-    return found
-
-def _is_book(module, name, weight) -> bool:
-    "Whether a parameter or buffer may be a table of codes, and not the running mean of one."
-    flat = weight.ndim == 2 or weight.ndim == 3 and len(weight) == 1
-    if not flat or any(w in name for w in ("avg", "ema", "sum")): return False
-    inside = isinstance(module.get_submodule(name.rpartition(".")[0]), nn.Embedding)
-    return inside or "emb" in name or "code" in name
+# %% ../nbs/06e_choice.ipynb #06e-006qc
+def _check_books(whole, x):
+    "Codes from a model's books give the picture that the model itself gives, or a line says so."
+    bare = Whole(whole.model, whole.inputs, steps=whole.steps, image_shape=whole.image_shape)
+    pictures = []
+    def visit(name, value):
+        if name == "recon": pictures.append(value)
+        return value
+    with evaluation(whole.model), torch.no_grad():
+        for network in (whole, bare): network(x, None, visit)
+    if not close(*pictures): raise InputError(
+        f"the codes of {', '.join(whole.books)} give another picture than the model does, which"
+        " makes something else of them; pass latents= the name of a module whose output to take")
 
 # %% ../nbs/06e_choice.ipynb #06e-006r
 def _rounding(model, x, inputs) -> Whole | None:
@@ -164,7 +158,9 @@ def _read(ask, once, twice, posterior) -> Reading | None:
                        own=ask.levels, more=lambda: _other_images(*facts),
                        graded=lambda: _graded(*facts))
     found = halves(once, ask.decode)
-    if found is None: ask.decode(once)  # which says why not
+    if found is None:
+        if ask.levels: return None  # it draws by what lies between its halves
+        ask.decode(once)  # which says why not
     if found.axis is None:
         return reading((once,), (twice,), own=ask.levels) if ask.levels else found
     return _ordered(found, once, ask.levels, posterior)

@@ -214,3 +214,36 @@ def spied(decoder, given):
 def _restored(owner, name, own):
     if own is None: del owner.__dict__[name]
     else: owner.__dict__[name] = own
+
+# %% ../nbs/06b_draws.ipynb #06b-bookc
+def _runs(model) -> bool: return type(model).forward is not nn.Module.forward
+
+def _books(model) -> dict:
+    "Path of each quantizer in the model -> the name of its codebook."
+    found = {}
+    for path, module in model.named_modules():
+        named = any(w in f"{path.split('.')[-1]} {type(module).__name__}".lower()
+                    for w in ("quantiz", "vectorq", "codebook", "vq"))
+        inner = any(path.startswith(p + ".") or p.startswith(path + ".") for p in found)
+        if not path or not named or inner: continue
+        own = [n for n, w in (*module.named_parameters(), *module.named_buffers())
+               if _is_book(module, n, w)]
+        parts = {_holder(module, n): n for n in reversed(own)}
+        if len(parts) > 1:  # codes of what other codes left over, or a list of quantizers
+            found |= {f"{path}.{p}": f"{path}.{n}" for p, n in reversed(parts.items())
+                      if p and _runs(module.get_submodule(p))}
+        elif own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{own[0]}"
+    return found
+
+def _holder(module, name) -> str:
+    "The path, within a module, of the part to which a book of codes belongs."
+    owner = name.rpartition(".")[0]
+    table = isinstance(module.get_submodule(owner), nn.Embedding)
+    return owner.rpartition(".")[0] if table else owner
+
+def _is_book(module, name, weight) -> bool:
+    "Whether a parameter or buffer may be a table of codes, and not the running mean of one."
+    flat = weight.ndim == 2 or weight.ndim == 3 and len(weight) == 1
+    if not flat or any(w in name for w in ("avg", "ema", "sum")): return False
+    inside = isinstance(module.get_submodule(name.rpartition(".")[0]), nn.Embedding)
+    return inside or "emb" in name or "code" in name

@@ -88,6 +88,8 @@ def _read_softmax(s, a, arrays): return special.softmax(a[0].reshape(-1, s["inne
 
 def _matmul(work, node, a):
     one, other = (a[name.name] for name in node.target._schema.arguments[:2])
+    if min(len(work.shape(one)), len(work.shape(other))) < 2:
+        raise refusal(node, " of a vector")
     (*many, rows, inner), (*same, _, cols) = work.shape(one), work.shape(other)
     if math.prod(same) not in (1, math.prod(many)): raise refusal(node, " with these shapes")
     _times(work, node, one, other, rows, inner, cols)

@@ -20,6 +20,7 @@ from .core import InputError
 from .draws import Draws
 from .quantized import nearest
 from .returned import image
+from .tracing import evaluation
 
 # %% ../nbs/06c_networks.ipynb #06c-006
 class Network(nn.Module):
@@ -229,7 +230,7 @@ class Whole(Network):
         def visit(name, value):
             values[name] = value
             return value
-        draws = self._pass(x, None, visit)
+        with evaluation(self.model): draws = self._pass(x, None, visit)
         if draws.lost:
             raise InputError(
                 f"the model draws random numbers, and {draws.lost}() makes of them what is no mean"

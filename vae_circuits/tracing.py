@@ -281,6 +281,8 @@ class _Listing(nn.Module):
         return list(found.values())
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-041
+_VIEWS = torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default
+
 def _tidy(program, names) -> Trace:
     graph, signature = program.graph, program.graph_signature
     if nested := [n for n in graph.nodes if isinstance(n.target, torch._ops.HigherOrderOperator)]:
@@ -304,7 +306,7 @@ def _tidy(program, names) -> Trace:
     for node in list(graph.nodes):
         if does_nothing(node): left_out(node, node in named)
         # a view needs a memory layout that may not be ours
-        if node.target is torch.ops.aten.view.default: node.target = torch.ops.aten.reshape.default
+        if node.target in _VIEWS: node.target = torch.ops.aten.reshape.default
         if name_of(node) in ("view_as", "reshape_as"): shaped(node)
     outputs = [n for n in graph.nodes if n.op == "output"][0].args[0]
     # beside them, buffers that were written to
