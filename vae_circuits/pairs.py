@@ -42,7 +42,7 @@ class _Told:
         return f"{len(self)} pairs of {self.factor}: {WAYS[self.how]}{share}{self.note}"
 
 # %% ../nbs/01c_pairs.ipynb #01c-011n
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pairs(_Told):
     """Pairs of pictures that differ in `factor`: row i of `clean` and of `changed`.
 
