@@ -169,8 +169,8 @@ class Placebo(NamedTuple):
 
     def reason(self, factor: str) -> str:
         "Why a factor does not stand out from the placebo."
-        return (f"pairs that differ in {factor} do no more than pairs that agree in all labels "
-                f"(p = {self.p:.2f})")
+        return (f"pairs that differ in {factor} do not surely do more than pairs that agree in all "
+                f"labels (p = {self.p:.2g}, above {PLACEBO:g})")
 
 # %% ../nbs/16e_proof.ipynb #16e-055c
 def against_placebo(trial: Trial, data, seed=0) -> Placebo:
