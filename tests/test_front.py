@@ -356,6 +356,7 @@ SLIPS = {
     "factor": ((*M, *I, *L, "--factors", "inc"), "Did you mean 'ink'?"),
     "nothing": ((), "expected model, as an option or in settings"),
     "ours": ((*M, *I, "--points", "500"), "--points is an option with a checkpoint"),
+    "two models": (("model.safetensors", *M), "expected a checkpoint or --model; got both"),
     "theirs": (("model.safetensors", *L), "--labels is an option with --model"),
     "count": (("model.safetensors", *I), "of a checkpoint, --images is a number; got 'pictures'")}
 

@@ -240,7 +240,8 @@ def _analyze_ours(given: dict, out, overwrite) -> Path:
     "The analysis of a checkpoint of `train`."
     from vae_circuits.anatomy import Settings
     from vae_circuits.paper_results import write_analysis
-    _only(given, "with --model", "settings", "model", "labels", "transforms", "kinds", "factors",
+    if "model" in given: raise typer.BadParameter("expected a checkpoint or --model; got both")
+    _only(given, "with --model", "settings", "labels", "transforms", "kinds", "factors",
           "groups", "size", "skip_unreadable", "caliper", "image_limits", "asked")
     path, counts = given.pop("checkpoint"), {k: _count(k, given) for k in ("images", "pairs")}
     counts["pairs"] = min(counts.values())
