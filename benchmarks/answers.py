@@ -156,7 +156,7 @@ def asked(name: str, network: str, package: Path) -> dict:
     return answer(["-c", code, str(ROOT/"benchmarks")], package)
 
 
-def counted(call: str) -> dict:
+def floor_of(call: str) -> dict:
     "The floor of a command of this version, whose call is made once more in a single process."
     code = COUNT.replace("{CALL}", call)
     return answer(["-c", code, str(ROOT/"benchmarks")], ROOT)
@@ -200,7 +200,7 @@ def rows(packages: list, only: str, networks: list):
     for name, command in COMMANDS.items():
         if only not in name: continue
         found = [started(command, p) for p in packages]
-        if name in COUNTED: found[0] |= counted(COUNTED[name])
+        if name in COUNTED: found[0] |= floor_of(COUNTED[name])
         yield name, "", found
     for network in networks:
         for name in QUESTIONS:

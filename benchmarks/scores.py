@@ -129,6 +129,7 @@ def boosted():
             value, true = numbers[:, i], exact[:, i]
             away = np.abs(value - true)
             yield {"boosting": name, "seconds": numbers[:, 3].mean(), "number": part,
+                   "of": len(given),
                    "mean": value.mean(), "moved": away.mean(), "most": away.max(),
                    "in order": pd.Series(value).corr(pd.Series(true), "spearman")}
 
@@ -138,7 +139,7 @@ def notes(rows) -> list:
              for name in {r["boosting"]: None for r in rows}}
     near = [name for name, most in moved.items() if 0 < most <= 0.01]
     return [
-        f"DCI of {len(list(representations()))} representations with the small suite's numbers of "
+        f"DCI of {rows[0]['of']} representations with the small suite's numbers of "
         "points and stages: the codes of the six models that ship, turned in eight steps, and of "
         "two untrained networks. *seconds*: of the processor, for one. *moved*, *most*: mean and "
         "largest distance from exact boosting. *in order*: rank correlation with it.",

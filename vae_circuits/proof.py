@@ -214,14 +214,15 @@ class Scores(pd.DataFrame):
         "The scores of a circuit, and what they come to."
         found, f, error = cls(table), table.loc["faithfulness"], table.value["error"]
         units = f"{len(circuit.units)} of {circuit.scores.array.sizes['unit']} {circuit.kind}"
+        beside = _beside(f, controls)
         numbers = (f"carry {f.value:.2f} [{f.low:.2f}, {f.high:.2f}] of the effect on fresh pairs "
-                   f"(error {error:.2f}); {_beside(f, controls)}")
+                   f"(error {error:.2f}); {beside}")
         if placebo.p: numbers += f"; pairs that agree in all labels do {placebo.share:.2f} of it"
         if common:
             numbers += (f"; of {common['searches']} searches the {circuit.kind} in common are "
                         f"{common['common']:.2f} (random {common['random']:.2f})")
         why = _why_not(circuit, placebo, f, error, least, most)
-        if not why and _beside(f, controls) == ALONE: why = ALONE
+        if not why and beside == ALONE: why = ALONE
         end = (f"not shown, since {why}" if why else
                f"carried by these {circuit.kind} (at least {least:g}, error at most {most:g}, "
                "above all random)")
