@@ -81,7 +81,8 @@ def show_rows(rows: dict, **options):
     each row. options: of matplotlib's `imshow`."""
     from matplotlib import pyplot as plt  # only lessons draw
     size = len(rows), len(next(iter(rows.values())))
-    fig, axes = plt.subplots(*size, figsize=(1.05 * size[1] + 0.4, 1.05 * size[0]), squeeze=False,
+    side = min(1.05, 9 / size[1])  # inches of a picture
+    fig, axes = plt.subplots(*size, figsize=(side * size[1] + 0.4, side * size[0]), squeeze=False,
                              dpi=100, layout="constrained")
     for line, (name, pictures) in zip(axes, rows.items()):
         for ax, picture in zip(line, pictures, strict=True): _paint(ax, picture, options)
