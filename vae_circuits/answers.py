@@ -357,30 +357,6 @@ def _with_graph(found, vae, data, asked, reader):
     edges.index = pd.Index(edges.pop("from") + " -> " + edges.pop("to"), name="edge")
     found.tables["map"], found.figures["map"] = edges, draw_graph(graph)
 
-@torch.no_grad()
-def _traversal(vae, data, seed, n: int = 256) -> Figure:
-    "A picture for each of seven values of each latent, over the middle 95 % of its own codes."
-    images = data.sample(at_hand(data, n), seed).images
-    codes = vae.run(images, record=["mu"]).mu
-    if codes.ndim > 2: codes = codes.flatten(1)[:, :0]
-    figure = Figure(figsize=(5, 0.2 + 0.6 * max(1, codes.shape[1])), layout="constrained")
-    if not codes.shape[1]:
-        figure.text(0.1, 0.5, "the latents of this model are no row of numbers")
-        return figure
-    values = own_range(codes.cpu().numpy(), 7)
-    shown = traverse(vae, codes[:1], values=values)[0].cpu()
-    low, high = shown.min().item(), shown.max().item()
-    axes = figure.subplots(*shown.shape[:2], squeeze=False)
-    for i, line in enumerate(axes):
-        for ax, picture in zip(line, shown[i]):
-            picture = (picture - low) / max(high - low, 1e-9)
-            ax.imshow(picture.permute(1, 2, 0)[..., :3].squeeze().numpy(), cmap="gray")
-            ax.set_xticks([]), ax.set_yticks([])
-        line[0].set_ylabel(f"z{i}", rotation=0, ha="right", va="center", fontsize=8)
-    for i, place in ((0, "2.5 %"), (3, "middle"), (6, "97.5 %")):
-        axes[-1][i].set_xlabel(place, fontsize=7)
-    return figure
-
 def _in_order(sentences) -> list:
     "What is shown, what is not, and what could not be asked."
     return sorted(sentences.values(), key=lambda s: ("not shown" in s) + 2 * ("not asked" in s))
