@@ -27,13 +27,13 @@ from .core import InputError, count, environment, listed, number, one_of, seeded
 from .drawable import at_hand, check_world
 from .finding import find_circuit
 from .folders import whole_folder
-from .interventions import own_range, traverse
 from .layers import layers
 from .mediation import FLOOR, _share
 from .pairs import WHERE, pairs_of
 from .patching import patch_sweep
 from .proof import score_circuit
 from .reading import LEAST as LEAST_READ, Reader
+from .rebuilt import draw_traversal, said_of_rebuilding
 from .reports import explorers, write_folder
 from .trials import Trial
 from .uncertainty import bootstrap, screen, sign_flips
@@ -78,6 +78,7 @@ def carriers(vae, data, factor: str, pairs: int = 64, sites=None, seed=0, where:
     if reader: table.attrs["reading"] = reader.unread.get(name, reader.said(name))
     return table
 
+# %% ../nbs/25_answers.ipynb #25-009b
 def _reader_of(vae, data, name, reader, seed):
     "The reader of the factor; None for a world that can be drawn, unless one is given."
     if reader is not None: return reader.of(vae)
@@ -122,6 +123,7 @@ def _rows(vae, part, names, readout, found, same, reader, options) -> pd.DataFra
              "adjusted", "n"]
     return table[[*first, *table.columns.difference(first, sort=False)]]
 
+# %% ../nbs/25_answers.ipynb #25-011b
 def _shares(product, square, name, options) -> pd.DataFrame:
     return bootstrap(_share, product, square, **options).to_frame().rename(columns={"value": name})
 
@@ -136,6 +138,7 @@ def _as_read(vae, names, readout, found, reader, options) -> pd.DataFrame:
     table = _shares(*_along(vae, found, names, reader.readout(found.factor)), "read", options)
     return table[["read", "low", "high"]].set_axis(columns[:3], axis=1).assign(**known)
 
+# %% ../nbs/25_answers.ipynb #25-011d
 def _moved(product, square) -> np.ndarray:
     "How far the readout moves along the whole change, `[pair, unit]`; 0 where nothing changes."
     size = np.sqrt(square)
@@ -188,28 +191,41 @@ def draw_carriers(table: pd.DataFrame, top: int = 8, level: float = 0.05, ax=Non
 # %% ../nbs/25_answers.ipynb #25-022a
 @dataclass
 class Answers:
-    "What was found, each by its name: `sentences`, `tables`, `figures`, `circuits`, `proofs`."
+    """What was found, each by its name: `sentences`, `tables`, `figures`, `circuits`, `proofs`; and
+    `first`, sentences to be read before the others, `unasked`, questions that had no answer."""
+    first: list = field(default_factory=list)
+    unasked: list = field(default_factory=list)
     sentences: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
     figures: dict = field(default_factory=dict)
     circuits: dict = field(default_factory=dict)  # (question, part) -> Circuit
     proofs: dict = field(default_factory=dict)  # a row of the table of circuits each
 
+    @property
+    def findings(self) -> list:
+        "All sentences: what to read first, what is shown, what is not, and what was not asked."
+        late = lambda s: ("not shown" in s) + 2 * ("not asked" in s)
+        return [*self.first, *sorted(self.sentences.values(), key=late)]
+
+# %% ../nbs/25_answers.ipynb #25-022b
 class Report(type(Path())):
-    """The page of a report: a path, and what stands in it: `findings`, sentences by question;
-    `tables`, by name; `circuits`, by (question, part)."""
-    findings, tables, circuits = {}, {}, {}
+    """The page of a report: a path, and what stands in it: `first`, sentences to be read before the
+    others, on a model that rebuilds nothing, pictures that were not used and questions that were
+    not asked; `findings`, sentences by question; `tables`, by name; `circuits`, by (question,
+    part)."""
+    first, findings, tables, circuits = (), {}, {}, {}
 
     @classmethod
     def of(cls, path, answers: Answers) -> "Report":
         "The report at a path, with what was found."
         found = cls(path)
         found.findings, found.tables = answers.sentences, answers.tables
-        found.circuits = answers.circuits
+        found.circuits, found.said = answers.circuits, answers.findings
+        found.first = (*answers.first, *(answers.sentences[q] for q in answers.unasked))
         return found
 
     def _repr_html_(self):
-        lines = "".join(f"<li>{html.escape(said)}</li>" for said in _in_order(self.findings))
+        lines = "".join(f"<li>{html.escape(said)}</li>" for said in self.said)
         return f"<p>{html.escape(str(self))}</p><ul>{lines}</ul>"
 
 # %% ../nbs/25_answers.ipynb #25-023
@@ -245,6 +261,7 @@ class Asked:
         number(self.most, "most error", 0), number(self.least_read, "least_read")
         count(self.seed, "seed", 0, 2**32 - 1)
 
+# %% ../nbs/25_answers.ipynb #25-023b
 def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked = Asked(),
            settings: str = None) -> Report:
     """Take a model apart with the pictures of a world, and write all of it into the folder `out`:
@@ -255,28 +272,46 @@ def report(vae, data, out, factors=None, overwrite: bool = False, asked: Asked =
     there are none, every latent. overwrite: replace a report that is there. asked: how much.
     settings: text of a file settings.toml that makes this report again. `InputError`, and nothing
     is written, for what cannot be asked; a factor of which too few pairs can be made is named in
-    the report, if there is another one that can be asked.
+    the report, its title and what the page has `first`, if there is another one that can be asked.
     """
     vae = _adapted(vae, data)
     names = check_world(data).factor_names if factors is None else (
         listed(factors, data.factor_names, "factor"))
     questions = names or [f"z[{i}]" for i in range(vae.sites["z"].units)]
     with whole_folder(out, "results.json", overwrite) as folder:
-        reader = _reader(vae, data, asked) if names else None
-        found = _ask(vae, data, questions, asked, reader)
-        if names: _with_graph(found, vae, data, asked, reader)
-        found.figures["traversal"] = _traversal(vae, data, asked.seed)
-        example = vae.run(data.sample(1, asked.seed).images)
-        (folder/"circuits").mkdir()
-        write_circuits(folder/"circuits", found.circuits, None, example)
-        pages = explorers(vae, data, found.circuits.values())
+        found = _ask(vae, data, questions, asked, bool(names))
+        if factors is None: _with_left(found, data)
+        pages = _with_circuits(found, vae, data, asked, folder/"circuits")
         record = {"asked": asdict(asked), "world": repr(data), "environment": environment()}
         if settings is not None: (folder/"settings.toml").write_text(settings, "utf-8")
-        title = f"What carries {', '.join(questions)}: {getattr(data, 'name', 'pictures')}"
         figures = found.figures | circuit_figures(found.circuits)
-        write_folder(folder, title, _about(data), found.tables, figures, record,
-                     {"findings": found.sentences}, pages, _in_order(found.sentences))
+        write_folder(folder, _title(found, data, questions), _about(data), found.tables, figures,
+                     record, {"findings": found.sentences}, pages, found.findings)
     return Report.of(Path(out)/"report.html", found)
+
+# %% ../nbs/25_answers.ipynb #25-023c
+def _with_circuits(found, vae, data, asked, folder) -> dict:
+    "Write the files of the circuits into a new folder; returns the explorers."
+    folder.mkdir()
+    example = vae.run(data.sample(1, asked.seed).images)
+    write_circuits(folder, found.circuits, None, example)
+    return explorers(vae, data, found.circuits.values())
+
+def _with_left(found, data):
+    "Add the columns of a table that could be no factors, with the reason."
+    for name, why in (_of_table(data, "left") or {}).items():
+        found.unasked.append(name)
+        found.sentences[name] = f"{name}: not asked, since {why}"
+
+def _of_table(data, name):
+    "What a world of a table, or one that alters its pictures, says of the table; None for another."
+    return getattr(data, name, None) or getattr(getattr(data, "world", None), name, None)
+
+def _title(found, data, questions) -> str:
+    "What was asked of which pictures, and what could not be."
+    answered = [q for q in questions if q not in found.unasked]
+    without = f" (not asked: {', '.join(found.unasked)})" if found.unasked else ""
+    return f"What carries {', '.join(answered)}: {getattr(data, 'name', 'pictures')}{without}"
 
 # %% ../nbs/25_answers.ipynb #25-024
 def _reader(vae, data, asked):
@@ -284,30 +319,48 @@ def _reader(vae, data, asked):
     try: return Reader(vae, data, least=asked.least_read, seed=asked.seed)
     except InputError: return None
 
-def _ask(vae, data, questions, asked, reader) -> Answers:
-    "The answers to all questions; one that cannot be asked is a sentence with the reason."
-    found = Answers()
+def _ask(vae, data, questions, asked, named: bool) -> Answers:
+    """The answers to all questions; one that cannot be asked is a sentence with the reason. named:
+    they are factors."""
+    found, reader = Answers(), _reader(vae, data, asked) if named else None
+    found.first = [*said_of_rebuilding(vae, data, asked.seed), *(_of_table(data, "notes") or ())]
     for question in tqdm(questions, desc="questions", leave=False, delay=3):
-        try:
-            if not question.startswith("z["): _who(found, vae, data, question, asked, reader)
-            for part in ("encoder", "decoder"): _which(found, vae, data, question, part, asked)
-        except InputError as e: found.sentences[question] = f"{question}: not asked, since {e}"
+        try: _answer(found, vae, data, question, asked, reader)
+        except InputError as e: _not_asked(found, question, e)
         else: _reread(found, vae, data, question, asked, reader)
     if not (found.tables or found.circuits): raise InputError("; ".join(found.sentences.values()))
     if found.proofs: found.tables["circuits"] = pd.DataFrame(found.proofs).T.rename_axis("circuit")
+    if named: _with_graph(found, vae, data, asked, reader)
+    found.figures["traversal"] = draw_traversal(vae, data, asked.seed)
     return found
 
+def _answer(found, vae, data, question, asked, reader):
+    "Who carries what is asked about, and its circuits."
+    if not question.startswith("z["): _who(found, vae, data, question, asked, reader)
+    for part in ("encoder", "decoder"): _which(found, vae, data, question, part, asked)
+
+def _not_asked(found, question, why):
+    "Say why there is no answer, beside what was found before."
+    begun = question in found.sentences
+    if not begun: found.unasked.append(question)
+    name = f"{question}, circuits" if begun else question
+    found.sentences[name] = f"{name}: not asked, since {why}"
+
+# %% ../nbs/25_answers.ipynb #25-024b
 def _who(found, vae, data, question, asked, reader):
     "Who carries the factor."
     table = carriers(vae, data, question, asked.pairs, seed=asked.seed, where=asked.where,
                      reader=None if _settable(data) else reader, resamples=asked.resamples)
     found.tables[f"carriers of {question}"] = table.set_index("unit")
-    found.figures[f"carriers of {question}"] = draw_carriers(table)
     top = table.groupby("part", sort=False).first()
     best = "; ".join(f"{part}: {row.unit} {row.share:.2f} [{row.low:.2f}, {row.high:.2f}]"
                      for part, row in top.iterrows())
     found.sentences[question] = f"{question}, largest shares: {best}"
+    found.figures[f"carriers of {question}"] = figure = draw_carriers(table)
+    figure.set_label(f"Units, each with its share of the effect of {question} as a point on an "
+                     f"interval. The largest in the {best}.")
 
+# %% ../nbs/25_answers.ipynb #25-024d
 def _which(found, vae, data, question, part, asked):
     "The circuit in a part, and its proof."
     circuit = find_circuit(vae, data, question, part, asked.method, tolerance=asked.tolerance,
@@ -316,14 +369,19 @@ def _which(found, vae, data, question, part, asked):
                            most=asked.most, resamples=asked.resamples)
     name = f"{question}, {part}"
     found.circuits[question, part], found.sentences[name] = circuit, scores.sentence
+    found.proofs[name] = _proof_row(circuit, scores)
+
+def _proof_row(circuit, scores) -> dict:
+    "A circuit's row in the table of circuits."
     f, error = scores.loc["faithfulness"], scores.loc["error"]
-    found.proofs[name] = {
+    return {
         "units": len(circuit.units), "of": len(circuit.scores.values),
         "edges": len(circuit.edges), "faithfulness": f.value, "faithfulness low": f.low,
         "faithfulness high": f.high, "random": f.random, "random, largest": f.random_high,
         "error": error.value, "units in common": (scores.common or {}).get("common", np.nan),
         "shown": scores.shown}
 
+# %% ../nbs/25_answers.ipynb #25-024f
 def _reread(found, vae, data, question, asked, reader):
     "What the decoder's circuit does to the factor as it is read, where nothing else can read it."
     if reader is None or _settable(data) or question.startswith("z["): return
@@ -356,10 +414,6 @@ def _with_graph(found, vae, data, asked, reader):
     edges = graph.to_frame()
     edges.index = pd.Index(edges.pop("from") + " -> " + edges.pop("to"), name="edge")
     found.tables["map"], found.figures["map"] = edges, draw_graph(graph)
-
-def _in_order(sentences) -> list:
-    "What is shown, what is not, and what could not be asked."
-    return sorted(sentences.values(), key=lambda s: ("not shown" in s) + 2 * ("not asked" in s))
 
 def _about(data) -> str:
     "What the pictures are, and what matching cannot rule out."

@@ -17,7 +17,7 @@ from .core import InputError, json_object
 from .folders import write_atomic
 from .models import ConvVAE
 from .quantized import ConvVQVAE
-from .slips import YOURS, check_no_pickle
+from .slips import YOURS, check_checkpoint
 
 # %% ../nbs/engine/05h_checkpoints.ipynb #05h-028
 FORMAT = "vae_circuits.checkpoint.2"  # files that end in .1 are read too; they have no checksum
@@ -61,9 +61,7 @@ def read_tensors(path, format: str):
     short, changed or of another format.
 
     A file of the format before (its name ends in 1) has no checksum."""
-    if not (isinstance(path, (str, os.PathLike)) and os.path.isfile(path)):
-        raise InputError(f"there is no checkpoint at {path}")
-    check_no_pickle(path)
+    check_checkpoint(path)
     try:
         with safe_open(path, "pt") as f:
             entry = (f.metadata() or {}).get("vae_circuits", "{}")

@@ -73,8 +73,8 @@ def file_column(table: pd.DataFrame, folder) -> str:
                          "expected one in each")
     counts = Counter(map(os.path.normpath, table[found].astype(str)))
     if twice := [name for name, n in counts.items() if n > 1]:
-        raise InputError(f"{len(twice)} files have more than one row in the table; the first is "
-                         f"{twice[0]}, with {counts[twice[0]]}. Expected one row a picture")
+        raise InputError(f"expected one row a picture; more than one names the same file for "
+                         f"{len(twice)} of {len(counts)}: {twice[0]} has {counts[twice[0]]}")
     return found
 
 def _texts(column) -> bool:
@@ -96,7 +96,7 @@ def _no_files(table, columns, folder) -> str:
         if not here: continue
         twice = sum(by_name[name] > 1 for name in set(here))
         return text + (f". {c} names them without the folder that they lie in"
-                       + f"; {twice} names are there in several folders" * bool(twice))
+                       + f"; {twice} of the names are there in several" * bool(twice))
     return text
 
 # %% ../nbs/engine/01r_labelled.ipynb #01r-014

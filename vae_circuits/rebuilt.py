@@ -84,10 +84,11 @@ def said_of_rebuilding(vae, data, seed=0, n: int = 256) -> list:
     made = _made(vae, images)
     if made is None: return []
     left, scale = _left(made, images), _scale_of(images)
-    lines = [_rebuilds_nothing(left, _varies(made, images))]
+    lines = []
     if scale:
-        lines += [_another_scale(left, _on_scales(vae, images, scale), scale),
-                  _wide_limits(vae, scale)]
+        lines = [_another_scale(left, _on_scales(vae, images, scale), scale),
+                 _wide_limits(vae, scale)]
+    if not any(lines[:1]): lines.insert(0, _rebuilds_nothing(left, _varies(made, images)))
     return [line for line in lines if line]
 
 def _rebuilds_nothing(left, varies) -> str:
@@ -95,20 +96,18 @@ def _rebuilds_nothing(left, varies) -> str:
     if left < NOTHING and not still: return ""
     text = (f"The model does not rebuild these pictures: what it makes of them has {left:.2f} times "
             "the squared error of their mean picture")
-    if still: text += f", and hardly depends on them (it varies {varies:.2g} as much as they do)"
+    if still: text += f", and hardly depends on them (it varies {varies:.2f} times as much as they do)"
     return text + ". It is untrained, collapsed, or made for other pictures; what follows is of that"
 
 def _another_scale(left, found, scale) -> str:
     if not found: return ""
     (given, read), best = min(found.items(), key=lambda item: item[1])
     if (given, read) == (scale, scale) or not best < BETTER * min(left, 1): return ""
-    does = f"takes pixels from {given}" if given != scale else ""
-    gives = {given: "gives such"}.get(read, "gives logits" if read == "logits" else
-                                      f"gives pixels from {read}")
-    does = f"{does} and {gives}" if does else gives
-    return (f"The pictures come as pixels from {scale}, and it seems that the model {does}: then "
-            f"{best:.2f} of the mean picture's error is left, in place of {left:.2f}. Bring them to "
-            "one scale inside the model (in load(), say), by a layer before and behind it")
+    gives = "logits" if read == "logits" else f"pixels from {read}"
+    return (f"The pictures come as pixels from {scale}, and it seems that the model takes "
+            f"pixels from {given} and gives {gives}: read so, {best:.2f} of the error of their mean "
+            f"picture is left, in place of {left:.2f}. Let the model bring them to its scale and "
+            "back, by a layer before it and one behind it")
 
 def _wide_limits(vae, scale) -> str:
     low, high = vae.image_limits

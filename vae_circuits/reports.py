@@ -120,6 +120,8 @@ _OF_MODELS = {
                 f"Shown: the lower end of the interval is at least {LEAST:g}, the error at most "
                 f"{MOST:g}, and no random one reaches that end.",
     "areas": "CPR and CMD are areas of the curve of faithfulness over size.",
+    "readings": "How well each factor can be read from the picture, by a reader that is put to "
+                "pictures which it has not learned from.",
     "motifs": "Motifs: units in the circuit of one factor (private), of more than half of them "
               "(hub), shared units that lead to private ones of several factors (trunk), and pairs "
               "that stand in for each other (redundant pair).",
@@ -132,6 +134,8 @@ _OF_FIGURES = {
            "grows, dotted has no order.",
     "map_channels": "The map through the surest channels of the last convolution before the "
                     "latents and the last before the picture.",
+    "traversal": "Each latent, a row, over the middle 95 % of its own codes, the others left as they "
+                 "are.",
     "fig1": "Figure 1. The circuit of the factor in each encoder: the strongest channels of each "
             "layer, by number. The width of a line is the share of the effect that runs along it, "
             "see the key; dashed lines work against the effect. Above it, how far the whole "
@@ -162,20 +166,27 @@ CAPTIONS = _OF_SWEEPS | _OF_MODELS | _OF_FIGURES
 # %% ../nbs/engine/21d_reports.ipynb #21d-127
 def _caption(name: str) -> str:
     if name in CAPTIONS: return CAPTIONS[name]
+    if name.startswith("carriers of "):
+        return (f"Who {name.replace('carriers of', 'carries', 1)}. The share of its effect that "
+                "runs through each unit alone, with its interval. In the drawing what does not "
+                "stand out is grey, and orange is the share of the factor as it is read.")
     if not name.startswith("circuit_"): return name
-    factor = name.removeprefix("circuit_")
-    return (f"The circuit of {factor}, encoder and decoder, the strongest units, layer by layer. "
+    factor, comma, part = name.removeprefix("circuit_").rpartition(", ")
+    if part not in ("encoder", "decoder"): factor, part = factor + comma + part, "encoder and decoder"
+    return (f"The circuit of {factor}, {part}, the strongest units, layer by layer. "
             "The width of a line is the share of the effect that runs along it; dashed lines work "
             "against the effect.")
 
 # %% ../nbs/engine/21d_reports.ipynb #21d-129
 def drawn(figure) -> dict:
-    "A figure as the bytes of a PNG and of an SVG, by ending; the layout is made once."
+    """A figure as the bytes of a PNG and of an SVG, by ending; the layout is made once. Its label
+    is there as what is `seen`."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     facts = {"png": {"Software": None}, "svg": {"Date": None}}
     with matplotlib.rc_context({"svg.hashsalt": "vae_circuits"}):
-        return {ending: _saved(figure, ending, metadata) for ending, metadata in facts.items()}
+        made = {ending: _saved(figure, ending, metadata) for ending, metadata in facts.items()}
+    return made | {"seen": figure.get_label()}
 
 def _saved(figure, ending, metadata) -> bytes:
     buffer = io.BytesIO()
@@ -184,14 +195,19 @@ def _saved(figure, ending, metadata) -> bytes:
 
 # %% ../nbs/engine/21d_reports.ipynb #21d-129b
 def _embed(name: str, figure) -> str:
-    png = (figure if isinstance(figure, dict) else drawn(figure))["png"]
-    picture, caption = base64.b64encode(png).decode(), html.escape(_caption(name))
-    return (f'<figure id="{_anchor("figure", name)}"><img alt="{caption}" '
+    made = figure if isinstance(figure, dict) else drawn(figure)
+    picture, caption = base64.b64encode(made["png"]).decode(), html.escape(_caption(name))
+    seen = html.escape(made["seen"]) or caption
+    return (f'<figure id="{_anchor("figure", name)}"><img alt="{seen}" '
             f'src="data:image/png;base64,{picture}"><figcaption>{caption}</figcaption></figure>')
 
 def _anchor(kind: str, name: str) -> str:
     "Where a figure or a table is in the page: a table and a figure may have the same name."
     return html.escape(f"{kind}-{file_stem(name)}".replace(" ", "-"))
+
+def _link(kind: str, name: str) -> str:
+    "The link to an anchor, whose own percent signs are not to be decoded."
+    return "#" + quote(html.unescape(_anchor(kind, name)), safe="-,")
 
 # %% ../nbs/engine/21d_reports.ipynb #21d-131
 MOST_BYTES = 4_900_000  # of a page
@@ -222,8 +238,9 @@ def html_table(table: pd.DataFrame) -> str:
         cells = "".join(map(_cell, row))
         rows.append(f'<tr><th scope="row">{html.escape(str(name))}</th>{cells}</tr>')
     below = "".join(f"<li>{html.escape(n)}</li>" for n in notes)
-    return (f'<div class="wide" tabindex="0"><table><thead>{head}</thead>'
-            f"<tbody>{''.join(rows)}</tbody></table></div>"
+    # a region with a name can be reached and scrolled by keyboard
+    return ('<div class="wide" tabindex="0" role="region" aria-label="table">'
+            f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
             + (f'<ol class="note">{below}</ol>' if notes else ""))
 
 def _joined(table) -> pd.DataFrame:
@@ -328,7 +345,7 @@ def _page(title, sections, parts) -> str:
 def _sublist(section, parts) -> str:
     "Links to the tables or figures of a section, by the beginnings of their captions."
     kind = section.lower().removesuffix("s")
-    lines = [f'<li><a href="#{_anchor(kind, name)}">{html.escape(_short(_caption(name)))}</a></li>'
+    lines = [f'<li><a href="{_link(kind, name)}">{html.escape(_short(_caption(name)))}</a></li>'
              for name in parts.get(section, {})]
     return f"<ul>{''.join(lines)}</ul>" if lines else ""
 
@@ -376,8 +393,8 @@ def write_folder(folder: Path, title: str, intro: str, tables: dict, figures: di
     for name, table in tables.items(): table.to_csv(folder/"tables"/f"{file_stem(name)}.csv")
     figures = dict(zip(figures, Parallel()(map(delayed(drawn), figures.values()))))
     for name, formats in figures.items():
-        for ending, picture in formats.items():
-            (folder/"figures"/f"{file_stem(name)}.{ending}").write_bytes(picture)
+        for ending in ("png", "svg"):
+            (folder/"figures"/f"{file_stem(name)}.{ending}").write_bytes(formats[ending])
     rows = {n: json.loads(t.to_json(orient="index", double_precision=15))
             for n, t in tables.items()}
     facts = {**record, "findings": list(findings), "tables": rows, "models": numbers}
