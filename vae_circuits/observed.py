@@ -101,8 +101,8 @@ class _Lacking:
             return text + (f"{factor} and {other} determine each other: without {other}, "
                            f"{best:.0%} would find a partner. Leave one of the two out, or bring "
                            "other pictures")
-        return text + ("Bring more pictures, name fewer factors (world.about), or pass a larger "
-                       "caliper")
+        return text + ("Bring more pictures, ask about fewer columns (factors=[...]), or let pairs be "
+                       "less alike (caliper=...)")
 
     def _without_one(self, factor) -> dict:
         "Other factor -> how many would find a partner without it."
