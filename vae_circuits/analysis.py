@@ -240,7 +240,8 @@ class Analysis(_Checked, _Together, _Asking, _Written):
     beside labels or alone.
     size: to which pictures of files are brought, a number or (height, width). skip_unreadable:
     leave out files that are no pictures. image_limits: lowest and highest pixel that the model
-    takes; pictures come from 0 to 1, and limits do not change them. asked: how much, as a dictionary or `Asked`. `InputError` for what does not fit together.
+    takes; pictures come from 0 to 1, and limits do not change them. asked: how much, as a
+    dictionary or `Asked`. `InputError` for what does not fit together.
     """
     model: str
     images: str

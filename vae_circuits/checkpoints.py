@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'save_checkpoint', 'write_tensors', 'read_tensors', 'load_checkpoint']
 
 # %% ../nbs/engine/05h_checkpoints.ipynb #05h-003
-import hashlib, json, os, re
+import hashlib, json, re
 from pathlib import Path
 
 import torch

@@ -10,7 +10,6 @@ import csv, os
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from .core import InputError

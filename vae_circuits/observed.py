@@ -101,8 +101,8 @@ class _Lacking:
             return text + (f"{factor} and {other} determine each other: without {other}, "
                            f"{best:.0%} would find a partner. Leave one of the two out, or bring "
                            "other pictures")
-        return text + ("Bring more pictures, ask about fewer columns (factors=[...]), or let pairs be "
-                       "less alike (caliper=...)")
+        return text + ("Bring more pictures, ask about fewer columns (factors=[...]), or let "
+                       "pairs be less alike (caliper=...)")
 
     def _without_one(self, factor) -> dict:
         "Other factor -> how many would find a partner without it."
@@ -211,10 +211,11 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
 
     images: an array or tensor, a .npy file, a folder, a data set of torch or Hugging Face, or an
     `Album`: see `album`. table: a DataFrame, a dictionary of columns, or the path of a .csv or
-    .parquet file; a row a picture. Of a folder, a column of texts names the files; pictures that have no
-    row are not used. A data set that has labels needs none. factors: the columns to be factors, by default all that can be. kinds:
-    column -> kind, ('circular', period) or `Factor`, where the guess is wrong (see `guess_factor`),
-    or a list of `Factor`s, such as those of another world. groups: the column of what belongs
+    .parquet file; a row a picture. Of a folder, a column of texts names the files;
+    pictures that have no row are not used. A data set that has labels needs none. factors: the
+    columns to be factors, by default all that can be. kinds: column -> kind, ('circular', period)
+    or `Factor`, where the guess is wrong (see `guess_factor`), or a list of `Factor`s, such as
+    those of another world. groups: the column of what belongs
     together, such as persons or films, which intervals respect. size: to which pictures of files
     are brought. skip_unreadable: leave out files that are no pictures, and say so. caliper: how
     far rows of a pair may be apart in all other factors together, a share of their ranges. least:
@@ -240,7 +241,8 @@ def from_table(images, table=None, factors=None, kinds=None, groups: str = None,
                      number(caliper, "caliper", 0), number(least, "least difference", 0, 1), name)
     if not len(world): raise InputError("every row of the table lacks a value of some factor")
     world.notes, world.left = tuple(notes), left
-    if not quiet: print(world, *(f"  left out: {why}" for why in (*notes, *left.values())), sep="\n")
+    lost = (f"  left out: {why}" for why in (*notes, *left.values()))
+    if not quiet: print(world, *lost, sep="\n")
     return world
 
 # %% ../nbs/01g_observed.ipynb #01g-014b

@@ -60,7 +60,7 @@ def _unlimited(vae):
         finally: vae.limits = kept
 
 def _on_scales(vae, images, scale) -> dict:
-    "What is left, by the scale that the pictures are given on and that on which the answer is read."
+    "What is left, by the scale on which pictures are given and that on which the answer is read."
     low, high = SCALES[scale]
     plain, found = (images - low) / (high - low), {}
     for name, (a, b) in SCALES.items():
@@ -94,10 +94,12 @@ def said_of_rebuilding(vae, data, seed=0, n: int = 256) -> list:
 def _rebuilds_nothing(left, varies) -> str:
     still = varies < STILL
     if left < NOTHING and not still: return ""
-    text = (f"The model does not rebuild these pictures: what it makes of them has {left:.2f} times "
-            "the squared error of their mean picture")
-    if still: text += f", and hardly depends on them (it varies {varies:.2f} times as much as they do)"
-    return text + ". It is untrained, collapsed, or made for other pictures; what follows is of that"
+    text = (f"The model does not rebuild these pictures: what it makes of them has {left:.2f} "
+            "times the squared error of their mean picture")
+    if still:
+        text += f", and hardly depends on them (it varies {varies:.2f} times as much as they do)"
+    return (f"{text}. It is untrained, collapsed, or made for other pictures; what follows is of "
+            "such a model")
 
 def _another_scale(left, found, scale) -> str:
     if not found: return ""

@@ -23,7 +23,7 @@ def check_no_pickle(path):
     with open(path, "rb") as f: start = f.read(2)
     # torch.save writes a zip file, once a bare pickle
     if start in (b"PK", b"\x80\x02") or Path(path).suffix.lower() in PICKLES:
-        raise InputError(f"{path} is a file of torch.save, a pickle: it holds weights and no model, "
+        raise InputError(f"{path} is a file of torch.save, a pickle: it holds weights, no model, "
                          f"and opening one runs what is in it, so we open none. Instead, {YOURS}")
 
 def check_checkpoint(path):
