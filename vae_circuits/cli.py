@@ -234,12 +234,12 @@ def _analyze_ours(given: dict, out, overwrite) -> Path:
     if "model" in given: raise typer.BadParameter("expected a checkpoint or --model; got both")
     _only(given, "with --model", "settings", "labels", "transforms", "kinds", "factors",
           "groups", "size", "skip_unreadable", "caliper", "image_limits", "asked")
+    path, counts = given.pop("checkpoint"), {k: _count(k, given) for k in ("images", "pairs")}
     from vae_circuits.folders import check_free
     from vae_circuits.slips import check_checkpoint
-    check_free(out, "results.json", overwrite), check_checkpoint(given["checkpoint"])
+    check_free(out, "results.json", overwrite), check_checkpoint(path)
     from vae_circuits.anatomy import Settings
     from vae_circuits.paper_results import write_analysis
-    path, counts = given.pop("checkpoint"), {k: _count(k, given) for k in ("images", "pairs")}
     counts["pairs"] = min(counts.values())
     if "circuits" in given: given["every_circuit"] = given.pop("circuits")
     counts["circuit_pairs"] = min(counts["pairs"], Settings.circuit_pairs)
@@ -253,7 +253,7 @@ def _only(given, where, *names):
 
 def _count(name, given) -> int:
     "How many, of an option that is a number here."
-    if name not in given: return Default(f"paper_results.Settings.{name}")()
+    if name not in given: return Shown(f"paper_results.Settings.{name}")()
     if given[name].isdecimal(): return int(given[name])
     raise typer.BadParameter(f"of a checkpoint, --{name} is a number; got {given[name]!r:.60}")
 

@@ -45,7 +45,7 @@ class Default:
     def __bool__(self): return bool(said_of()[self.where])
 
 class Shown(Default):
-    "A default that only help needs: unless it is given, the option is not used."
+    "A default that is taken from the file as well, so that nothing is imported for it."
     def __call__(self): return said_of()[self.where]
 
 BRACES = re.compile(r"\{([a-z_]+\.[\w.]+)\}")
@@ -69,7 +69,9 @@ def example_of(words: str):
     return found and found[1]
 
 # %% ../nbs/engine/24b_options.ipynb #24b-013
-def list_of(text): return None if text is None else tuple(part.strip() for part in text.split(","))
+def list_of(text):
+    "The parts of a text with commas; None stays."
+    return None if text is None else tuple(part.strip() for part in text.split(","))
 
 def among(where: str, what: str):
     "What refuses a value that is not one of those in `where`, before anything is imported for it."

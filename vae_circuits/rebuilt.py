@@ -107,9 +107,9 @@ def _another_scale(left, found, scale) -> str:
     if (given, read) == (scale, scale) or not best < BETTER * min(left, 1): return ""
     gives = "logits" if read == "logits" else f"pixels from {read}"
     return (f"The pictures come as pixels from {scale}, and it seems that the model takes "
-            f"pixels from {given} and gives {gives}: read so, {best:.2f} of the error of their mean "
-            f"picture is left, in place of {left:.2f}. Let the model bring them to its scale and "
-            "back, by a layer before it and one behind it")
+            f"pixels from {given} and gives {gives}: read so, {best:.2f} of the error of their "
+            f"mean picture is left, in place of {left:.2f}. Let the model bring them to its scale "
+            "and back, by a layer before it and one behind it")
 
 def _wide_limits(vae, scale) -> str:
     low, high = vae.image_limits
