@@ -270,7 +270,7 @@ def test_killed_analysis_is_swept_up(model, tmp_path):
         and (out / "mine.txt").read_text() == "mine"
         and (out / "report.html").is_file()
     )
-    refused("say overwrite", "analyze", model, "--out", out, *LITTLE)
+    refused("or pass --overwrite", "analyze", model, "--out", out, *LITTLE)
 
 
 def test_few_letters(model, tmp_path):

@@ -4,6 +4,7 @@ command line: `make test-front`.
 Four little networks that the library has never seen, trained for a second on scikit-learn's digits.
 And all that goes wrong at first: a slip costs one line and exit code 2, and nothing is written.
 """
+import html
 import os
 import subprocess
 import sys
@@ -314,6 +315,8 @@ def spoiled(home):
         found = pd.DataFrame(columns)
         if len(found) == len(TABLE): found["file"] = [f"{i:03}.png" for i in EVERY]
         found.to_csv(home/f"{name}.csv", index=False)
+    twice = TABLE.assign(file=[f"{i:03}.png" for i in EVERY])
+    pd.concat([twice, twice[7:8]]).to_csv(home/"twice.csv", index=False)
     for folder in ("spoiled", "mixed"):
         (home/folder).mkdir()
         for i in range(40): save(home/folder/f"{i}.png", PICTURES[i])
@@ -340,7 +343,8 @@ SLIPS = {
     "colors": ((*M, "--images", "red.npy"), SHAPES.format("3x8x8")),
     "size": ((*M, "--images", "big.npy"), SHAPES.format("1x16x16")),
     "unreadable": ((*M, "--images", "spoiled"), "1 of 41 pictures cannot be used (not.png)"),
-    "mixed": ((*M, "--images", "mixed"), "wide.png has 9x8 pixels, the first picture 8x8"),
+    "mixed": ((*M, "--images", "mixed"), "wide.png has 9x8 pixels, the first picture 8x8; pass "
+                                         "--size (as in 64 or 64x48) to bring all to one size"),
     "one value": ((*M, *I, "--labels", "one.csv", "--factors", "same"), "same has one value only"),
     "nothing else": ((*M, *I, "--labels", "only.csv"), "no column of the table can be a factor"),
     "categories": ((*M, "--images", "many.npy", "--labels", "people.csv"),
@@ -348,13 +352,21 @@ SLIPS = {
     "twins": ((*M, *I, "--labels", "twins.csv"), "a and b determine each other"),
     "few": ((*M, "--images", "few.npy", "--labels", "rare.csv"),
             "pairs of pictures differ in a and agree in all else"),
-    "both": ((*M, *I, *L, "--pairs", "pairs.csv"), "transforms; got labels and pairs"),
+    "both": ((*M, *I, *L, "--pairs", "pairs.csv"), "--transforms; got --labels and --pairs"),
     "no folder": ((*M, "--images", "pixels", *L), "there is no folder of pictures at pixels"),
     "transform": ((*M, *I, "--transforms", "shift x,tern"), "Did you mean 'turn'?"),
     "kind": ((*M, *I, *L, "--kind", "digit=categoric"), "Did you mean 'categorical'?"),
     "asked": ((*M, *I, *L, "--asked", "piars=3"), "Did you mean 'pairs'?"),
     "factor": ((*M, *I, *L, "--factors", "inc"), "Did you mean 'ink'?"),
-    "nothing": ((), "expected model, as an option or in settings"),
+    "nothing": ((), "expected a model: one of vae-circuits train, as in vae-circuits analyze"),
+    "no images": (M, "expected --images, given or in settings"),
+    "weights": (("--model", "Dense.pt", *I), "a pickle: it holds weights, no model"),
+    "twice": ((*M, *I, "--labels", "twice.csv"), "names the same file for 1 of 600: 007.png has 2"),
+    "asked number": ((*M, *I, "--asked", "seed=-1"), "--asked: seed must be a whole number"),
+    "to one size": ((*M, "--images", "big.npy", *L), "the table has 600 rows"),
+    "limits": ((*M, *I, "--image-limits", "1,0"), "expected --image-limits as lowest and"),
+    "unset size": ((*M, *I, "--size", "x"), "expected --size as numbers, such as 0,1"),
+    "alone": ((*M, *I, "--groups", "who"), "--groups says something about --labels"),
     "ours": ((*M, *I, "--points", "500"), "--points is an option with a checkpoint"),
     "two models": (("model.safetensors", *M), "expected a checkpoint or --model; got both"),
     "theirs": (("model.safetensors", *L), "--labels is an option with --model"),
@@ -381,6 +393,32 @@ def test_skipped(spoiled, monkeypatch, capsys):
                          "--skip-unreadable", "--out", "results/skipped", "--asked", FEW)
     assert code == 0, said
     checked(spoiled/"results"/"skipped", "z[0]")
+
+
+def test_first(home, monkeypatch, capsys):
+    """What puts all the rest in doubt is said first, at the terminal, in the title and on the page:
+    a model that rebuilds nothing, pictures without a row, columns that cannot be asked about."""
+    monkeypatch.chdir(home)
+    (home/"newborn.py").write_text("from my_model import Dense\n"
+                                   "def load():\n    torch.manual_seed(1)\n    return Dense()\n"
+                                   .replace("from", "import torch\nfrom", 1))
+    rare = np.where(np.arange(500) < 3, "yes", "no")
+    table = TABLE[:500].assign(file=[f"{i:03}.png" for i in range(500)], rare=rare, camera="A")
+    table.to_csv(home/"odd.csv", index=False, sep=";", decimal=",")
+    args = "analyze", "--model", "newborn.py", "--images", "pictures", "--labels", "odd.csv"
+    with pytest.MonkeyPatch.context() as here, pytest.raises(SystemExit) as left:
+        here.setattr(sys, "argv", ["vae-circuits", *args, "--out", "results/odd", "--asked", FEW])
+        main()
+    said = capsys.readouterr().out
+    assert left.value.code == 0
+    text = html.unescape((home/"results"/"odd"/"report.html").read_text("utf-8"))
+    for words in ("The model does not rebuild these pictures: what it makes of them has ",
+                  "100 of 600 pictures have no row in the table (500.png, ",
+                  "rare: not asked, since only ", "camera: not asked, since camera has one value"):
+        assert words in said and words in text
+    assert "(not asked: rare, camera)</title>" in text
+    assert text.split('class="findings"><li>')[1].startswith("The model does not rebuild")
+    assert "or let pairs be less alike (--caliper)" in said
 
 
 def fresh(code):

@@ -220,7 +220,8 @@ def keep_pictures(folder, pictures):
 def options(root):
     "What the command line's help says of other modules, looked up and kept for it."
     from vae_circuits import cli
-    kept = root/"vae_circuits"/"assets"/cli.OPTIONS
+    from vae_circuits.options import OPTIONS
+    kept = root/"vae_circuits"/"assets"/OPTIONS
     kept.write_text(json.dumps(cli._looked_up(), indent=1) + "\n", encoding="utf-8")
 
 

@@ -19,9 +19,11 @@ from .altered import altered
 from .answers import Asked, Report, report
 from .brought import from_pairs
 from .core import InputError, listed, number, one_of
+from .folders import check_free
 from .matching import CALIPER
 from .observed import from_images, from_table
 from .scm import SCM
+from .slips import address_of, model_file
 from .tracing import first_line
 from .checkpoints import load_checkpoint
 
@@ -34,12 +36,8 @@ def load_model(address: str):
     arguments that gives a torch module, of a class, or of a module; by default load. Or a file of
     `load_checkpoint`, which ends with .safetensors. A model of `adapt` is taken as well.
     `InputError`, one line, for what cannot be loaded."""
-    path, name = _address(address)
-    if not path.is_file():
-        raise InputError(f"there is no model file at {path}; expected file.py:function")
+    path, name = model_file(address)
     if path.suffix == ".safetensors": return load_checkpoint(path)
-    if path.suffix != ".py":
-        raise InputError(f"expected a Python file, or a .safetensors file of ours; got {path}")
     path = path.resolve()
     with _explained(path):
         names = _imported(path)
@@ -52,11 +50,7 @@ def load_model(address: str):
     if isinstance(found, (nn.Module, SCM)): return found
     raise InputError(f"{name} in {path.name} gives {found!r:.40}; expected a torch module")
 
-def _address(address) -> tuple:
-    "File and name of 'file.py:name'."
-    path, _, name = str(address).rpartition(":")
-    return (Path(path), name) if path and name.isidentifier() else (Path(address), "load")
-
+# %% ../nbs/25b_analysis.ipynb #25b-007b
 def _imported(path) -> dict:
     "The names in a Python file, as a module that others can import."
     name = path.stem if path.stem not in sys.modules else f"{path.stem} in {path.parent}"
@@ -71,6 +65,7 @@ def _offered(names, wanted) -> list:
     found = [n for n, v in names.items() if own(v) or isinstance(v, (nn.Module, SCM))]
     return [*found, *(n for n in names if n == wanted and n not in found)]
 
+# %% ../nbs/25b_analysis.ipynb #25b-007c
 @contextmanager
 def _explained(path):
     "Whatever a file does when it runs is said in one line, with the line of the file."
@@ -116,51 +111,23 @@ def _times(shape) -> str: return "x".join(map(str, shape))
 
 def _misfit(shape, does, wanted) -> str:
     same = shape[0] == wanted[0]
-    hint = f"set size to {_times(wanted[1:])}" if same else "bring pictures of as many colors"
+    hint = f"pass size={_times(wanted[1:])}" if same else "bring pictures of as many colors"
     return (f"the pictures are {_times(shape)} (colors, height, width), and the model {does}; "
             f"{hint}, or another model")
 
 # %% ../nbs/25b_analysis.ipynb #25b-013
-@dataclass(frozen=True)
-class Analysis:
-    """What decides a report: each field is a key of settings.toml and an option of the command.
-
-    model: see `load_model`. images: a folder of pictures, or a .npy file. labels: a table, .csv or
-    .parquet, see `from_table`, to which kinds, factors, groups and caliper belong. pairs: a table
-    of pictures before and after, see `from_pairs`. transforms: names of alterations, see `altered`,
-    beside labels or alone.
-    size: to which pictures of files are brought, a number or (height, width). skip_unreadable:
-    leave out files that are no pictures. image_limits: lowest and highest pixel that the model
-    takes. asked: how much, as a dictionary or `Asked`. `InputError` for what does not fit together.
-    """
-    model: str
-    images: str
-    labels: str = None
-    pairs: str = None
-    transforms: tuple = ()
-    kinds: dict = field(default_factory=dict)  # column -> kind, or [kind, period]
-    factors: tuple = ()
-    groups: str = None
-    size: tuple = None
-    skip_unreadable: bool = False
-    caliper: float = CALIPER
-    image_limits: tuple = None
-    asked: Asked = field(default_factory=Asked)
-
-    def __post_init__(self):
+class _Checked:
+    "Each setting is what it has to be."
+    def _check(self):
         for name in ("model", "images", "labels", "pairs", "groups"): self._text(name)
         for name in ("transforms", "factors"): self._texts(name)
-        self._alone()
         if not isinstance(self.kinds, dict):
             raise InputError(f"expected kinds as a table of column = kind; got {self.kinds!r:.60}")
         if not isinstance(self.skip_unreadable, bool):
-            raise InputError("expected skip_unreadable = true or false; got "
+            raise InputError("expected skip_unreadable as true or false; got "
                              f"{self.skip_unreadable!r:.60}")
         if self.image_limits is not None: self._limits()
         number(self.caliper, "caliper", 0)
-        if not isinstance(self.asked, Asked):
-            known = listed(self.asked, [f.name for f in fields(Asked)], "setting of asked")
-            object.__setattr__(self, "asked", Asked(**{k: self.asked[k] for k in known}))
 
     def _text(self, name):
         value, needed = getattr(self, name), name in ("model", "images")
@@ -179,21 +146,27 @@ class Analysis:
             if low < high: return
         raise InputError(f"expected image_limits as lowest and highest pixel; got {value!r:.60}")
 
+# %% ../nbs/25b_analysis.ipynb #25b-013a
+class _Together:
+    "What is known of the pictures fits together."
     def _alone(self):
-        "What is known of the pictures fits together."
         given = [name for name in ("labels", "pairs", "transforms") if getattr(self, name)]
         if "pairs" in given and len(given) > 1:
-            raise InputError("expected labels, pairs or transforms, or labels and transforms; got "
-                             + " and ".join(given))
+            raise InputError("pairs= goes alone, without labels= and transforms=; got "
+                             + " and ".join(f"{name}=" for name in given))
         of_labels = {"kinds": self.kinds, "groups": self.groups, "caliper": self.caliper != CALIPER}
         if lost := [n for n, v in of_labels.items() if v and not self.labels]:
-            raise InputError(f"{lost[0]} says something about labels, and none are given")
+            raise InputError(f"{lost[0]}= says something about labels=, and none are given")
         if self.factors and not given:
-            raise InputError("factors are named, and nothing that has some: labels, pairs or "
-                             "transforms")
+            raise InputError("factors= names some, and nothing is given that has any: labels=, "
+                             "pairs= or transforms=")
         if self.skip_unreadable and self.pairs:
-            raise InputError("of pairs no picture can be skipped; take its row out of the table")
+            raise InputError("skip_unreadable cannot skip a picture of a pair; take its row out of "
+                             "the table")
 
+# %% ../nbs/25b_analysis.ipynb #25b-013c
+class _Asking:
+    "From the settings to the world of pictures, and to the report."
     def world(self):
         "The world of the pictures; what is left out is printed. `InputError` for what can be none."
         name = Path(self.images).stem
@@ -219,12 +192,16 @@ class Analysis:
 
     def write(self, out, overwrite: bool = False) -> Report:
         "The `report` in the folder `out`, with these settings beside it; returns the page."
+        check_free(out, "results.json", overwrite)
         model, world = load_model(self.model), self.world()
         vae = fitted(model, world.image_shape, self.image_limits)
         named = self.factors and (self.transforms or not self.labels)
         factors = list(self.factors) if named else None
         return report(vae, world, out, factors, overwrite, self.asked, self.text())
 
+# %% ../nbs/25b_analysis.ipynb #25b-013e
+class _Written:
+    "The settings as a file."
     def text(self) -> str:
         "These settings as TOML, with the paths from the root on."
         whole = {**asdict(self), **_paths(vars(self), Path.cwd())}
@@ -248,9 +225,47 @@ def _paths(settings, folder) -> dict:
         if isinstance(path := settings.get(name), str) and path:
             found[name] = str((folder/path).resolve())
     if isinstance(address := settings.get("model"), str) and address:
-        path, name = _address(address)
+        path, name = address_of(address)
         found["model"] = f"{(folder/path).resolve()}:{name}"
     return found
+
+# %% ../nbs/25b_analysis.ipynb #25b-013g
+@dataclass(frozen=True)
+class Analysis(_Checked, _Together, _Asking, _Written):
+    """What decides a report: each field is a key of settings.toml and an option of the command.
+
+    model: see `load_model`. images: a folder of pictures, or a .npy file. labels: a table, .csv or
+    .parquet, see `from_table`, to which kinds, factors, groups and caliper belong. pairs: a table
+    of pictures before and after, see `from_pairs`. transforms: names of alterations, see `altered`,
+    beside labels or alone.
+    size: to which pictures of files are brought, a number or (height, width). skip_unreadable:
+    leave out files that are no pictures. image_limits: lowest and highest pixel that the model
+    takes; pictures come from 0 to 1, and limits do not change them. asked: how much, as a
+    dictionary or `Asked`. `InputError` for what does not fit together.
+    """
+    model: str
+    images: str
+    labels: str = None
+    pairs: str = None
+    transforms: tuple = ()
+    kinds: dict = field(default_factory=dict)  # column -> kind, or [kind, period]
+    factors: tuple = ()
+    groups: str = None
+    size: tuple = None
+    skip_unreadable: bool = False
+    caliper: float = CALIPER
+    image_limits: tuple = None
+    asked: Asked = field(default_factory=Asked)
+
+    def __post_init__(self):
+        self._check(), self._alone()
+        if not isinstance(self.asked, Asked): object.__setattr__(self, "asked", _asked(self.asked))
+
+def _asked(given) -> Asked:
+    "How much is asked, of such settings."
+    known = listed(given, [f.name for f in fields(Asked)], "setting of asked")
+    try: return Asked(**{k: given[k] for k in known})
+    except InputError as e: raise InputError(f"asked: {e}") from None
 
 # %% ../nbs/25b_analysis.ipynb #25b-016
 def read_settings(path) -> dict:
@@ -266,6 +281,7 @@ def _known(settings) -> dict:
     listed(settings, [f.name for f in fields(Analysis)], "setting")
     return settings
 
+# %% ../nbs/25b_analysis.ipynb #25b-016a
 def from_options(given: dict, base: dict = None) -> Analysis:
     """The `Analysis` of options, as texts of a command line, on top of the settings `base`; kinds
     and asked are added to those that are there. `InputError` for what is none."""
@@ -282,9 +298,10 @@ def from_options(given: dict, base: dict = None) -> Analysis:
         if parts or name in base: found[name] = {**base.get(name, {}), **parts}
     whole = {**base, **found}
     for name in ("model", "images"):
-        if name not in whole: raise InputError(f"expected {name}, as an option or in settings")
+        if name not in whole: raise InputError(f"expected {name}, given or in settings")
     return Analysis(**whole)
 
+# %% ../nbs/25b_analysis.ipynb #25b-016b
 def _assigned(text, what) -> tuple:
     "Name and value of 'name=value'; a period comes behind a colon."
     name, sign, value = text.partition("=")
@@ -295,7 +312,7 @@ def _assigned(text, what) -> tuple:
 def _values(text, what) -> list:
     found = [_value(part) for part in text.replace("x", ",").split(",")]
     if any(isinstance(v, str) for v in found):
-        raise InputError(f"expected numbers as {what}, such as 0,1; got {text!r:.60}")
+        raise InputError(f"expected {what} as numbers, such as 0,1; got {text!r:.60}")
     return found
 
 def _value(text):

@@ -15,7 +15,8 @@ from .core import InputError, seeded
 from .drawable import check_sample
 from .factors import Factor, Sample
 from .glance import html_strip, html_text
-from .observed import FEWEST, Seen, read_table
+from .labelled import read_table
+from .observed import FEWEST, Seen
 from .pairs import Pairs
 
 # %% ../nbs/01h_brought.ipynb #01h-008

@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'save_checkpoint', 'write_tensors', 'read_tensors', 'load_checkpoint']
 
 # %% ../nbs/engine/05h_checkpoints.ipynb #05h-003
-import hashlib, json, os, re
+import hashlib, json, re
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from .core import InputError, json_object
 from .folders import write_atomic
 from .models import ConvVAE
 from .quantized import ConvVQVAE
+from .slips import YOURS, check_checkpoint
 
 # %% ../nbs/engine/05h_checkpoints.ipynb #05h-028
 FORMAT = "vae_circuits.checkpoint.2"  # files that end in .1 are read too; they have no checksum
@@ -60,8 +61,7 @@ def read_tensors(path, format: str):
     short, changed or of another format.
 
     A file of the format before (its name ends in 1) has no checksum."""
-    if not (isinstance(path, (str, os.PathLike)) and os.path.isfile(path)):
-        raise InputError(f"there is no checkpoint at {path}")
+    check_checkpoint(path)
     try:
         with safe_open(path, "pt") as f:
             entry = (f.metadata() or {}).get("vae_circuits", "{}")
@@ -75,6 +75,8 @@ def read_tensors(path, format: str):
         found = re.match(r'\{"sha256": "([0-9a-f]{64})", ', entry)
         if not found or _sum(tensors, "{" + entry[found.end():]) != found[1]:
             raise InputError(f"{path} was changed after it was written: its checksum is another")
+    elif header.get("format") is None:
+        raise InputError(f"{path} holds weights that were not written here, and no model; {YOURS}")
     elif header.get("format") != format[:-1] + "1":
         raise InputError(f"{path} has format {header.get('format')!r:.60}; expected {format!r}")
     return tensors, header

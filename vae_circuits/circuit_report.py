@@ -75,9 +75,25 @@ def _motifs(found) -> pd.DataFrame:
 
 # %% ../nbs/engine/21e_circuit_report.ipynb #21e-146
 def circuit_figures(circuits: dict) -> dict:
-    "A drawing of every factor's circuits, encoder and decoder in one."
-    parts = _by_factor(circuits)
-    return {f"circuit_{factor}": draw_circuit(some) for factor, some in parts.items()}
+    """A drawing of every factor's circuits, encoder and decoder in one; of a factor that has one of
+    them, the name says which. Its label says what is seen."""
+    return {_figure_name(factor, some): _labelled(draw_circuit(some), factor, some)
+            for factor, some in _by_factor(circuits).items()}
+
+def _figure_name(factor, some) -> str:
+    return f"circuit_{factor}" if len(some) > 1 else f"circuit_{factor}, {some[0].part}"
+
+def _labelled(figure, factor, some):
+    "The figure, with its strongest edges as its label."
+    parts = []
+    for c in some:
+        best = c.edges.loc[c.edges.share.abs().nlargest(3).index]
+        edges = ", ".join(f"{e.sender} to {e.receiver} ({e.share:.2f})" for e in best.itertuples())
+        parts.append(f"{c.part}: {len(c.units)} units"
+                     + f"; the thickest lines run from {edges}" * bool(edges))
+    figure.set_label(f"Units in columns by layer, with lines between them. {factor}, "
+                     + ". ".join(parts) + ".")
+    return figure
 
 def _by_factor(circuits) -> dict:
     "Factor -> its circuits that have units."

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from importlib import import_module, metadata, resources
 
 import numpy as np
-import torch
 
 from . import __version__
 
@@ -118,7 +117,7 @@ def table(values, what: str, dims: int = None, finite: bool = True) -> np.ndarra
     try:
         found = (
             values.detach().cpu().double().numpy()
-            if isinstance(values, torch.Tensor)
+            if hasattr(values, "detach")  # a tensor
             else np.asarray(values)
         )
     except (TypeError, ValueError, RuntimeError):
@@ -139,6 +138,7 @@ def table(values, what: str, dims: int = None, finite: bool = True) -> np.ndarra
 # %% ../nbs/00_core.ipynb #00-016h
 def fits(need: float, what: str, device="cpu"):
     "`InputError` if the `need` bytes that `what` takes at least are more than the device has."
+    import torch
     device = torch.device(device)
     if device.type == "cuda": has = torch.cuda.get_device_properties(device).total_memory
     elif hasattr(os, "sysconf"): has = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -177,6 +177,7 @@ def asset(name: str) -> str:
 # %% ../nbs/00_core.ipynb #00-029
 def environment() -> dict:
     "Versions and settings that can change a number: Python, packages, platform, threads."
+    import torch
     packages = ("torch", "numpy", "scipy", "scikit-learn")
     return {
         "vae_circuits": __version__,

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OURS', 'MANIFEST', 'write_atomic', 'new_file', 'leftovers', 'place', 'held', 'contents', 'unchanged', 'mine', 'mark',
-           'keep', 'whole_folder']
+           'keep', 'check_free', 'whole_folder']
 
 # %% ../nbs/engine/00c_folders.ipynb #00c-003
 import hashlib, json, os, re, secrets, shutil, socket, time
@@ -200,8 +200,13 @@ def _check_free(path: Path, marker: str, overwrite: bool):
     if not old: raise InputError(f"{path} holds something else than our results ({some}); "
                                  "it is left as it is, choose another folder")
     if not overwrite: raise InputError(f"{path} already holds results; choose another folder, "
-                                       "or say overwrite to replace them")
+                                       "or pass overwrite=True to replace them")
     unchanged(path, *old)
+
+def check_free(path, marker: str, overwrite: bool = False):
+    """`InputError` if `whole_folder` would refuse these, as far as can be seen beforehand: so that
+    nobody waits for work that finds no place."""
+    _check_free(place(path), marker, overwrite)
 
 # %% ../nbs/engine/00c_folders.ipynb #00c-027f
 def _publish(scratch: Path, path: Path, marker: str):
