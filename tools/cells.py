@@ -3,6 +3,7 @@ python tools/cells.py NOTEBOOK ...
 
 Most of a short notebook's time is that of its imports. So each notebook is a process of its own,
 but all are forks of one that has imported what most of them want."""
+import atexit
 import os
 import re
 import sys
@@ -12,8 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 IMPORTED = (
-    "matplotlib.pyplot", "networkx", "scipy.stats", "sklearn.linear_model", "torch", "xarray",
-    "execnb.shell", "hypothesis", "pytest", "vae_circuits.answers",
+    "dask.array", "matplotlib.pyplot", "networkx", "scipy.stats", "sklearn.linear_model", "torch",
+    "torch.export", "torch._dynamo", "xarray", "execnb.shell", "hypothesis", "pytest",
+    "vae_circuits.answers",
 )
 SECONDS = 1800  # after which a notebook counts as hanging
 NOT_RUN = re.compile(r"^#\s*\|\s*(eval:\s*false|slow|cuda|notest)\b", re.M)
@@ -65,7 +67,16 @@ def notebook(path: Path):
     except Exception as e: said, failed = f"fails\n{e}", True
     else: failed = False
     print(f"{path.stem}: {said}", flush=True)
+    left()
     sys.exit(failed)
+
+
+def left():
+    """End what a notebook has left: a fork would wait minutes for idle workers, and do nothing of
+    what Python does at its end."""
+    from joblib.externals.loky import get_reusable_executor
+    get_reusable_executor().shutdown()
+    atexit._run_exitfuncs()
 
 
 def run(path: Path, context) -> bool:
