@@ -60,7 +60,9 @@ def wheel(folder):
     env, where = Path(folder)/"env", Path(folder)/"elsewhere"
     where.mkdir()
     call(sys.executable, "-m", "venv", env)
-    call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", built(folder))
+    # most of what is installed is never imported, and need not be compiled
+    lock = ROOT/"requirements.lock"
+    call(env/"bin"/"pip", "install", "-q", "--no-compile", "-c", lock, built(folder))
     call(env/"bin"/"python", "-c", USE, cwd=where)
     call(env/"bin"/"vae-circuits", "--help", cwd=where, stdout=subprocess.DEVNULL)
     call(env/"bin"/"vae-circuits", "paper", "--preset", "smoke", "--out", "smoke", cwd=where)
@@ -135,7 +137,7 @@ def call(*command, **kwargs):
 def tested(*names):
     "A step that runs tests/test_NAME.py for each of `names`."
     files = [ROOT/"tests"/f"test_{name}.py" for name in names]
-    return lambda: call(*PYTEST, "-p", "no:logging", *files)
+    return lambda: call(*PYTEST, "-p", "no:logging", "--durations=5", *files)
 
 
 def sync():
