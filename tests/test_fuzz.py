@@ -27,6 +27,7 @@ from vae_circuits.worth import unit_scores
 from vae_circuits.core import InputError
 from vae_circuits.data import SyntheticCausal
 from vae_circuits.factors import Factor
+from vae_circuits.ablation import optimal_ablation
 from vae_circuits.attribution import attribute, attribute_edges
 from vae_circuits.edges import edge_sweep, interactions, path_patch
 from vae_circuits.interventions import (
@@ -51,7 +52,7 @@ from vae_circuits.metrics import (
     polysemanticity,
 )
 from vae_circuits.models import ConvVAE
-from vae_circuits.patching import optimal_ablation, patch, patch_sweep
+from vae_circuits.patching import patch, patch_sweep
 from vae_circuits.sweeps import prepare
 from vae_circuits.planted import planted_vae
 from vae_circuits.information import mig, unsupervised_scores

@@ -13,13 +13,14 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from .ablation import differentiable
 from .adapt import adapt
 from .addresses import ancestors, descendants
 from .core import InputError, count, one_of
 from .edges import _put, edge_sweep, _Edges
 from .effects import UNITS, Effects, by_unit, out
 from .features import unit_sites
-from .patching import differentiable, patch_sweep
+from .patching import patch_sweep
 from .readouts import readout_sites
 from .scm import Run, read
 from .sweeps import _pair, _rows

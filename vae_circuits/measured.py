@@ -14,6 +14,7 @@ import pandas as pd
 from .anatomy import ENCODER, Settings, analyze
 from .archives import world
 from .codes import code_effects
+from .drawable import at_hand
 from .interventions import RANGE, own_range
 from .metrics import latent_effects
 from .scores import score_suite
@@ -97,10 +98,9 @@ def _of_latents(vae, data, settings) -> list:
 def _of_own_range(vae, data, settings) -> list:
     """Effect strength and specificity where each latent is set to values that its own codes take,
     and the share of [-3, 3] that lies there."""
-    codes = vae.encode(data.sample(min(settings.points, 2048), (settings.seed, 1)).images)[
-        0
-    ].numpy()
-    own, z = own_range(codes), vae.encode(data.sample(settings.images, settings.seed).images)[0]
+    many, few = at_hand(data, min(settings.points, 2048)), at_hand(data, settings.images)
+    codes = vae.encode(data.sample(many, (settings.seed, 1)).images)[0].numpy()
+    own, z = own_range(codes), vae.encode(data.sample(few, settings.seed).images)[0]
     effects, values = latent_effects(vae, z, own).mean("image"), np.asarray(RANGE)
     inside = [np.mean((values >= low) & (values <= high)) for low, high in own[:, [0, -1]]]
     rows = [
@@ -124,7 +124,7 @@ def fell(curve: dict) -> float:
 # %% ../nbs/engine/22i_measured.ipynb #22i-031
 def _of_codes(vae, data, settings) -> list:
     "The tables of a VQ-VAE, which has codes to swap in place of latents to set."
-    images = data.sample(settings.circuit_pairs, settings.seed).images
+    images = data.sample(at_hand(data, settings.circuit_pairs), settings.seed).images
     return [
         code_effects(vae, images, seed=settings.seed, resamples=settings.resamples),
         _rows("all", evaluate(vae, data, n=min(settings.points, 4096))),

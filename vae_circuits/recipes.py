@@ -10,6 +10,7 @@ __all__ = ['OBJECTIVES', 'MODELS', 'PAPER_MODELS', 'PAPER_DATASETS', 'COUNTS', '
 import math, sys
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 
 from .archives import WORLDS, world
@@ -158,8 +159,8 @@ def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
     data, size = world(config.dataset), config.batch_size * draws
     for block in range(start // BLOCK, math.ceil(config.steps / BLOCK)):
         images = (
-            data.sample(size * BLOCK, seed=(config.seed, block))
-            .images.reshape(BLOCK, draws, config.batch_size, *data.image_shape)
+            _images(data, size * BLOCK, (config.seed, block))
+            .reshape(BLOCK, draws, config.batch_size, *data.image_shape)
             .to(device)
         )
         for step in range(max(start, block * BLOCK), min((block + 1) * BLOCK, config.steps)):
@@ -168,6 +169,12 @@ def batches(config: TrainConfig, draws: int, start: int = 0, device="cpu"):
                 list(images[step % BLOCK]),
                 torch.Generator().manual_seed(config.seed * 1_000_003 + step),
             )
+
+def _images(data, n, seed):
+    if data.drawn: return data.sample(n, seed=seed).images
+    lots = np.random.default_rng(seed)
+    rounds = [lots.permutation(data.rows) for _ in range(math.ceil(n / len(data.rows)))]
+    return data.rows_of(np.concatenate(rounds)[:n]).images
 
 # %% ../nbs/engine/05a_recipes.ipynb #05a-062
 def command(config: TrainConfig) -> str:

@@ -7,24 +7,25 @@ __all__ = ['PLANS', 'PATIENCE', 'Target', 'Prepared', 'prepare']
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-003
 import time, warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import xarray as xr
 
 from .adapt import adapt, traced
 from .addresses import Address, Sites, addresses, ancestors
 from .core import InputError, one_of
 from .deltas import Engine
 from .drawable import check_images
-from .effects import out, unit_coords, unit_names
+from .effects import Effects, out, unit_coords, unit_names
+from .features import unit_sites
 from .interventions import image_pairs
 from .pieces import chunks
-from .readouts import readout_sites
+from .readouts import readout_names, readout_sites
 from .scm import Run, as_value, edited, read
-
-# %% ../nbs/engine/09a_sweeps.ipynb #09a-003z
-from .readouts import readout_names  # noqa: F401
+from .tracing import unhooked
 
 # %% ../nbs/engine/09a_sweeps.ipynb #09a-018
 def _pair(vae, clean, donor):
@@ -337,3 +338,34 @@ def _neighbours(clean, donor):
     return (
         band * 2 * marks.shape[2] + torch.where(band % 2 == 0, column, marks.shape[2] - column)
     ).argsort(stable=True)
+
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-049a
+def _question(vae, clean, donor, sites, unit, readout, eps) -> tuple:
+    "The model, the arguments that every plan takes, and the coordinates of the axis `unit`."
+    vae, sites, unit = unit_sites(vae, sites, unit)
+    x, value = _pair(vae, clean, donor)
+    eps = vae.noise(eps, len(x))
+    ends = readout_sites(vae, readout, x, eps)
+    coords, targets = _targets(vae, sites, unit, readout, ends)
+    if callable(value): targets = _asked(vae, value, x, eps, targets)
+    return vae, (x, value, eps, readout, ends, targets), coords
+
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-049c
+def _answer(vae, question, plan, chunk, max_memory, ignore_hooks) -> tuple:
+    "Effects `[pair, unit, m]`, baselines by name, and how they were computed, line by line."
+    natural = lambda: vae.run(question[0][:1]).recon
+    with unhooked(vae.network, natural) if ignore_hooks else nullcontext():
+        found, why = _choose(vae, plan)
+        if found is None: parts = _by_hooks(vae, *question, chunk, why)
+        else: parts = _by_deltas(vae, found, *question, chunk, max_memory, plan != "resume")
+    effects, baselines, report = parts
+    return effects, baselines, [why, *report]
+
+# %% ../nbs/engine/09a_sweeps.ipynb #09a-049e
+def _labelled(vae, readout, coords, effects, baselines, report) -> Effects:
+    "The answer with its axes named, baselines beside it, and the report in `attrs`."
+    names = readout_names(vae, readout, effects.shape[2])
+    beside = {name: (("pair", "readout"), v.numpy()) for name, v in baselines.items()}
+    array = xr.DataArray(effects.numpy(), coords | {"readout": names} | beside,
+                         ("pair", "unit", "readout"), name="effect")
+    return Effects(array.assign_attrs(plan="\n".join(report)))

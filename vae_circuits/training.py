@@ -19,6 +19,7 @@ from .archives import world
 from .checkpoints import read_tensors, write_tensors, load_checkpoint, save_checkpoint
 from .core import (
     InputError, count, environment, json_object, keep_memory, moved, one_of)
+from .drawable import at_hand
 from .folders import contents, held, leftovers, place, write_atomic
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 from .quantized import ConvVQVAE, code_use
@@ -87,11 +88,11 @@ def cosine(step: int, config: TrainConfig) -> float:
 # %% ../nbs/05_training.ipynb #05-040
 @torch.no_grad()
 def evaluate(model, data, n: int = 4096, seed: int = 2**31, chunk: int = 64) -> dict:
-    """recon and its floor in nats of `model` on `n` fresh images of `data`, then kl, elbo, KL of
-    each latent, and the active latents; or, of a VQ-VAE, which has no posterior and so no KL,
-    what `code_use` says of its codebook. chunk: images that run at a time; no effect on the
-    result."""
-    n, chunk = count(n, "n", 1, 10**9), count(chunk, "chunk")
+    """recon and its floor in nats of `model` on `n` fresh images of `data` (or all, where fewer are
+    there), then kl, elbo, KL of each latent, and the active latents; or, of a VQ-VAE, which has no
+    posterior and so no KL, what `code_use` says of its codebook. chunk: images that run at a time;
+    no effect on the result."""
+    n, chunk = at_hand(data, count(n, "n", 1, 10**9)), count(chunk, "chunk")
     sums, seen, quantized = 0, [], isinstance(model, ConvVQVAE)
     for x, eps in _fresh(model, data, n, seed, chunk):
         run = model(x, eps)

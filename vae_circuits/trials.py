@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from .ablation import optimal_ablation
 from .adapt import adapt
 from .core import InputError, count, listed, one_of, seeded
 from .drawable import MOST_IMAGES, at_hand, check_images, check_world
@@ -22,7 +23,6 @@ from .interventions import image_pairs, mean_over
 from .layers import blocks, layers
 from .mediation import _share
 from .pairs import pairs_of
-from .patching import optimal_ablation
 from .readouts import readout_sites
 from .planted import check_mask
 from .addresses import Address, ancestors, descendants, has_levels
