@@ -2,7 +2,7 @@
 test`, or `make test-wheel` for one step.
 
 `make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself:
-nbdev_test runs the cells that nbval has run already."""
+nbdev_test runs the cells that the step notebooks has run already."""
 import os
 import shutil
 import subprocess
@@ -60,7 +60,9 @@ def wheel(folder):
     env, where = Path(folder)/"env", Path(folder)/"elsewhere"
     where.mkdir()
     call(sys.executable, "-m", "venv", env)
-    call(env/"bin"/"pip", "install", "-q", "-c", ROOT/"requirements.lock", built(folder))
+    # most of what is installed is never imported, and need not be compiled
+    lock = ROOT/"requirements.lock"
+    call(env/"bin"/"pip", "install", "-q", "--no-compile", "-c", lock, built(folder))
     call(env/"bin"/"python", "-c", USE, cwd=where)
     call(env/"bin"/"vae-circuits", "--help", cwd=where, stdout=subprocess.DEVNULL)
     call(env/"bin"/"vae-circuits", "paper", "--preset", "smoke", "--out", "smoke", cwd=where)
@@ -80,8 +82,7 @@ def notebooks(folder):
     pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
     call(*pip, "--target", package, built(folder))
     where.mkdir()
-    for path in (ROOT/"conftest.py", *(ROOT/"nbs").rglob("*.ipynb")):
-        shutil.copy(path, where)
+    for path in (ROOT/"nbs").rglob("*.ipynb"): shutil.copy(path, where)
     env = {**os.environ, "PYTHONPATH": str(package)}
     # real frames lie beside the repository, if anywhere; from the new place the notebook would not
     # find them
@@ -103,43 +104,10 @@ def notebooks(folder):
         env=env,
     )
 
-    def run(notebook, again=True):
-        done = subprocess.run(
-            [*PYTEST, "--nbval-lax", "--nbval-kernel-startup-timeout", "300", notebook],
-            cwd=where,
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if again and "ERROR at setup" in done.stdout:
-            # nbval gives a fresh kernel ten seconds to say its name, which is little on a machine
-            # that reads everything from a disk for the first time
-            print(f"{notebook.stem}: the kernel did not come; once more", flush=True)
-            return run(notebook, again=False)
-        print(
-            (
-                f"{notebook.stem}: {done.stdout.strip().splitlines()[-1]}"
-                if done.returncode == 0
-                else f"{notebook.stem} fails\n{done.stdout}"
-            ),
-            flush=True,
-        )
-        return done.returncode == 0
     # the last ones first, which take the longest
-    every = sorted(
-        (
-            p
-            for p in where.glob("*.ipynb")
-            if p.stem.startswith(tuple(os.environ.get("NAMES", "").split()) or "")
-        ),
-        reverse=True,
-    )
-    with ThreadPoolExecutor(min(os.cpu_count(), 4) + 1) as pool:
-        passed = list(pool.map(run, every))
-    assert all(passed), "failing: " + ", ".join(
-        n.stem for n, good in zip(every, passed) if not good
-    )
+    names = tuple(os.environ.get("NAMES", "").split()) or ""
+    every = sorted((p for p in where.glob("*.ipynb") if p.stem.startswith(names)), reverse=True)
+    call(sys.executable, ROOT/"tools"/"cells.py", *every, cwd=where, env=env, stdout=None)
 
 
 def site():
@@ -169,7 +137,7 @@ def call(*command, **kwargs):
 def tested(*names):
     "A step that runs tests/test_NAME.py for each of `names`."
     files = [ROOT/"tests"/f"test_{name}.py" for name in names]
-    return lambda: call(*PYTEST, "-p", "no:logging", *files)
+    return lambda: call(*PYTEST, "-p", "no:logging", "--durations=5", *files)
 
 
 def sync():

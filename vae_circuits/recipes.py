@@ -202,3 +202,11 @@ def best_device(name: str = "auto") -> torch.device:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as e:
         raise InputError(f"device {name!r} cannot be used here: {str(e).splitlines()[0]}") from None
+
+# %% ../nbs/engine/05a_recipes.ipynb #05a-019c
+EMULATED = "this processor emulates bfloat16, many times slower than float32"
+
+def emulated(config: TrainConfig, device: torch.device) -> bool:
+    "Whether a run multiplies in bfloat16 on a processor that has no instructions for it."
+    if config.precision != "bfloat16" or device.type != "cpu": return False
+    return torch.backends.mkldnn.is_available() and not torch.ops.mkldnn._is_mkldnn_bf16_supported()

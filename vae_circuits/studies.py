@@ -166,7 +166,7 @@ AS_PRINTED = Settings(images=128, latent_images=128, resamples=200, where="anywh
 STUDIES = {
     "quick": Study(
         (Grid(("vae", "beta_vae"), seeds=(0, 1)), replace(UNTRAINED, seeds=(0, 1))),
-        dict(epochs=1, epoch_images=64 * 120, precision="bfloat16"),
+        dict(epochs=1, epoch_images=64 * 120),
         Settings(images=64, pairs=16, circuit_pairs=8, points=2000, resamples=200),
     ),
     "study": Study(

@@ -25,7 +25,7 @@ from .folders import (
     MANIFEST, contents, held, keep, leftovers, mark, mine, place, unchanged)
 from .headlines import headline_figure, headline_table
 from .measured import COLUMNS, asking, measure
-from .recipes import TrainConfig, best_device
+from .recipes import EMULATED, TrainConfig, best_device, emulated
 from .reports import report
 from .studies import Run, Study
 from .training import trained
@@ -232,10 +232,12 @@ def outlook(runs, home, jobs: int) -> str:
     ]
     images = sum(c.steps * c.batch_size * (2 if c.model == "factor_vae" else 1) for c in training)
     hours = (images / IMAGES + ANALYSIS * len(todo)) / count(jobs, "jobs") / 3600
+    slow = any(emulated(c, best_device(c.device)) for c in training)
     return (
         f"{len(runs) - len(todo)} of {len(runs)} runs are done, {len(training)} are to be trained;"
         f" with {jobs} at a time this takes about"
         f" {f'{hours:,.1f} hours' if hours >= 1 else f'{60 * hours:.0f} minutes'}"
+        + (f"; or far longer: {EMULATED} (--setting precision=float32)" if slow else "")
     )
 
 # %% ../nbs/22_sweep.ipynb #22-096

@@ -7,7 +7,7 @@ __all__ = ['LATER', 'FILES', 'STATE', 'Trainer', 'cosine', 'evaluate', 'train', 
            'last_terms', 'wandb_log']
 
 # %% ../nbs/05_training.ipynb #05-003
-import json, math
+import json, math, warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,8 @@ from .drawable import at_hand
 from .folders import contents, held, leftovers, place, write_atomic
 from .models import ConvVAE, kl_per_latent, reconstruction_floor, reconstruction_nats
 from .quantized import ConvVQVAE, code_use
-from .recipes import TrainConfig, batches, best_device, build, command
+from .recipes import (
+    EMULATED, TrainConfig, batches, best_device, build, command, emulated)
 
 # %% ../nbs/05_training.ipynb #05-003z
 from .recipes import PAPER_DATASETS, PAPER_MODELS  # noqa: F401
@@ -42,6 +43,8 @@ class Trainer:
         self.config, self.device = config, best_device(config.device)
         for device in {"cpu", self.device.type}:
             config.affordable(device)  # images are drawn on the CPU
+        if emulated(config, self.device):
+            warnings.warn(f"{EMULATED} (--precision float32)", stacklevel=3)
         if self.device.type == "cpu": keep_memory()
         model, objective = build(config)
         # channels last is the faster layout for these convolutions on CPU and GPU alike
