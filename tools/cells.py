@@ -5,12 +5,15 @@ Most of a short notebook's time is that of its imports. So each notebook is a pr
 but all are forks of one that has imported what most of them want."""
 import atexit
 import os
-import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from conftest import CHECKED, NOT_RUN  # noqa: E402 - as nbval has it for the lessons
+sys.path.pop(0)  # the package is tested as it was installed, not as it lies here
 
 IMPORTED = (
     "dask.array", "matplotlib.pyplot", "networkx", "scipy.stats", "sklearn.linear_model", "torch",
@@ -18,8 +21,6 @@ IMPORTED = (
     "vae_circuits.answers",
 )
 SECONDS = 1800  # after which a notebook counts as hanging
-NOT_RUN = re.compile(r"^#\s*\|\s*(eval:\s*false|slow|cuda|notest)\b", re.M)
-CHECKED = re.compile(r"^#\s*\|\s*check\b", re.M)
 
 
 def shown(outputs) -> dict:

@@ -2,7 +2,7 @@
 test`, or `make test-wheel` for one step.
 
 `make test-notebooks NAMES='05 06'` runs some notebooks only. `make test-nbdev` is a step by itself:
-nbdev_test runs the cells that the step notebooks has run already."""
+nbdev_test runs the cells that have been run already."""
 import os
 import shutil
 import subprocess
@@ -11,6 +11,8 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from lint import LESSONS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -82,7 +84,7 @@ def notebooks(folder):
     pip = (sys.executable, "-m", "pip", "install", "-q", "--no-deps")
     call(*pip, "--target", package, built(folder))
     where.mkdir()
-    for path in (ROOT/"nbs").rglob("*.ipynb"): shutil.copy(path, where)
+    for path in (ROOT/"conftest.py", *(ROOT/"nbs").rglob("*.ipynb")): shutil.copy(path, where)
     env = {**os.environ, "PYTHONPATH": str(package)}
     # real frames lie beside the repository, if anywhere; from the new place the notebook would not
     # find them
@@ -107,7 +109,13 @@ def notebooks(folder):
     # the last ones first, which take the longest
     names = tuple(os.environ.get("NAMES", "").split()) or ""
     every = sorted((p for p in where.glob("*.ipynb") if p.stem.startswith(names)), reverse=True)
-    call(sys.executable, ROOT/"tools"/"cells.py", *every, cwd=where, env=env, stdout=None)
+    lessons = [p for p in every if p.stem in LESSONS]
+    rooms = [p for p in every if p not in lessons]
+    if rooms: call(sys.executable, ROOT/"tools"/"cells.py", *rooms, cwd=where, env=env, stdout=None)
+    # lessons as their readers run them: each in a kernel of its own, which takes ten seconds more
+    nbval = *PYTEST, "--nbval-lax", "--nbval-kernel-startup-timeout", "300"
+    with ThreadPoolExecutor(min(os.cpu_count(), 4) + 1) as pool:
+        list(pool.map(lambda lesson: call(*nbval, lesson, cwd=where, env=env), lessons))
 
 
 def site():
