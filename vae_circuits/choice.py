@@ -46,6 +46,7 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
         return found if found.latents else _rounding(model, x, inputs) or found
     return _halved(model, x, posterior, inputs)
 
+# %% ../nbs/06e_choice.ipynb #06e-006b
 def _told(whole, x): return _announced(whole.watch(x))
 
 def _announced(whole):

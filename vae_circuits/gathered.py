@@ -142,6 +142,7 @@ def _states(work, node, a) -> tuple:
         found = outs[0] if ways == 1 else _beside(work, name, outs, steps, size)
     return found, _joined(work, f"#{node.name} last", last, size)
 
+# %% ../nbs/engine/20d_gathered.ipynb #20d-014b
 def _beside(work, name, outs, steps, size) -> str:
     "Both directions side by side at every step."
     every = np.arange(steps * size).reshape(steps, size)

@@ -162,6 +162,7 @@ def unit_axes(trace) -> dict:
             unsure.add(node)
     return known
 
+# %% ../nbs/06d_sites.ipynb #06d-014b
 def _axis(trace, node, known, unsure) -> int | None:
     name, value = _name(node), node.meta.get("val")
     before = [n for n in node.all_input_nodes if is_tensor(n) and known.get(n) is not None]
