@@ -128,8 +128,6 @@ class _Walk:
         return {n: v.detach().cpu() for n, v in found.items() if isinstance(v, torch.Tensor)}
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-016c
-MOST = 4e9  # multiplications by weights that a page takes for one picture, some seconds
-
 class _Facts:
     "What an entry says of its operation."
     def shape(self, node) -> list:
@@ -163,19 +161,9 @@ class _Facts:
         self.exact[facts["weight"]] = (rows / np.where(scale > 0, scale, 1)[:, None]).ravel()
         return facts
 
-    def weighed(self):
-        "`InputError` if a pass takes more multiplications than a browser does in some seconds."
-        if (times := sum(map(self._times, self.entries))) > MOST:
-            raise InputError(f"a page cannot do {times:.1e} multiplications, above {MOST:.0e}; the"
-                             " live explorers can, and patching_page(start=...) its last stages")
-
-    def _times(self, s) -> int:
-        "The multiplications by weights that an entry takes."
-        if "weight" not in s: return 0
-        places = (s["size"] if s["op"] == "spread" else s.get("out", [1]))[1:]
-        return self.freight.arrays[s["weight"]]["length"] * math.prod(places)
-
 # %% ../nbs/engine/20a_listing.ipynb #20a-016e
+MOST = 4e9  # multiplications by weights that a page takes for one picture, some seconds
+
 class _Entries(_Facts):
     "What is written, and what it starts from."
     def put(self, to, op: str, sources: list, **facts) -> str:
@@ -202,6 +190,18 @@ class _Entries(_Facts):
                              "live explorers can")
         if value in self.fixed: return self.fixed[value]
         return torch.tensor(float(self.found.size(value, 1)))
+
+    def weighed(self):
+        "`InputError` if a pass takes more multiplications than a browser does in some seconds."
+        if (times := sum(map(self._times, self.entries))) > MOST:
+            raise InputError(f"a page cannot do {times:.1e} multiplications, above {MOST:.0e}; the"
+                             " live explorers can, and patching_page(start=...) its last stages")
+
+    def _times(self, s) -> int:
+        "The multiplications by weights that an entry takes."
+        if "weight" not in s: return 0
+        places = (s["size"] if s["op"] == "spread" else s.get("out", [1]))[1:]
+        return self.freight.arrays[s["weight"]]["length"] * math.prod(places)
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-016
 class Listing(_Walk, _Entries):

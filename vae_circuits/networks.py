@@ -176,6 +176,7 @@ class Quantized(Network):
             z = visit("z", coded(latents, self.codebook.weight, "codes", visit))
         visit("recon", self.drawn(called(_decoding(self.model), z, more), z.shape[0], z))
 
+# %% ../nbs/06c_networks.ipynb #06c-012b
 def _vectors(out):
     "The vectors before quantization, from what the encoder of a VQ-VAE returned."
     found = [getattr(out, name, None) for name in ("latents", "embedding")]
@@ -188,6 +189,7 @@ def _embedding(tensor):
     found.weight = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
     return found
 
+# %% ../nbs/06c_networks.ipynb #06c-012d
 def coded(latents, book, name, visit, last=None):
     """The entries of `book` `[k, c]` that are nearest to `latents`, whose axis of length c is the
     second, the last, or none, where numbers are coded one by one; their numbers are visited."""

@@ -330,6 +330,7 @@ def _beside(item) -> dict:
     def plain(v): return v.item() if getattr(v, "ndim", 1) == 0 else v
     return {called(name): plain(v) for name, v in rest.items()}
 
+# %% ../nbs/01g_observed.ipynb #01g-016d
 def _file_column(table, folder):
     "The column that names files in a folder."
     for column in table:

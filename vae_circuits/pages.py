@@ -215,6 +215,7 @@ def _rounded(found, run, limits):
             raise InputError(f"weights of 8 bits would change {site} by {np.max(off):.2g} of "
                              f"{size:.2g}; {SORRY}")
 
+# %% ../nbs/20b_pages.ipynb #20b-057l
 def _expected(ours, work, plan, begin, row) -> dict:
     """What the browser is to find for the image of that row: numbers scattered over the
     reconstruction, all of the latents, and how far they may be off."""

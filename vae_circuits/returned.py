@@ -163,6 +163,7 @@ def reading(once, twice, spread=None, *, function=None, own=(), more=None,
     places, more, graded = _tensors(once, twice), more and more(), graded and graded()
     return _in_order(once, places, spread, function, more, once if graded is None else graded)
 
+# %% ../nbs/06a_returned.ipynb #06a-014b
 def _tensors(once, twice) -> list:
     "The places of the tensors in what was returned that are the same for the same images."
     first, second = _fields(once), _fields(twice)

@@ -112,6 +112,7 @@ def guessed(shape) -> int:
     "Which axis counts the units where nothing tells: the last of tokens, the first of pictures."
     return int(len(shape) == 2)
 
+# %% ../nbs/06d_sites.ipynb #06d-010b
 def _groups(trace, network) -> dict:
     "Node -> the names of its value, for values with one row of numbers an image."
     alive, groups = {trace.x, trace.eps}, {}
