@@ -134,6 +134,7 @@ def _pair(encoder, decoder):
     pair.encoder, pair.decoder = encoder, decoder
     return pair
 
+# %% ../nbs/06_adapt.ipynb #06-062p
 def _plain(model) -> tuple:
     "The module inside wrappers, and what is to be said of it."
     said = []

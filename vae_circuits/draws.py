@@ -240,6 +240,7 @@ def _books(model) -> dict:
         elif own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{own[0]}"
     return found
 
+# %% ../nbs/06b_draws.ipynb #06b-bookp
 def _holder(module, name) -> str:
     "The path, within a module, of the part to which a book of codes belongs."
     owner = name.rpartition(".")[0]

@@ -175,6 +175,7 @@ class _Edges(_Blocks):
                              self.clean[j:j + 1])[0]
         return found.unflatten(0, arriving.shape[:2])
 
+# %% ../nbs/10_edges.ipynb #10-013p
 def _apart(arriving) -> Delta:
     "Changes `[units, receivers, *plane]` as `units * receivers` changes of one channel each."
     units, receivers, *plane = arriving.shape

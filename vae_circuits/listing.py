@@ -377,6 +377,7 @@ def _made(s, a, arrays):
     w = arrays[s["weight"]].reshape(-1, s["inner"]) * arrays[s["scale"]][:, None]
     return READERS[op](s, a[0], w, arrays[s["bias"]])
 
+# %% ../nbs/engine/20a_listing.ipynb #20a-034p
 def follow(entries, freight, known, edits={}, base=None, exact={}) -> dict:
     """Go through the list, for one image: name -> activation, a row of doubles.
 

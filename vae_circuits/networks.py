@@ -370,6 +370,7 @@ def _hooked(model, hooks):
     finally:
         for handle in handles: handle.remove()
 
+# %% ../nbs/06c_networks.ipynb #06c-014p
 def _laid(book, out) -> tuple:
     """How a quantizer gives what its book `[k, c]` or `[c, k]` has: which of the things that came
     out, whether the book is turned, and the axis of its entries; what fits best."""

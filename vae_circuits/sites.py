@@ -74,6 +74,7 @@ def verified(network, x, eps) -> tuple:
             return None, "the traced operations give other numbers than the model"
     return found, None
 
+# %% ../nbs/06d_sites.ipynb #06d-008p
 def _keeper(values):
     def visit(name, value):
         values[name] = value

@@ -156,6 +156,7 @@ def _named(function) -> dict:
         todo += [((value.__name__, name), inner[name]) for name in names if name in inner]
     return found
 
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-011p
 @lru_cache(maxsize=None)
 def _trusted(module) -> bool:
     "Whether a module is Python's own, or installed: such code is not edited while it is used."
