@@ -39,12 +39,14 @@ _NAMES = {
 }
 _HOME = {name: module for names in _NAMES.values() for name, module in names.items()}
 
+# %% ../nbs/00a_front.ipynb #00a-004b
 __doc__ = "\n\n".join([
     "Take variational autoencoders apart by causal intervention.",
     *(f"{question}\n    {', '.join(names)}" for question, names in _NAMES.items()),
     "Each name is that of its module, which can be imported as well: vae_circuits.circuits, ..."])
 __all__ = sorted(_HOME)
 
+# %% ../nbs/00a_front.ipynb #00a-004c
 def __getattr__(name: str):
     "A name of the front door, from its module, which is imported at its first use."
     if name not in _HOME:

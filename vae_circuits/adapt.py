@@ -134,6 +134,7 @@ def _pair(encoder, decoder):
     pair.encoder, pair.decoder = encoder, decoder
     return pair
 
+# %% ../nbs/06_adapt.ipynb #06-062p
 def _plain(model) -> tuple:
     "The module inside wrappers, and what is to be said of it."
     said = []
@@ -172,18 +173,20 @@ def _image_shape(model):
     size, channels = getattr(config, "sample_size", None), getattr(config, "in_channels", None)
     return (channels, size, size) if isinstance(size, int) and channels else None
 
+# %% ../nbs/06_adapt.ipynb #06-064b
 def _limits(limits) -> tuple:
     if isinstance(limits, (torch.Tensor, np.ndarray)):
         found = check_images(limits, None, (-math.inf, math.inf))
         return found.min().item(), found.max().item()
     if isinstance(limits, Drawable):
         return told_limits(limits.sample(at_hand(limits, 256), 0).images)
-    if isinstance(limits, (tuple, list)) and len(limits) == 2 or limits == FROM_DATA: return (
-        limits if limits == FROM_DATA else tuple(limits))
+    if isinstance(limits, (tuple, list)) and len(limits) == 2: return tuple(limits)
+    if limits == FROM_DATA: return limits
     raise InputError(
         f"expected image_limits=(lowest, highest), {FROM_DATA!r}, or a world or images [n, ...] to"
         f" take them from; got {limits!r:.40}")
 
+# %% ../nbs/06_adapt.ipynb #06-064d
 def _checked_inputs(inputs, model) -> dict:
     if inputs is None: return {}
     if not isinstance(inputs, dict):

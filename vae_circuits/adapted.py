@@ -48,6 +48,7 @@ def _next(error) -> str:
     if re.search("shape|size|dimension|channels|mat1|expand", text): return " Is image_shape right?"
     return ""
 
+# %% ../nbs/06f_adapted.ipynb #06f-008b
 FROM_DATA = "from data"
 RANGES = (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)
 
@@ -278,13 +279,7 @@ class _Equations:
         if site in self.network.latents and eps is None and "mu" + site[1:] in self.sites:
             return parents[self.sites[site].parents.index("mu" + site[1:])]
         rows = len(parents[0])
-        if rows > self.trace.limit:
-            split = zip(*(p.split(self.trace.limit)
-                          for p in (*parents, *([] if eps is None else [eps]))))
-            return torch.cat([
-                self.equation(site, p[: len(parents)], p[-1] if eps is not None else None)
-                for p in split
-            ])
+        if rows > self.trace.limit: return _in_parts(self, site, parents, eps)
         names = {"x": self.trace.x} | {s: self.trace.names[self.paths[s]] for s in self.sites}
         known = self.trace.bind(self.network) | dict(
             zip((names[p] for p in self.sites[site].parents), parents))
@@ -315,6 +310,14 @@ class _Equations:
     def _computable(self, x, whole, given):
         held = self.network.held if x is None and not given else {}
         return super()._computable(x, whole | held, given)
+
+# %% ../nbs/06f_adapted.ipynb #06f-060b
+def _in_parts(scm, site, parents, eps):
+    "The equation for more rows than the trace was made for, some at a time."
+    inputs = parents if eps is None else (*parents, eps)
+    split = zip(*(p.split(scm.trace.limit) for p in inputs))
+    return torch.cat([
+        scm.equation(site, p[:len(parents)], None if eps is None else p[-1]) for p in split])
 
 # %% ../nbs/06f_adapted.ipynb #06f-006
 class Adapted(_InPrint, Passes, Calls, _Watched, _Tried, _Alone, _Glanced,

@@ -106,11 +106,9 @@ class Analysis:
 
     def table(self, places) -> pd.DataFrame:
         "The values at some places: a row a place, a column a number."
-        return (
-            self.numbers.value.unstack()[lambda t: t.index.isin(list(places))]
-            .reindex(list(places))
-            .dropna(axis=1, how="all")
-        )
+        every = self.numbers.value.unstack()
+        here = every[every.index.isin(list(places))].reindex(list(places))
+        return here.dropna(axis=1, how="all")
 
     def json(self) -> dict:
         "All numbers as plain lists and dictionaries."
@@ -124,6 +122,7 @@ class Analysis:
                 | {name: t.reset_index().to_dict("list") for name, t in tables.items()}
                 | {name: _lists(array) for name, array in arrays.items()})
 
+# %% ../nbs/engine/21a_anatomy.ipynb #21a-014l
 def _lists(array) -> dict:
     "An array as its dimensions, their coordinates and its values."
     coordinates = {d: array[d].values.tolist() for d in array.dims}

@@ -46,6 +46,7 @@ def network_of(model, x, posterior=None, codebook=None, latents=None, inputs=Non
         return found if found.latents else _rounding(model, x, inputs) or found
     return _halved(model, x, posterior, inputs)
 
+# %% ../nbs/06e_choice.ipynb #06e-006b
 def _told(whole, x): return _announced(whole.watch(x))
 
 def _announced(whole):
@@ -229,6 +230,7 @@ def _several(ask, ways, once, twice, posterior, facts) -> Network:
     found.said += [f"level {i}: {r}" for i, r in enumerate(reads, 1)]
     return found
 
+# %% ../nbs/06e_choice.ipynb #06e-008p
 def _level_by_level(ask, found, read, more) -> bool:
     "Whether the model itself decodes its draws from these levels, as far as that can be seen."
     if len(ask.levels) != len(read): return True
@@ -281,6 +283,7 @@ def _first_draw(model, calls, place, images) -> tuple:
                 if not failed or "grad" not in str(failed[0]): break
     return found
 
+# %% ../nbs/06e_choice.ipynb #06e-010p
 def _noted(call, failed):
     "`call`, whose error goes to a list as well."
     def noted():

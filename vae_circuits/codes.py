@@ -228,19 +228,7 @@ def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0,
     nudges = nudge_changes(vae, images, swaps, values).mean("channel", "value").array
     channels = channel_changes(vae, images, values).mean("value").array
     exchanges = exchange_changes(vae, images, counts, draws, seed).mean("draw").array
-    rows = {("codes", "swap"): swaps.array.sum("code").mean("unit") / (len(book) - 1)} | {
-        ("codes", f"exchange {k}"): exchanges.sel(count=k) for k in counts
-    }
-    rows |= {
-        ("latents", "nudge"): nudges.sel(measure="distance"),
-        ("latents", "nudge changes the code"): nudges.sel(measure="changed"),
-    }
-    for way, name in (("latents", "channel"), ("z", "channel"), ("z in sd", "channel in sd")):
-        rows[way.split()[0], name] = channels.sel(way=way).mean("channel")
-        if way != "latents":
-            rows |= {
-                (f"z[{i}]", name): channels.sel(way=way, channel=i) for i in channels.channel.values
-            }
+    rows = _places_in(swaps, exchanges, nudges, channels)
     numbers = xr.DataArray(np.stack([r.values for r in rows.values()]), dims=("row", "image"))
     found = bootstrap(lambda mean: mean, numbers, over="image", level=level, resamples=resamples)
     frame = pd.DataFrame([*rows], columns=["place", "number"]).assign(
@@ -252,3 +240,18 @@ def code_effects(vae, images, values=RANGE, draws: int = 16, seed: int = 0,
         "value": book.std(0, correction=0).tolist(),
     })
     return pd.concat([frame, spread], ignore_index=True)
+
+# %% ../nbs/13b_codes.ipynb #13b-039b
+def _places_in(swaps, exchanges, nudges, channels) -> dict:
+    "(place, number) -> array `[image]`: the rows of `code_effects` that have intervals."
+    other = swaps.array.sizes["code"] - 1  # codes that a swap can put in place of one
+    rows = {("codes", "swap"): swaps.array.sum("code").mean("unit") / other}
+    for k in exchanges["count"].values: rows["codes", f"exchange {k}"] = exchanges.sel(count=k)
+    rows["latents", "nudge"] = nudges.sel(measure="distance")
+    rows["latents", "nudge changes the code"] = nudges.sel(measure="changed")
+    for way, name in (("latents", "channel"), ("z", "channel"), ("z in sd", "channel in sd")):
+        here = channels.sel(way=way)
+        rows[way.split()[0], name] = here.mean("channel")
+        if way == "latents": continue
+        for i in here.channel.values: rows[f"z[{i}]", name] = here.sel(channel=i)
+    return rows

@@ -59,6 +59,7 @@ def fit_subspace(vae, pairs: Pairs, size: int = 1, steps: int = 150, batch: int 
         losses.append(loss.item())
     return turn.weight.detach().clone(), np.array(losses)
 
+# %% ../nbs/engine/18a_das.ipynb #18a-046b
 def _turn(units, size, seed):
     "A layer whose rows stay orthonormal while they are learned."
     with torch.random.fork_rng(devices=[]):

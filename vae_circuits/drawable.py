@@ -255,7 +255,7 @@ class CausalDataset(_Caused, _Fixed, Drawable):
     def sample(self, n: int, seed) -> Sample:
         """n images; the same `seed` (a number or a tuple of numbers) gives the same noise in every
         world."""
-        n, rng = self._room(count(n, "n")), _generator(seed)
+        n, rng = _room(count(n, "n"), self.image_shape), _generator(seed)
         return self._world(pd.DataFrame(self.draw_noise(n, rng)))
 
     def counterfactual(self, sample: Sample) -> Sample:
@@ -281,19 +281,19 @@ class CausalDataset(_Caused, _Fixed, Drawable):
                             else self.mechanism(name, noise, values))
         return pd.DataFrame({name: values[name] for name in self.factor_names})
 
-    def _room(self, n: int) -> int:
-        """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
-        running out of memory ends the process."""
-        needed, memory = 4 * n * math.prod(self.image_shape), _memory()
-        if needed <= memory: return n
-        raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
-                         f"{memory / 2**30:.0f}")
-
 # %% ../nbs/engine/01j_drawable.ipynb #01j-023bb
 def _memory() -> float:
     "Bytes of this machine's memory, where it tells."
     if not hasattr(os, "sysconf"): return math.inf
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+def _room(n: int, image_shape) -> int:
+    """`n`, if so many images fit into this machine's memory: an `InputError` takes no time, and
+    running out of memory ends the process."""
+    needed, memory = 4 * n * math.prod(image_shape), _memory()
+    if needed <= memory: return n
+    raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
+                     f"{memory / 2**30:.0f}")
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:

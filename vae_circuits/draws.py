@@ -24,8 +24,28 @@ _CARRIED = {"to", "type_as", "clone", "detach", "contiguous", "requires_grad_", 
 _ASKED = {"size", "dim", "numel", "__get__", "__len__", "stride", "is_floating_point"}
 _ROUNDED = {"round", "sign", "bernoulli"}
 
+# %% ../nbs/06b_draws.ipynb #06b-006mk
+class _Marks(TorchFunctionMode):
+    "The tensors that are noise, and what takes the place of a draw."
+    def _placed(self, place, *values):
+        self.found += 1
+        return place(*values)
+
+    def _chosen(self, logits, axis):
+        "The category that is chosen along an axis."
+        return self._placed(self.category, logits.movedim(axis, -1)).movedim(-1, axis)
+
+    def _rounded(self, func, name, args):
+        found = self._placed(self.code, args[0], torch.round if name == "bernoulli" else func)
+        self.straight[id(found)] = found, args[0], found, False
+        return found
+
+    def tag(self, tensor, state):
+        self.noise[id(tensor)] = tensor, state
+        return tensor
+
 # %% ../nbs/06b_draws.ipynb #06b-006q
-class Draws(TorchFunctionMode):
+class Draws(_Marks):
     """Within the block nothing is drawn. Where `mean + deviation * noise` would be,
     `level(mean, deviation)` says what goes on; where a category is drawn, `category(logits)`, of
     logits whose categories are last; and where numbers are rounded, or drawn to be 0 or 1,
@@ -58,23 +78,6 @@ class Draws(TorchFunctionMode):
         used = _gumbel if isinstance(self.noise[id(tagged[0])][1], Gumbel) else _used
         return used(self, func, name, args, kwargs, tagged[0])
 
-    def _placed(self, place, *values):
-        self.found += 1
-        return place(*values)
-
-    def _chosen(self, logits, axis):
-        "The category that is chosen along an axis."
-        return self._placed(self.category, logits.movedim(axis, -1)).movedim(-1, axis)
-
-    def _rounded(self, func, name, args):
-        found = self._placed(self.code, args[0], torch.round if name == "bernoulli" else func)
-        self.straight[id(found)] = found, args[0], found, False
-        return found
-
-    def tag(self, tensor, state):
-        self.noise[id(tensor)] = tensor, state
-        return tensor
-
 # %% ../nbs/06b_draws.ipynb #06b-006n
 def _constant(name, args, kwargs, value):
     "A tensor of the shape that would be drawn, all of one value."
@@ -93,6 +96,7 @@ def _drawn(draws, func, name, args, kwargs):
 def _uniform(draws, name, args, kwargs):
     return draws.tag(_constant(name, args, kwargs, 1.0 if "exp" in name else 0.5), Gumbel())
 
+# %% ../nbs/06b_draws.ipynb #06b-006u
 def _used(draws, func, name, args, kwargs, noise):
     "What an operation makes of Gaussian noise."
     scale = draws.noise[id(noise)][1]
@@ -110,6 +114,7 @@ def _used(draws, func, name, args, kwargs, noise):
     draws.lost = draws.lost or name
     return func(*args, **kwargs)
 
+# %% ../nbs/06b_draws.ipynb #06b-006v
 def _settled(draws, part):
     "An argument with levels in place of bare noise."
     if isinstance(part, (list, tuple)): return type(part)(_settled(draws, p) for p in part)
@@ -235,6 +240,7 @@ def _books(model) -> dict:
         elif own and not isinstance(module, nn.Embedding): found[path] = f"{path}.{own[0]}"
     return found
 
+# %% ../nbs/06b_draws.ipynb #06b-bookp
 def _holder(module, name) -> str:
     "The path, within a module, of the part to which a book of codes belongs."
     owner = name.rpartition(".")[0]

@@ -65,59 +65,87 @@ def edge_sweep(vae, clean, donor, sender: str, receiver: str, readout="mu", *, e
             effects[block][pairs, units] = out(job.effects(pairs, arriving))
     return job.labelled(effects)
 
+# %% ../nbs/10_edges.ipynb #10-011b
+class _Result:
+    "Room for the effects of all edges, and their names."
+    def empty(self, like) -> torch.Tensor:
+        "Zeros for every edge, with the readout and the type of `like` `[n, m]`."
+        shape = len(self.x), self.sender.units, self.receiver.units, like.shape[1]
+        # these zeros take no memory before they are written to
+        return torch.from_numpy(np.zeros(shape, out(like).numpy().dtype))
+
+    def labelled(self, effects) -> Effects:
+        coords = {"unit": unit_names(self.sender), "receiver": unit_names(self.receiver),
+                  "readout": readout_names(self.vae, self.readout, effects.shape[-1])}
+        return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "receiver", "readout"),
+                                    name="effect", coords=coords))
+
+def _check_edges(sender, receiver, sites):
+    "`InputError` where two sites have no edges between them."
+    if sender.name == receiver.name or sender.name not in ancestors(sites, [receiver.name]):
+        raise InputError(f"{receiver.name} does not come after {sender.name}")
+    for site in (sender, receiver):
+        if site.axis:
+            raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are "
+                             f"between sites that count them on the first")
+
 # %% ../nbs/10_edges.ipynb #10-013
-class _Edges:
+class _Engines(_Result):
     "Two engines: from the sender to the receiver, and from there to the readout."
     def __init__(self, vae, clean, donor, sender, receiver, readout, eps, max_memory):
-        self.x, self.value = _pair(vae, clean, donor)
-        sender, receiver = (vae.sites[s].name for s in (sender, receiver))
-        self.eps, self.memory = vae.noise(eps, len(self.x)), count(max_memory, "max_memory")
-        trace, network, nodes, why = traced(vae)
-        if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
         self.vae, self.readout = vae, readout
+        self.x, self.value = _pair(vae, clean, donor)
         self.sender, self.receiver = vae.sites[sender], vae.sites[receiver]
-        if sender == receiver or sender not in ancestors(vae.sites, [receiver]):
-            raise InputError(f"{receiver} does not come after {sender}")
-        for site in (self.sender, self.receiver):
-            if site.axis:
-                raise InputError(f"{site.name} counts its units on axis {site.axis}; edges are "
-                                 f"between sites that count them on the first")
+        self.eps, self.memory = vae.noise(eps, len(self.x)), count(max_memory, "max_memory")
+        trace, network, self.nodes, why = traced(vae)
+        if why: raise InputError(f"edges need a traced network, but {why}; use path_patch")
+        _check_edges(self.sender, self.receiver, vae.sites)
         self.ends = readout_sites(vae, readout, self.x, self.eps)
-        self.start, self.middle = nodes[sender], nodes[receiver]
-        ends = [nodes[e] for e in self.ends]
+        self.start, self.middle = (self.nodes[s.name] for s in (self.sender, self.receiver))
         noise = self.eps is not None
         self.first = Engine(trace, network, [self.middle], noise=noise)
-        self.second = Engine(trace, network, ends, noise=noise)
-        self.nodes, self.senders, self.receivers = nodes, self.sender.units, self.receiver.units
+        self.second = Engine(trace, network, [self.nodes[e] for e in self.ends], noise=noise)
 
+# %% ../nbs/10_edges.ipynb #10-013c
+class _Blocks(_Engines):
+    "The pairs, block by block."
     def blocks(self):
         """Slices of the pairs. While each is current, `base` holds its unpatched values, `new` the
         donors' at the sender, and `clean` the readout `[n, m]`."""
         first, second = self.first.needed([self.start]), self.second.needed([self.middle])
-        wanted, engine = list(dict.fromkeys([*first, *second])), self.second
-        pair = engine.bytes(wanted) + engine.bytes(engine.trace.nodes)
-        pair += 3 * engine.bytes([self.start])
-        step = max(1, self.memory // 2 // pair)
+        wanted = list(dict.fromkeys([*first, *second]))
+        step = self._pairs_at_a_time(wanted)
         for i in range(0, len(self.x), step):
             block = slice(i, i + step)
             self.base = self.new = None  # or two blocks would lie in memory for a while
             x, eps = self.x[block], None if self.eps is None else self.eps[block]
-            self.base = engine.values(x, eps, wanted)
-            if isinstance(self.value, torch.Tensor):
-                self.new = engine.values(self.value[block], eps, [self.start])[self.start]
-            else:
-                value = _rows(self.value, i, len(x))
-                self.new = _put(value, self.sender, "channel", self.base[self.start])
+            self.base = self.second.values(x, eps, wanted)
+            self.new = self._entering(block, eps)
             ends = Run({e: self.base[self.nodes[e]] for e in self.ends}, eps, x)
             self.clean = read(ends, self.readout)
             yield block
 
-    def empty(self, like) -> torch.Tensor:
-        "Room for the effects of all edges, with the readout and the type of `like` `[n, m]`."
-        shape = len(self.x), self.senders, self.receivers, like.shape[1]
-        # these zeros take no memory before they are written to
-        return torch.from_numpy(np.zeros(shape, out(like).numpy().dtype))
+    def _pairs_at_a_time(self, wanted) -> int:
+        engine = self.second
+        pair = engine.bytes(wanted) + engine.bytes(engine.trace.nodes)
+        return max(1, self.memory // 2 // (pair + 3 * engine.bytes([self.start])))
 
+    def _entering(self, block, eps) -> torch.Tensor:
+        "What stands at the sender in place of the unpatched values of a block."
+        if isinstance(self.value, torch.Tensor):
+            return self.second.values(self.value[block], eps, [self.start])[self.start]
+        was = self.base[self.start]
+        return _put(_rows(self.value, block.start, len(was)), self.sender, "channel", was)
+
+# %% ../nbs/10_edges.ipynb #10-013b
+def _put(value, site, unit: str, was) -> torch.Tensor:
+    "The activation `[n, *shape]` that a number, a run or a function puts where it `was`."
+    if callable(value): return _ask(value, site, Target(site.name, 0, unit), was).new
+    return as_value(value, Address(site.name), site, was, was.shape)
+
+# %% ../nbs/10_edges.ipynb #10-013d
+class _Edges(_Blocks):
+    "What a sender changes in each receiver, and what each of these changes does by itself."
     def _rows(self, engine, start) -> int:
         "Patched runs at a time; the two engines take turns at a quarter of the memory each."
         most = self.memory // 4 // engine.row_bytes(start, True)
@@ -135,35 +163,25 @@ class _Edges:
 
     def effects(self, pairs, arriving):
         "Effects `[pairs, units, receivers, m]` of each arriving change by itself."
-        rows = self._rows(self.second, self.middle)
-        step, found = max(1, rows // self.receivers), []
-        shape = tuple(arriving.shape[2:])
+        step = max(1, self._rows(self.second, self.middle) // self.receiver.units)
         # pair by pair, so that a chunk is some senders' edges
-        for i in range(pairs.stop - pairs.start):
-            parts = []
-            for some in arriving[i].split(step):
-                own = torch.arange(self.receivers, device=some.device).repeat(len(some))
-                box = tuple((0, n) for n in shape[1:])
-                delta = Delta(some.flatten(0, 1)[:, None], 1, len(own), shape, box, own=own)
-                j = pairs.start + i
-                chunk = self.second.propagate(self.middle, delta, self.base, j)
-                found_here = chunk.effect([self.nodes[e] for e in self.ends], self.ends,
-                                          self.readout, self.clean[j:j + 1])[0]
-                parts.append(found_here.unflatten(0, (len(some), self.receivers)))
-            found.append(torch.cat(parts))
-        return torch.stack(found)
+        return torch.stack([torch.cat([self._effect(j, some) for some in mine.split(step)])
+                            for j, mine in zip(range(pairs.start, pairs.stop), arriving)])
 
-    def labelled(self, effects):
-        coords = {"unit": unit_names(self.sender), "receiver": unit_names(self.receiver),
-                  "readout": readout_names(self.vae, self.readout, effects.shape[-1])}
-        return Effects(xr.DataArray(effects.numpy(), dims=("pair", "unit", "receiver", "readout"),
-                                    name="effect", coords=coords))
+    def _effect(self, j, arriving) -> torch.Tensor:
+        "Effects `[units, receivers, m]` of changes `[units, receivers, *plane]` of pair j."
+        chunk = self.second.propagate(self.middle, _apart(arriving), self.base, j)
+        found = chunk.effect([self.nodes[e] for e in self.ends], self.ends, self.readout,
+                             self.clean[j:j + 1])[0]
+        return found.unflatten(0, arriving.shape[:2])
 
-# %% ../nbs/10_edges.ipynb #10-013b
-def _put(value, site, unit: str, was) -> torch.Tensor:
-    "The activation `[n, *shape]` that a number, a run or a function puts where it `was`."
-    if callable(value): return _ask(value, site, Target(site.name, 0, unit), was).new
-    return as_value(value, Address(site.name), site, was, was.shape)
+# %% ../nbs/10_edges.ipynb #10-013p
+def _apart(arriving) -> Delta:
+    "Changes `[units, receivers, *plane]` as `units * receivers` changes of one channel each."
+    units, receivers, *plane = arriving.shape
+    own = torch.arange(receivers, device=arriving.device).repeat(units)
+    box = tuple((0, n) for n in plane)
+    return Delta(arriving.flatten(0, 1)[:, None], 1, len(own), (receivers, *plane), box, own=own)
 
 # %% ../nbs/10_edges.ipynb #10-042
 @torch.no_grad()

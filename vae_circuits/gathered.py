@@ -99,6 +99,13 @@ def _times(work, to, a, b, rows, inner, cols, turned=0, scale=1.0):
     return work.put(to, "matmul", sources, rows=rows, inner=inner, cols=cols, turned=turned,
                     scale=scale)
 
+def _read_matmul(s, a, arrays):
+    inside = (s["cols"], s["inner"]) if s["turned"] else (s["inner"], s["cols"])
+    b = a[1].reshape(-1, *inside)
+    b = b.transpose(0, 2, 1) if s["turned"] else b
+    return a[0].reshape(-1, s["rows"], s["inner"]) @ b * s["scale"]
+
+# %% ../nbs/engine/20d_gathered.ipynb #20d-012p
 def _attention(work, node, a):
     if a["attn_mask"] is not None or a["is_causal"]: raise refusal(node, " with a mask")
     (*_, rows, inner), (*_, many, _) = work.shape(a["query"]), work.shape(a["key"])
@@ -106,12 +113,6 @@ def _attention(work, node, a):
     found = _times(work, f"#{node.name} scores", a["query"], a["key"], rows, inner, many, 1, scale)
     found = work.put(f"#{node.name} weights", "softmax", [found], inner=many)
     _times(work, node, found, a["value"], rows, many, work.shape(a["value"])[-1])
-
-def _read_matmul(s, a, arrays):
-    inside = (s["cols"], s["inner"]) if s["turned"] else (s["inner"], s["cols"])
-    b = a[1].reshape(-1, *inside)
-    b = b.transpose(0, 2, 1) if s["turned"] else b
-    return a[0].reshape(-1, s["rows"], s["inner"]) @ b * s["scale"]
 
 # %% ../nbs/engine/20d_gathered.ipynb #20d-014
 def _gru(work, node, a):
@@ -142,6 +143,7 @@ def _states(work, node, a) -> tuple:
         found = outs[0] if ways == 1 else _beside(work, name, outs, steps, size)
     return found, _joined(work, f"#{node.name} last", last, size)
 
+# %% ../nbs/engine/20d_gathered.ipynb #20d-014b
 def _beside(work, name, outs, steps, size) -> str:
     "Both directions side by side at every step."
     every = np.arange(steps * size).reshape(steps, size)

@@ -128,8 +128,6 @@ class _Walk:
         return {n: v.detach().cpu() for n, v in found.items() if isinstance(v, torch.Tensor)}
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-016c
-MOST = 4e9  # multiplications by weights that a page takes for one picture, some seconds
-
 class _Facts:
     "What an entry says of its operation."
     def shape(self, node) -> list:
@@ -149,7 +147,7 @@ class _Facts:
 
     def placed(self, places) -> int:
         "The number of an array of places."
-        return _places(self.freight, places)
+        return self.freight.add(np.diff(places.ravel(), prepend=0).astype(np.int32))
 
     def matrix(self, rows, bias) -> dict:
         """The entries of a matrix product: whole numbers, scales, a bias (empty where there is
@@ -162,6 +160,36 @@ class _Facts:
                                           else self.known(bias).float().numpy())}
         self.exact[facts["weight"]] = (rows / np.where(scale > 0, scale, 1)[:, None]).ravel()
         return facts
+
+# %% ../nbs/engine/20a_listing.ipynb #20a-016e
+MOST = 4e9  # multiplications by weights that a page takes for one picture, some seconds
+
+class _Entries(_Facts):
+    "What is written, and what it starts from."
+    def put(self, to, op: str, sources: list, **facts) -> str:
+        "Write an entry whose result is the node `to`, or goes by that name; returns the name."
+        name = to if isinstance(to, str) else self.called.get(to, f"#{to.name}")
+        self.entries.append({"op": op, **facts, "from": sources, "to": name})
+        return name
+
+    def source(self, value) -> str:
+        """The name of an activation. What is known beforehand, or a number, becomes a constant
+        first."""
+        if isinstance(value, torch.fx.Node) and value in self.alive:
+            return self.called.get(value, f"#{value.name}")
+        name = self.called.get(value) if isinstance(value, torch.fx.Node) else None
+        return self.put(name or f"#constant {len(self.entries)}", "constant", [],
+                        array=self.freight.add(self.known(value).float().numpy()))
+
+    def known(self, value) -> torch.Tensor:
+        "A tensor that is known beforehand."
+        if torch.is_tensor(value): return value
+        if not isinstance(value, torch.fx.Node): return torch.tensor(float(value))
+        if value in self.alive:
+            raise InputError("a page cannot run layers whose weights follow from the image; the "
+                             "live explorers can")
+        if value in self.fixed: return self.fixed[value]
+        return torch.tensor(float(self.found.size(value, 1)))
 
     def weighed(self):
         "`InputError` if a pass takes more multiplications than a browser does in some seconds."
@@ -176,7 +204,7 @@ class _Facts:
         return self.freight.arrays[s["weight"]]["length"] * math.prod(places)
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-016
-class Listing(_Walk, _Facts):
+class Listing(_Walk, _Entries):
     """The operations of `vae` from `start`, the image 'x' or a site, to the reconstruction, as
     `entries` for a page; weights go into `freight`.
 
@@ -209,31 +237,6 @@ class Listing(_Walk, _Facts):
         if node in self.means: return self.put(node, "same", [self.source(self.means[node])])
         if (name := operation(node)) not in RULES: raise refusal(node)
         RULES[name](self, node, arguments_of(maker(node)))
-
-    def put(self, to, op: str, sources: list, **facts) -> str:
-        "Write an entry whose result is the node `to`, or goes by that name; returns the name."
-        name = to if isinstance(to, str) else self.called.get(to, f"#{to.name}")
-        self.entries.append({"op": op, **facts, "from": sources, "to": name})
-        return name
-
-    def source(self, value) -> str:
-        """The name of an activation. What is known beforehand, or a number, becomes a constant
-        first."""
-        if isinstance(value, torch.fx.Node) and value in self.alive:
-            return self.called.get(value, f"#{value.name}")
-        name = self.called.get(value) if isinstance(value, torch.fx.Node) else None
-        return self.put(name or f"#constant {len(self.entries)}", "constant", [],
-                        array=self.freight.add(self.known(value).float().numpy()))
-
-    def known(self, value) -> torch.Tensor:
-        "A tensor that is known beforehand."
-        if torch.is_tensor(value): return value
-        if not isinstance(value, torch.fx.Node): return torch.tensor(float(value))
-        if value in self.alive:
-            raise InputError("a page cannot run layers whose weights follow from the image; the "
-                             "live explorers can")
-        if value in self.fixed: return self.fixed[value]
-        return torch.tensor(float(self.found.size(value, 1)))
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-017
 def _linear(work, node, a):
@@ -287,13 +290,9 @@ def _map(work, node, a):
         raise refusal(node, " with tensors as limits")
     work.put(node, "map", [work.source(node.args[0])], f=name, args=args)
 
-# %% ../nbs/engine/20a_listing.ipynb #20a-024
 def _same(work, node, a): work.put(node, "same", [work.source(node.args[0])])
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-026
-def _places(freight, places) -> int:
-    return freight.add(np.diff(places.ravel(), prepend=0).astype(np.int32))
-
 def _moved(work, node, a):
     if a.get("value") or a.get("mode", "constant") == "circular":
         raise refusal(node, " with this padding")
@@ -307,7 +306,7 @@ def _moved(work, node, a):
     result = work.found.call(made, lambda n: found[n] if n in found else work.fixed[n], 1)
     if made is not node: result = result[node.args[1]]
     work.put(node, "pick", [work.source(n) for n in sources],
-             places=_places(work.freight, result.numpy()))
+             places=work.placed(result.numpy()))
 
 # %% ../nbs/engine/20a_listing.ipynb #20a-026b
 def _pair(work, node, a):
@@ -319,7 +318,7 @@ def _pair(work, node, a):
         if int(np.prod(present)) == 1 or present == shape: continue
         places = np.broadcast_to(1 + np.arange(np.prod(present)).reshape(present), shape)
         names[-1] = work.put(f"#{node.name} {len(names)}", "pick", names[-1:],
-                             places=_places(work.freight, places))
+                             places=work.placed(places))
     work.put(node, "pair", names, f=operation(node), args=[a["alpha"]] if "alpha" in a else [])
 
 CONVOLUTIONS = "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"
@@ -378,6 +377,7 @@ def _made(s, a, arrays):
     w = arrays[s["weight"]].reshape(-1, s["inner"]) * arrays[s["scale"]][:, None]
     return READERS[op](s, a[0], w, arrays[s["bias"]])
 
+# %% ../nbs/engine/20a_listing.ipynb #20a-034p
 def follow(entries, freight, known, edits={}, base=None, exact={}) -> dict:
     """Go through the list, for one image: name -> activation, a row of doubles.
 

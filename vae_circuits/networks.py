@@ -176,6 +176,7 @@ class Quantized(Network):
             z = visit("z", coded(latents, self.codebook.weight, "codes", visit))
         visit("recon", self.drawn(called(_decoding(self.model), z, more), z.shape[0], z))
 
+# %% ../nbs/06c_networks.ipynb #06c-012b
 def _vectors(out):
     "The vectors before quantization, from what the encoder of a VQ-VAE returned."
     found = [getattr(out, name, None) for name in ("latents", "embedding")]
@@ -188,6 +189,7 @@ def _embedding(tensor):
     found.weight = tensor if isinstance(tensor, nn.Parameter) else nn.Parameter(tensor, False)
     return found
 
+# %% ../nbs/06c_networks.ipynb #06c-012d
 def coded(latents, book, name, visit, last=None):
     """The entries of `book` `[k, c]` that are nearest to `latents`, whose axis of length c is the
     second, the last, or none, where numbers are coded one by one; their numbers are visited."""
@@ -226,61 +228,70 @@ class Whole(Network):
 
     def watch(self, x):
         "Find the levels in a first pass: their names, their shapes, and what is special."
-        values = {}
-        def visit(name, value):
-            values[name] = value
-            return value
-        with evaluation(self.model): draws = self._pass(x, None, visit)
-        if draws.lost:
-            raise InputError(
-                f"the model draws random numbers, and {draws.lost}() makes of them what is no mean"
-                " + deviation * noise; pass latents= the name of a module whose output to take")
+        values = _first_values(self, x)
         levels = [n for n in values if is_level(n)]
         self.single = len(levels) == 1
         rename = {n: n.removesuffix("1") for n in values} if self.single else {}
         self.own = tuple(rename.get(n, n) for n in values if n not in self.inputs)
         self.latents = tuple(n for n in self.own if is_level(n))
         self.levels = [tuple(values[n].shape[1:]) for n in levels]
-        self.entries = {rename.get(n, n): self._entries(n, values) for n in values if "codes" in n}
+        self.entries = {rename.get(n, n): _entries(self, n, values) for n in values if "codes" in n}
         return self
 
-    def _entries(self, name, values):
-        "How many codes there are; None for numbers that are rounded."
-        if name in self.books_of: return self.books_of[name]
-        return values["z" + name[5:]].shape[-1] if "logits" + name[5:] in values else None
-
     def forward(self, x, eps, visit):
-        if x is None: x, visit = self._without_images(visit)
-        self._pass(x, eps, visit)
-
-    def _without_images(self, visit) -> tuple:
-        "Images that do not matter, since the latents are set, and a visitor that sets them."
-        set_to = {name: visit(name, None) for name in self.latents}
-        if any(v is None for v in set_to.values()):
-            raise InputError("images are needed, or all of " + ", ".join(self.latents))
-        def only(name, value):
-            if name in set_to: return set_to[name]
-            return visit(name, value) if name == "recon" or name in self.inputs else value
-        first = set_to[self.latents[0]]
-        return first.new_zeros(first.shape[0], *self.image_shape), only
-
-    def _pass(self, x, eps, visit):
-        seen = _Levels(self, x, eps, visit)
-        hooks = {path: seen.book(path) for path in self.books}
-        if self.place is not None: hooks[self.place] = seen.point
-        with _hooked(self.model, hooks), Draws(seen.level, seen.category,
-                                               code=seen.code if self.rounds else None) as draws:
-            out, more = self.shown(x), self.given(x.shape[0], visit)
-            if self.boxed: out = {"data": out}
-            for step in self.steps:
-                function = self.model if step == "forward" else half_of(self.model, step)
-                out = called(function, out if step == self.steps[0] else image(out), more)
-        visit("recon", self.drawn(out, x.shape[0]))
-        return draws
+        if x is None: x, visit = _without_images(self, visit)
+        _passed(self, x, eps, visit)
 
     def book(self, path):
         found = operator.attrgetter(self.books[path])(self.model)
         return found.flatten(0, -2)  # some keep several books in one, of which there is one here
+
+# %% ../nbs/06c_networks.ipynb #06c-014b
+def _passed(whole, x, eps, visit) -> Draws:
+    "Run images through the model, with each value shown to its visitor; returns the draws."
+    seen = _Levels(whole, x, eps, visit)
+    hooks = {path: seen.book(path) for path in whole.books}
+    if whole.place is not None: hooks[whole.place] = seen.point
+    code = seen.code if whole.rounds else None
+    with _hooked(whole.model, hooks), Draws(seen.level, seen.category, code=code) as draws:
+        out, more = whole.shown(x), whole.given(x.shape[0], visit)
+        if whole.boxed: out = {"data": out}
+        for step in whole.steps:
+            function = whole.model if step == "forward" else half_of(whole.model, step)
+            out = called(function, out if step == whole.steps[0] else image(out), more)
+    visit("recon", whole.drawn(out, x.shape[0]))
+    return draws
+
+# %% ../nbs/06c_networks.ipynb #06c-014d
+def _first_values(whole, x) -> dict:
+    "Name -> value of a pass that changes nothing; `InputError` for draws of another form."
+    values = {}
+    def visit(name, value):
+        values[name] = value
+        return value
+    with evaluation(whole.model): draws = _passed(whole, x, None, visit)
+    if draws.lost:
+        raise InputError(
+            f"the model draws random numbers, and {draws.lost}() makes of them what is no mean"
+            " + deviation * noise; pass latents= the name of a module whose output to take")
+    return values
+
+def _entries(whole, name, values):
+    "How many codes there are; None for numbers that are rounded."
+    if name in whole.books_of: return whole.books_of[name]
+    return values["z" + name[5:]].shape[-1] if "logits" + name[5:] in values else None
+
+# %% ../nbs/06c_networks.ipynb #06c-014e
+def _without_images(whole, visit) -> tuple:
+    "Images that do not matter, since the latents are set, and a visitor that sets them."
+    set_to = {name: visit(name, None) for name in whole.latents}
+    if any(v is None for v in set_to.values()):
+        raise InputError("images are needed, or all of " + ", ".join(whole.latents))
+    def only(name, value):
+        if name in set_to: return set_to[name]
+        return visit(name, value) if name == "recon" or name in whole.inputs else value
+    first = set_to[whole.latents[0]]
+    return first.new_zeros(first.shape[0], *whole.image_shape), only
 
 # %% ../nbs/06c_networks.ipynb #06c-014l
 def is_level(name) -> bool:
@@ -288,8 +299,8 @@ def is_level(name) -> bool:
     return name.rstrip("0123456789") == "z"
 
 # %% ../nbs/06c_networks.ipynb #06c-014n
-class _Levels:
-    "The levels of one pass, in order, each with its visitor."
+class _Count:
+    "Counts the levels of one pass, and hands out names and noise."
     def __init__(self, whole, x, eps, visit):
         self.whole, self.eps, self._visit = whole, eps, visit
         self.rows, self.size, self.shape = x.shape[0], x[0].numel(), x.shape
@@ -298,6 +309,14 @@ class _Levels:
     def visit(self, kind, value):
         return self._visit(kind if self.whole.single else f"{kind}{self.count}", value)
 
+    def noise(self, mu):
+        if self.whole.single: return self.eps
+        start, self.offset = self.offset, self.offset + mu[0].numel()
+        return self.eps[:, start:self.offset].reshape(mu.shape)
+
+# %% ../nbs/06c_networks.ipynb #06c-014na
+class _Drawn(_Count):
+    "The levels that the model draws, each with its visitor."
     def level(self, mu, std):
         self.count += 1
         std = std if torch.is_tensor(std) else torch.full_like(mu, std)
@@ -306,11 +325,6 @@ class _Levels:
         logvar = self.visit("logvar", (2 * std.log()).expand(shape))
         if self.eps is None: return self.visit("z", mu)
         return self.visit("z", mu + (0.5 * logvar).exp() * self.noise(mu))
-
-    def noise(self, mu):
-        if self.whole.single: return self.eps
-        start, self.offset = self.offset, self.offset + mu[0].numel()
-        return self.eps[:, start:self.offset].reshape(mu.shape)
 
     def category(self, logits):
         self.count += 1
@@ -321,6 +335,9 @@ class _Levels:
         z = F.one_hot(codes, shape[-1]).to(logits).view_as(logits)
         return self.visit("z", z).reshape(shape)
 
+# %% ../nbs/06c_networks.ipynb #06c-014nb
+class _Levels(_Drawn):
+    "All levels of one pass, in order, each with its visitor."
     def code(self, value, rounding):
         "Numbers that are rounded, if they are rows an image, no more than it has, and not it."
         few = value.ndim > 1 and value.shape[0] == self.rows and value[0].numel() <= self.size
@@ -353,6 +370,7 @@ def _hooked(model, hooks):
     finally:
         for handle in handles: handle.remove()
 
+# %% ../nbs/06c_networks.ipynb #06c-014p
 def _laid(book, out) -> tuple:
     """How a quantizer gives what its book `[k, c]` or `[c, k]` has: which of the things that came
     out, whether the book is turned, and the axis of its entries; what fits best."""

@@ -17,6 +17,15 @@ from .core import InputError, count, number
 from .models import kl_per_latent, reconstruction_nats
 from .quantized import nearest
 
+# %% ../nbs/04_objectives.ipynb #04-006b
+def _check_tensors(parts, name: str, least: int = 0):
+    "`InputError` for what is no list of at least so many tensors."
+    several = isinstance(parts, (list, tuple))
+    if several and len(parts) >= least and all(isinstance(p, torch.Tensor) for p in parts): return
+    kinds = [type(part).__name__ for part in parts] if several else ""
+    raise InputError(f"expected a list of at least {least} {name}; got {type(parts).__name__} "
+                     f"{kinds}")
+
 # %% ../nbs/04_objectives.ipynb #04-007
 class Objective(nn.Module):
     """What a model is trained on. A new one measures in `terms` (a dictionary of scalars, nats) and
@@ -43,21 +52,8 @@ class Objective(nn.Module):
         "All terms and their `loss`; `images`: `draws` batches `[n, colors, 64, 64]`."
         if not isinstance(model, nn.Module):
             raise InputError(f"expected a model of this package; got a {type(model).__name__}")
-        for name, parts, least in (
-            ("batches of images", images, self.draws),
-            ("tensors of noise", noise, 0),
-        ):
-            if (
-                not isinstance(parts, (list, tuple))
-                or len(parts) < least
-                or not all(isinstance(part, torch.Tensor) for part in parts)
-            ):
-                several = isinstance(parts, (list, tuple))
-                kinds = [type(part).__name__ for part in parts] if several else ""
-                raise InputError(
-                    f"expected a list of at least {least} {name}; got"
-                    f" {type(parts).__name__} {kinds}"
-                )
+        _check_tensors(images, "batches of images", self.draws)
+        _check_tensors(noise, "tensors of noise")
         done, terms = number(done, "done", 0, 1), self.terms(model, images, noise)
         return {"loss": self.loss(terms, done), **terms}
 
@@ -147,10 +143,8 @@ class FactorVAE(Objective):
         self.discriminator = Discriminator(latent_dim)
 
     def noise(self, n, latent_dim, generator):
-        return [
-            *super().noise(n, latent_dim, generator),
-            torch.rand(n, latent_dim, generator=generator),
-        ]
+        return [*super().noise(n, latent_dim, generator),
+                torch.rand(n, latent_dim, generator=generator)]
 
     def terms(self, model, images, noise):
         "Those of the bound, `tc` (nats), and the `discriminator`'s own cross-entropy."
@@ -158,11 +152,8 @@ class FactorVAE(Objective):
         odds = self.discriminator(run.z).float()
         terms["tc"] = (odds[:, 0] - odds[:, 1]).mean()
         with torch.no_grad(): other = model(images[1], noise[1], ["z"]).z
-        return terms | {
-            "discriminator": self.discriminator_loss(
-                run.z.detach(), shuffle_latents(other, noise[2])
-            )
-        }
+        shuffled = shuffle_latents(other, noise[2])
+        return terms | {"discriminator": self.discriminator_loss(run.z.detach(), shuffled)}
 
     def loss(self, terms, done): return terms["recon"] + terms["kl"] + self.gamma * terms["tc"]
 
@@ -171,20 +162,16 @@ class FactorVAE(Objective):
         nats."""
         _matrices(joint=joint, shuffled=shuffled)
         if joint.shape != shuffled.shape:
-            raise InputError(
-                f"expected as many joint latents as shuffled ones; got {list(joint.shape)} and"
-                f" {list(shuffled.shape)}"
-            )
+            raise InputError(f"expected as many joint latents as shuffled ones; got "
+                             f"{list(joint.shape)} and {list(shuffled.shape)}")
         logits = self.discriminator(torch.cat([joint, shuffled])).float()
-        return F.cross_entropy(
-            logits, torch.arange(2, device=logits.device).repeat_interleave(len(joint))
-        )
+        truth = torch.arange(2, device=logits.device).repeat_interleave(len(joint))
+        return F.cross_entropy(logits, truth)
 
     def players(self, model):
         adversary = {"lr": self.lr, "betas": (0.5, 0.9), "weight_decay": 0.0}
-        return super().players(model) | {
-            "discriminator": (list(self.discriminator.parameters()), adversary)
-        }
+        weights = list(self.discriminator.parameters())
+        return super().players(model) | {"discriminator": (weights, adversary)}
 
 # %% ../nbs/04_objectives.ipynb #04-032
 def total_correlation(z, mu, logvar):

@@ -307,6 +307,7 @@ def _beside(item) -> dict:
     def plain(v): return v.item() if getattr(v, "ndim", 1) == 0 else v
     return {called(name): plain(v) for name, v in rest.items()}
 
+# %% ../nbs/01g_observed.ipynb #01g-016d
 def _beside_each_other(images, table, size, skip) -> tuple:
     """Pictures, their table, its column of files (None where there is none), and lines about what
     is not used."""

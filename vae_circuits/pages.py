@@ -82,6 +82,7 @@ def shown(vae, images) -> tuple:
     images = images if isinstance(images, Drawable) else batch
     return images, (low, high if high > low else low + 1)
 
+# %% ../nbs/20b_pages.ipynb #20b-053p
 def _labels(factor, values) -> list:
     named = factor.kind == "categorical" and factor.labels
     return list(factor.labels) if named else [f"{v:.2g}" for v in values]
@@ -215,6 +216,7 @@ def _rounded(found, run, limits):
             raise InputError(f"weights of 8 bits would change {site} by {np.max(off):.2g} of "
                              f"{size:.2g}; {SORRY}")
 
+# %% ../nbs/20b_pages.ipynb #20b-057l
 def _expected(ours, work, plan, begin, row) -> dict:
     """What the browser is to find for the image of that row: numbers scattered over the
     reconstruction, all of the latents, and how far they may be off."""
@@ -353,6 +355,7 @@ def shown_circuits(vae, data, circuits) -> list:
         check_origin(c, weights, data)
     return circuits
 
+# %% ../nbs/20b_pages.ipynb #20b-077p
 def _members(plan, circuits) -> list:
     "The circuits as a page has them: number of the factor, color, and the units of every site."
     names, sites = ([f["name"] for f in plan[kind]] for kind in ("factors", "sites"))

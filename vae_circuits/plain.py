@@ -36,6 +36,7 @@ def shaped(node):
     if sizes.count(-1) > 1: return
     node.target, node.args = torch.ops.aten.reshape.default, (node.args[0], sizes)
 
+# %% ../nbs/engine/05d1_plain.ipynb #05d1-006p
 def does_nothing(node) -> bool:
     "Whether the operation gives on what it gets: dropout in evaluation, a cast to what it is."
     if (
@@ -76,6 +77,7 @@ def in_place_made_plain(graph) -> bool:
         node.target = plain[node]
     return True
 
+# %% ../nbs/engine/05d1_plain.ipynb #05d1-008p
 def _schema(node): return getattr(node.target, "_schema", None)
 
 def _plain(node, order):

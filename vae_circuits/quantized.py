@@ -22,6 +22,27 @@ def nearest(latents, codebook) -> torch.Tensor:
     distance = flat.pow(2).sum(-1, keepdim=True) - 2 * flat @ codebook.T + codebook.pow(2).sum(-1)
     return distance.argmin(-1)
 
+# %% ../nbs/03b_quantized.ipynb #03b-008b
+def _with_codes(sites, latent_dim) -> Sites:
+    "The sites of a `ConvVAE` with a book in place of mean, log-variance and draw."
+    *encoder, mu, _, _, linear, conv_0, conv_1, conv_2, recon = sites.values()
+    plane = (latent_dim, 8, 8)
+    middle = (
+        Site("latents", plane, mu.parents),
+        Site("codes", (1, 8, 8), ("latents",), discrete=True),
+        Site("z", plane, ("codes",)),
+    )
+    return Sites([*encoder, *middle, linear, conv_0, conv_1, conv_2, recon])
+
+# %% ../nbs/03b_quantized.ipynb #03b-008d
+def _looked_up(book, codes) -> torch.Tensor:
+    "The rows of `book` that `codes` `[n, ...]` name: `[n, ..., latent_dim]`."
+    try: return book(codes)
+    except IndexError:
+        last = len(book.weight) - 1
+        wrong = codes[(codes < 0) | (codes > last)]
+        raise InputError(f"expected codes from 0 to {last}; got {wrong[0]}") from None
+
 # %% ../nbs/03b_quantized.ipynb #03b-009
 class ConvVQVAE(ConvVAE):
     """The VAE of Roy (2025), Appendix A, with a codebook in place of the posterior (van den Oord et
@@ -29,9 +50,8 @@ class ConvVQVAE(ConvVAE):
 
     latent_dim: channels of an entry, and of the sites `latents` and `z` `[n, latent_dim, 8, 8]`.
     codes: entries of the codebook; the site `codes` `[n, 1, 8, 8]` holds their numbers."""
-    def __init__(
-        self, latent_dim: int = 10, channels=(32, 64, 128), colors: int = 1, codes: int = 64
-    ):
+    def __init__(self, latent_dim: int = 10, channels=(32, 64, 128), colors: int = 1,
+                 codes: int = 64):
         super().__init__(latent_dim, channels, colors)
         del self.mu, self.logvar
         self.latents = nn.Conv2d(self.channels[2], latent_dim, 1)
@@ -40,34 +60,18 @@ class ConvVQVAE(ConvVAE):
         nn.init.normal_(self.codebook.weight, std=0.1)
         self.sites = self.sites.coded(codes)
 
-    def _sites(self):
-        *encoder, mu, logvar, z, linear, conv_0, conv_1, conv_2, recon = super()._sites().values()
-        plane = (self.latent_dim, 8, 8)
-        middle = (
-            Site("latents", plane, mu.parents),
-            Site("codes", (1, 8, 8), ("latents",), discrete=True),
-            Site("z", plane, ("codes",)),
-        )
-        return Sites([*encoder, *middle, linear, conv_0, conv_1, conv_2, recon])
+    def _sites(self): return _with_codes(super()._sites(), self.latent_dim)
 
     def equation(self, site, parents, eps=None):
         (a,) = parents
-        if site == "codes":
-            return nearest(a, self.codebook.weight)[:, None]
-        if site == "z":
-            return self.entries(a[:, 0])
+        if site == "codes": return nearest(a, self.codebook.weight)[:, None]
+        if site == "z": return self.entries(a[:, 0])
         return super().equation(site, parents, eps)
 
     def entries(self, codes) -> torch.Tensor:
         """The entries `[n, latent_dim, ...]` with the numbers `codes` `[n, ...]`; `InputError` for
         one that is not in the book."""
-        try:
-            return self.codebook(codes).movedim(-1, 1)
-        except IndexError:
-            wrong = codes[(codes < 0) | (codes >= len(self.codebook.weight))]
-            raise InputError(
-                f"expected codes from 0 to {len(self.codebook.weight) - 1}; got {wrong[0]}"
-            ) from None
+        return _looked_up(self.codebook, codes).movedim(-1, 1)
 
     def forward(self, x, eps=None) -> Run:
         """The pass that trains; there is no noise. The decoder's gradient goes past the choice of

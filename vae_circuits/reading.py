@@ -37,6 +37,7 @@ def randomized(data, n: int, seed=0) -> Sample:
 # %% ../nbs/14b_reading.ipynb #14b-008
 LEAST = 0.25  # quality from which on a factor counts as read
 
+# %% ../nbs/14b_reading.ipynb #14b-008b
 class _Columns(Drawable):
     "Some factors of a world, to learn them."
     def __init__(self, factors): self.name, self.factors = "some factors", tuple(factors)
@@ -54,6 +55,13 @@ def _accuracy(probe, factor) -> dict:
         value = r2_score(true, said) if len(true) > 1 else np.nan
     quality = (value - chance) / (1 - chance) if chance < 1 else np.nan
     return {"measure": name, "value": value, "chance": chance, "quality": quality, "n": len(true)}
+
+def _accuracies(probe, varied, names) -> pd.DataFrame:
+    "A row for each of the `names`, of the factors that `varied`; NaN for others."
+    rows = {f.name: _accuracy(probe, f) for f in varied}
+    columns = ["measure", "value", "chance", "quality", "n"]
+    found = pd.DataFrame(rows, columns).T.reindex(names).rename_axis("factor")
+    return found.astype(dict.fromkeys(columns[1:], float))
 
 # %% ../nbs/14b_reading.ipynb #14b-009c
 class _Said:
@@ -74,18 +82,48 @@ class _Said:
         words = self.said(name)
         return words + f": quality below {self.least:g}" if self._row(name)[1].n else words
 
+    @property
+    def quality(self) -> pd.Series:
+        "Factor -> the share of the way from chance to 1 that its reading has gone."
+        return self.accuracy.quality
+
     def to_frame(self) -> pd.DataFrame:
         "`accuracy`, and why a factor is not read."
         why = [self.unread.get(f, "") for f in self.quality.index]
         return self.accuracy.assign(measure=self.accuracy.measure.fillna(""), unread=why)
+
+    def beside(self, factors) -> dict:
+        "Columns: how well each of the `factors` is read, accuracy, its measure and chance."
+        rows = self.to_frame().loc[list(factors)].rename(columns={"value": "accuracy"})
+        return {k: rows[k].to_numpy() for k in ("accuracy", "measure", "chance")}
 
     def __repr__(self):
         return "\n".join(self.unread.get(f, self.said(f)) for f in self.quality.index)
 
     def _repr_html_(self): return self.to_frame().round(2).to_html(border=0)
 
+# %% ../nbs/14b_reading.ipynb #14b-009e
+class _Reads(_Said):
+    "What a reader reads, as a table."
+    def codes(self, images) -> np.ndarray:
+        "The latents of images `[n, latents]`."
+        return represent(self.vae, images, unit=self.unit)
+
+    def __call__(self, given) -> pd.DataFrame:
+        codes = self._codes(given)
+        nothing = pd.DataFrame(np.nan, range(len(codes)), self.accuracy.index)
+        if self.probe is None: return nothing
+        known = [f for f in self.accuracy.index if f not in self.unread]
+        return nothing.assign(**self.probe.read(codes)[known])
+
+    def _codes(self, given) -> np.ndarray:
+        if isinstance(given, Sample): codes = self.codes(given.images)
+        else: codes = table(given, "codes", 2)
+        if codes.shape[1] == (d := len(self.names)): return codes
+        raise InputError(f"expected a sample, or codes [n, {d}]; got shape {list(codes.shape)}")
+
 # %% ../nbs/14b_reading.ipynb #14b-010
-class Reader(_Said):
+class Reader(_Reads):
     """What a VAE's latents say of the factors of `data`: a `Probe` learned from the images of
     `sample`, by default `n` of `randomized` factors.
 
@@ -112,33 +150,8 @@ class Reader(_Said):
         varied = [data.factor(f) for f in names if sample.factors[f].nunique() > 1]
         codes = self.codes(sample.images)
         self.probe = Probe(_Columns(varied), codes, sample.factors, seed=seed) if varied else None
-        rows = {f.name: _accuracy(self.probe, f) for f in varied}
-        columns = ["measure", "value", "chance", "quality", "n"]
-        found = pd.DataFrame(rows, columns).T.reindex(names).rename_axis("factor")
-        self.accuracy = found.astype(dict.fromkeys(columns[1:], float))
+        self.accuracy = _accuracies(self.probe, varied, names)
         self.unread = {f: self._why_not(f) for f in names if not self.quality[f] >= self.least}
-
-    def codes(self, images) -> np.ndarray:
-        "The latents of images `[n, latents]`."
-        return represent(self.vae, images, unit=self.unit)
-
-    @property
-    def quality(self) -> pd.Series:
-        "Factor -> the share of the way from chance to 1 that its reading has gone."
-        return self.accuracy.quality
-
-    def __call__(self, given) -> pd.DataFrame:
-        codes = self._codes(given)
-        nothing = pd.DataFrame(np.nan, range(len(codes)), self.accuracy.index)
-        if self.probe is None: return nothing
-        known = [f for f in self.accuracy.index if f not in self.unread]
-        return nothing.assign(**self.probe.read(codes)[known])
-
-    def _codes(self, given) -> np.ndarray:
-        if isinstance(given, Sample): codes = self.codes(given.images)
-        else: codes = table(given, "codes", 2)
-        if codes.shape[1] == (d := len(self.names)): return codes
-        raise InputError(f"expected a sample, or codes [n, {d}]; got shape {list(codes.shape)}")
 
     def of(self, vae) -> "Reader":
         """This reader, if it reads the latents of `vae`; another network's latents mean something
@@ -153,11 +166,6 @@ class Reader(_Said):
         name = self._row(factor)[0]
         if name in self.unread: raise InputError(f"nothing can be read: {self.unread[name]}")
         return Reading(self, name)
-
-    def beside(self, factors) -> dict:
-        "Columns: how well each of the `factors` is read, accuracy, its measure and chance."
-        rows = self.to_frame().loc[list(factors)].rename(columns={"value": "accuracy"})
-        return {k: rows[k].to_numpy() for k in ("accuracy", "measure", "chance")}
 
 # %% ../nbs/14b_reading.ipynb #14b-012
 @dataclass(frozen=True)

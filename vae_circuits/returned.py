@@ -98,6 +98,7 @@ def _boxed(out):
     found = [p for p in parts if isinstance(p, torch.distributions.Distribution)]
     return found[0] if len(found) == 1 else out
 
+# %% ../nbs/06a_returned.ipynb #06a-010p
 def _by_name(out, spread=None) -> Reading | None:
     "The reading of what has names: fields, keys, or those of a distribution."
     out = _boxed(out)
@@ -163,6 +164,7 @@ def reading(once, twice, spread=None, *, function=None, own=(), more=None,
     places, more, graded = _tensors(once, twice), more and more(), graded and graded()
     return _in_order(once, places, spread, function, more, once if graded is None else graded)
 
+# %% ../nbs/06a_returned.ipynb #06a-014b
 def _tensors(once, twice) -> list:
     "The places of the tensors in what was returned that are the same for the same images."
     first, second = _fields(once), _fields(twice)
@@ -277,6 +279,7 @@ def _positive(tensors) -> bool:
     numbers = numbers[numbers.isfinite()]
     return bool((numbers >= 0).all() and (numbers > 0).any())
 
+# %% ../nbs/06a_returned.ipynb #06a-018p
 def _told_apart(mean, second, once, graded, more):
     "`InputError` for two places that hardly hold a mean and a log variance."
     say = "so it is probably no log variance; say which it is: posterior='std', 'var', 'logvar' or"
@@ -331,6 +334,7 @@ def image(out) -> torch.Tensor:
         f"the decoder returned a {type(out).__name__}{names}; expected a tensor of images, a"
         f" distribution of them, or a field {', '.join(PICTURES[:3])} or the like")
 
+# %% ../nbs/06a_returned.ipynb #06a-022p
 def halves(out, decode) -> Reading | None:
     """The reading of one tensor: points, if `decode` takes it, or the halves along an axis that it
     takes; None if it takes neither."""

@@ -68,6 +68,7 @@ Made by `{card["command"]}` with {where}.{_origin(card)}
 Last logged training terms: {terms}.
 {_distance(config, result)}{_picture(card, stem)}{latents}"""
 
+# %% ../nbs/05i_shipped.ipynb #05i-082p
 def _origin(card: dict) -> str:
     "Where its images came from and how it was chosen, if the card says more than `train` does."
     return "".join(f" {card[key]}" for key in ("drawn", "chosen") if key in card)

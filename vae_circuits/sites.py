@@ -74,6 +74,7 @@ def verified(network, x, eps) -> tuple:
             return None, "the traced operations give other numbers than the model"
     return found, None
 
+# %% ../nbs/06d_sites.ipynb #06d-008p
 def _keeper(values):
     def visit(name, value):
         values[name] = value
@@ -112,6 +113,7 @@ def guessed(shape) -> int:
     "Which axis counts the units where nothing tells: the last of tokens, the first of pictures."
     return int(len(shape) == 2)
 
+# %% ../nbs/06d_sites.ipynb #06d-010b
 def _groups(trace, network) -> dict:
     "Node -> the names of its value, for values with one row of numbers an image."
     alive, groups = {trace.x, trace.eps}, {}
@@ -162,6 +164,7 @@ def unit_axes(trace) -> dict:
             unsure.add(node)
     return known
 
+# %% ../nbs/06d_sites.ipynb #06d-014b
 def _axis(trace, node, known, unsure) -> int | None:
     name, value = _name(node), node.meta.get("val")
     before = [n for n in node.all_input_nodes if is_tensor(n) and known.get(n) is not None]

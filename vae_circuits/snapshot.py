@@ -43,6 +43,7 @@ OPENED = 2000  # entries of one value that are looked at; what lies behind them 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), types.CodeType, torch.dtype,
           torch.device, torch.Size)
 
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-006o
 class _Notes(_Followed):
     "Path -> what is known of the value there. `weights`: the ids of tensors that may change."
     def __init__(self, weights=()):
@@ -155,6 +156,7 @@ def _named(function) -> dict:
         todo += [((value.__name__, name), inner[name]) for name in names if name in inner]
     return found
 
+# %% ../nbs/engine/05c_snapshot.ipynb #05c-011p
 @lru_cache(maxsize=None)
 def _trusted(module) -> bool:
     "Whether a module is Python's own, or installed: such code is not edited while it is used."
@@ -190,10 +192,7 @@ class Snapshot:
             notes.classes(type(module))
             for key, value in vars(module).items():
                 if key not in _MODULE: notes.add((name, key), value)
-            for key, weight in _weights(module).items():  # shape, kind, and which others it is
-                first = weights.setdefault(id(weight), (name, key))
-                real = None if weight is None else (weight.shape, weight.is_floating_point(), first)
-                notes.found[name, key] = real
+            _note_weights(notes, name, module, weights)
         for path in self.restless: notes.found.pop(path, None)
         return notes
 
@@ -206,6 +205,13 @@ class Snapshot:
 
 # %% ../nbs/engine/05c_snapshot.ipynb #05c-013b
 def _weights(module) -> dict: return {**module._parameters, **module._buffers}
+
+def _note_weights(notes, name, module, firsts):
+    "Note shape and kind of a module's weights, and which others they are. firsts: id -> path."
+    for key, weight in _weights(module).items():
+        first = firsts.setdefault(id(weight), (name, key))
+        real = None if weight is None else (weight.shape, weight.is_floating_point(), first)
+        notes.found[name, key] = real
 
 TRACED = "_traced"  # under this name a trace may be kept with a model
 _MODULE = {*_INNER, "_parameters", "_buffers", "_modules", "_forward_hooks", "_forward_pre_hooks",

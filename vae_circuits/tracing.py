@@ -158,18 +158,14 @@ class Trace:
     def bind(self, network) -> dict:
         "The nodes that do not depend on an image, with their present tensors."
         lookup = operator.attrgetter
-        return {
-            node: lookup(name)(network).detach() for node, name in self.weights.items()
-        } | self.constants
+        present = {n: lookup(name)(network).detach() for n, name in self.weights.items()}
+        return present | self.constants
 
     def size(self, node, rows: int):
         "The value of a node that is a number computed from shapes."
         value = node.meta["val"]
-        return (
-            value
-            if not isinstance(value, torch.SymInt)
-            else _whole(value.node.expr, self.symbol, rows)
-        )
+        if not isinstance(value, torch.SymInt): return value
+        return _whole(value.node.expr, self.symbol, rows)
 
     def call(self, node, lookup, rows: int):
         "The value of one operation; `lookup` gives that of another node."
@@ -182,14 +178,7 @@ class Trace:
     def values(self, known: dict, wanted, rows: int, edits: dict = {}) -> dict:
         """The values of all nodes that `wanted` ones depend on, computed from those that are
         `known`. edits: node -> function of its value, whose result takes its place."""
-        needed, stack = set(), list(wanted)
-        while stack:
-            node = stack.pop()
-            if node in known or node in needed: continue
-            if node.op == "placeholder":
-                raise InputError(f"{node.name} is needed but was not given")
-            needed.add(node)
-            stack.extend(filter(is_tensor, node.all_input_nodes))
+        needed = _needed(known, wanted)
         found, kept = dict(known), {*known, *wanted}
         todo = [n for n in self.nodes if n in needed]
         last = {i: n for n in todo for i in n.all_input_nodes}
@@ -200,6 +189,19 @@ class Trace:
                 # nothing needs it any more
                 if last[i] is node and i not in kept: found.pop(i, None)
         return found
+
+# %% ../nbs/engine/05d_tracing.ipynb #05d-033b
+def _needed(known, wanted) -> set:
+    "The nodes to compute: those that `wanted` ones depend on, beyond the `known` ones."
+    needed, todo = set(), list(wanted)
+    while todo:
+        node = todo.pop()
+        if node in known or node in needed: continue
+        if node.op == "placeholder":
+            raise InputError(f"{node.name} is needed but was not given")
+        needed.add(node)
+        todo.extend(filter(is_tensor, node.all_input_nodes))
+    return needed
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-035
 @functools.lru_cache(maxsize=4096)
@@ -234,6 +236,7 @@ def trace(network, x, eps=None) -> Trace:
     _forget(found.x.meta["val"].shape[0].node.shape_env)
     return found
 
+# %% ../nbs/engine/05d_tracing.ipynb #05d-037b
 def _forget(shapes):
     """Break what would keep a trace alive after its last use: the notes that its `ShapeEnv` has of
     the inputs, which know the `ShapeEnv`, and the caches of that class."""
@@ -250,6 +253,7 @@ def _unvalidated():
     try: yield
     finally: kind.set_default_validate_args(was)
 
+# %% ../nbs/engine/05d_tracing.ipynb #05d-037d
 def first_line(error) -> str:
     "The first line of what an error says, or its name."
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -281,64 +285,66 @@ class _Listing(nn.Module):
         return list(found.values())
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-041
-_VIEWS = torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default
-
 def _tidy(program, names) -> Trace:
+    "The list of an exported program, without what does nothing; `NotTraceable` says why not."
     graph, signature = program.graph, program.graph_signature
     if nested := [n for n in graph.nodes if isinstance(n.target, torch._ops.HigherOrderOperator)]:
         raise NotTraceable(
             f"a block within the network, {nested[0].target}, is no plain list of operations"
         )
-    inputs = {n.name: n for n in graph.nodes if n.op == "placeholder"}
-    sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-    tensors = {**program.state_dict, **program.constants}
-    constants = {
-        inputs[n]: tensors[t]
-        for n, t in {
-            **signature.inputs_to_lifted_tensor_constants,
-            **signature.inputs_to_buffers,
-        }.items()
-        if t in program.constants
-    }
-    named = {*[n for n in graph.nodes if n.op == "output"][0].args[0]}
+    _simplify(graph)
+    inputs = _inputs(graph)
+    x, *eps = [inputs[n] for n in signature.user_inputs]
+    # beside them, buffers that were written to
+    values = [n for n, spec in zip(_outputs(graph), signature.output_specs)
+              if spec.kind.name == "USER_OUTPUT"]
+    nodes = tuple(n for n in graph.nodes if n.op == "call_function" and n.users)
+    found = Trace(nodes, dict(zip(names, values)), x, eps[0] if eps else None,
+                  *_stored(program, inputs), *_rows(program, x))
+    for node in nodes: batch(found, node)
+    return found
+
+def _inputs(graph) -> dict:
+    "Name -> node of all that goes into a graph, weights included."
+    return {n.name: n for n in graph.nodes if n.op == "placeholder"}
+
+def _outputs(graph): return [n for n in graph.nodes if n.op == "output"][0].args[0]
+
+# %% ../nbs/engine/05d_tracing.ipynb #05d-041b
+_VIEWS = torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default
+
+def _simplify(graph):
+    "Leave out operations that do nothing, and free the others from layouts and traced shapes."
+    named = {*_outputs(graph)}
     unbroadcast(graph)
     graph.eliminate_dead_code(lambda node: node.op != "call_function")
     for node in list(graph.nodes):
         if does_nothing(node): left_out(node, node in named)
-        # a view needs a memory layout that may not be ours
         if node.target in _VIEWS: node.target = torch.ops.aten.reshape.default
         if name_of(node) in ("view_as", "reshape_as"): shaped(node)
-    outputs = [n for n in graph.nodes if n.op == "output"][0].args[0]
-    # beside them, buffers that were written to
-    outputs = [
-        n for n, spec in zip(outputs, signature.output_specs) if spec.kind.name == "USER_OUTPUT"
-    ]
-    free = [inputs[n] for n in signature.user_inputs]
-    rows = free[0].meta["val"].shape[0]
-    if not isinstance(rows, torch.SymInt):
-        raise NotTraceable("the number of images is fixed inside the network")
-    nodes = tuple(n for n in graph.nodes if n.op == "call_function" and n.users)
-    symbol = rows.node.expr
-    if symbol not in program.range_constraints:
-        raise NotTraceable(
-            "the number of images became a constant in the trace; len(x) does that, x.shape[0]"
-            " does not"
-        )
-    upper = program.range_constraints[symbol].upper
+
+# %% ../nbs/engine/05d_tracing.ipynb #05d-041d
+def _stored(program, inputs) -> tuple:
+    "`(weights, constants)` of a `Trace`: node -> dotted name, and node -> tensor."
+    signature, tensors = program.graph_signature, {**program.state_dict, **program.constants}
+    made = {**signature.inputs_to_lifted_tensor_constants, **signature.inputs_to_buffers}
+    constants = {inputs[n]: tensors[t] for n, t in made.items() if t in program.constants}
+    sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     weights = {inputs[n]: name.removeprefix("network.") for n, name in sources.items()
                if inputs[n] not in constants}
-    found = Trace(
-        nodes,
-        dict(zip(names, outputs)),
-        free[0],
-        free[1] if len(free) > 1 else None,
-        weights,
-        constants,
-        symbol,
-        int(upper) if upper.is_finite and upper < 2**31 else 2**31,
-    )
-    for node in nodes: batch(found, node)
-    return found
+    return weights, constants
+
+def _rows(program, x) -> tuple:
+    "`(symbol, limit)` of a `Trace`: the number of images, and the most it may be."
+    rows = x.meta["val"].shape[0]
+    if not isinstance(rows, torch.SymInt):
+        raise NotTraceable("the number of images is fixed inside the network")
+    symbol = rows.node.expr
+    if symbol not in program.range_constraints:
+        raise NotTraceable("the number of images became a constant in the trace; len(x) does that, "
+                           "x.shape[0] does not")
+    upper = program.range_constraints[symbol].upper
+    return symbol, int(upper) if upper.is_finite and upper < 2**31 else 2**31
 
 # %% ../nbs/engine/05d_tracing.ipynb #05d-045
 def batch(trace, node) -> tuple | None:

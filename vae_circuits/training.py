@@ -142,6 +142,7 @@ def train(config: TrainConfig, out, resume: bool = False, callbacks=()) -> ConvV
                 if not there and out.is_dir(): out.rmdir()
             raise
 
+# %% ../nbs/05_training.ipynb #05-045p
 def _train(trainer: Trainer, out: Path, resume: bool, callbacks) -> ConvVAE:
     if not resume: _check_unused(out)
     done, rows = _resume(out, trainer) if resume else (0, [])
@@ -258,6 +259,7 @@ def _check_begun(out: Path, config: TrainConfig):
             raise InputError(f"{out} was started with {name}={began[name]!r:.60}; cannot resume it "
                              f"with {value!r}")
 
+# %% ../nbs/05_training.ipynb #05-051p
 def _resume(out: Path, trainer):
     """Load the last state in `out` into `trainer`; returns the steps done and the rows logged up to
     there, which are in the log then."""

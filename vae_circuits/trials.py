@@ -110,8 +110,29 @@ class _Passes(_Masks):
             return self.vae.run(again(self.images[which], copies), do, record=record)
         return self.vae.run(do={"z": again(self.runs[which]["z"], copies), **do}, record=record)
 
+# %% ../nbs/16a_trials.ipynb #16a-007e
+class _Scores(_Passes):
+    "What a circuit is worth: terms of the pairs, and their sums."
+    def read(self, run) -> torch.Tensor:
+        "The readout `[n, m]` of a run, in single precision or better, since sums are taken of it."
+        value = read(run, self.readout)
+        return value if value.dtype == torch.float64 else value.float()
+
+    def terms(self, keep) -> xr.Dataset:
+        """Per circuit and pair: `product` of effect and total effect, `square` of the latter, and
+        the `gap`, the squared distance of the two."""
+        return terms_of(self.te, self._chunks(keep))
+
+    def faithfulness(self, keep) -> np.ndarray:
+        "Faithfulness of each circuit: `[circuits]`; NaN where the total effect vanishes."
+        return faithfulness_of(self.terms(keep)).values
+
+    def error(self, keep) -> np.ndarray:
+        "Error of each circuit: `[circuits]`; NaN where the total effect vanishes."
+        return error_of(self.terms(keep)).values
+
 # %% ../nbs/16a_trials.ipynb #16a-008
-class Trial(_Passes):
+class Trial(_Scores):
     """Pairs of images, and runs in which only some units follow the change from `clean` to
     `changed`, each `[n, *image_shape]`.
 
@@ -142,13 +163,8 @@ class Trial(_Passes):
         usual = blocks if unit == "site" else layers
         self.sites = _sites_of(self.vae, part, self.ends, sites, usual)
         self.images = clean.clone(), changed.clone()  # nobody else's from now on
-        with torch.no_grad(): self.runs = [self.vae.run(x) for x in self.images]
-        if only is not None:
-            with torch.no_grad(): self.runs[1] = self.vae.run(self.images[0], {only: self.runs[1]})
-            if part != "decoder":
-                raise InputError(f"only {only} can change in a trial of the decoder; got the part "
-                                 f"{part!r}")
-        self.held = self._held(clean if reference is None else reference)
+        self.runs = _runs(self.vae, self.images, only, part)
+        self.held = _held(self, clean if reference is None else reference)
         self.te = self.read(self.runs[1]) - self.read(self.runs[0])
         self.pairs = None  # the `Pairs` that the images are from, where somebody knows
 
@@ -156,12 +172,6 @@ class Trial(_Passes):
         "The same question of the first n pairs, ablated by resampling."
         return Trial(self.vae, *(x[:n] for x in self.images), self.part, self.sites, self.readout,
                      only=self.only, unit=self.unit)
-
-    def _held(self, reference) -> Run:
-        if self.ablation == "resample": return self.runs[0]
-        if self.ablation == "zero": return Run({s: self.runs[0][s][:1] * 0 for s in self.sites})
-        if self.ablation == "mean": return mean_over(self.vae, reference, self.sites)
-        return optimal_ablation(self.vae, reference, self.sites, self.readout)
 
     def __repr__(self):
         units = sum(len(self.groups(s)) for s in self.sites)
@@ -175,23 +185,23 @@ class Trial(_Passes):
         "The `weights_of` its network."
         return weights_of(self.vae)
 
-    def read(self, run) -> torch.Tensor:
-        "The readout `[n, m]` of a run, in single precision or better, since sums are taken of it."
-        value = read(run, self.readout)
-        return value if value.dtype == torch.float64 else value.float()
+# %% ../nbs/16a_trials.ipynb #16a-008b
+def _runs(vae, images, only, part) -> list:
+    "The runs of both `images`; in the second one, `only` an address may follow them."
+    with torch.no_grad():
+        runs = [vae.run(x) for x in images]
+        if only is not None: runs[1] = vae.run(images[0], {only: runs[1]})
+    if only is not None and part != "decoder":
+        raise InputError(f"only {only} can change in a trial of the decoder; got the part {part!r}")
+    return runs
 
-    def terms(self, keep) -> xr.Dataset:
-        """Per circuit and pair: `product` of effect and total effect, `square` of the latter, and
-        the `gap`, the squared distance of the two."""
-        return terms_of(self.te, self._chunks(keep))
-
-    def faithfulness(self, keep) -> np.ndarray:
-        "Faithfulness of each circuit: `[circuits]`; NaN where the total effect vanishes."
-        return faithfulness_of(self.terms(keep)).values
-
-    def error(self, keep) -> np.ndarray:
-        "Error of each circuit: `[circuits]`; NaN where the total effect vanishes."
-        return error_of(self.terms(keep)).values
+def _held(trial, reference) -> Run:
+    "What units outside a circuit are held at, site by site."
+    ablation, clean = trial.ablation, trial.runs[0]
+    if ablation == "resample": return clean
+    if ablation == "zero": return Run({s: clean[s][:1] * 0 for s in trial.sites})
+    if ablation == "mean": return mean_over(trial.vae, reference, trial.sites)
+    return optimal_ablation(trial.vae, reference, trial.sites, trial.readout)
 
 # %% ../nbs/16a_trials.ipynb #16a-010
 def again(tensor, copies): return tensor.repeat(copies, *[1] * (tensor.ndim - 1))
@@ -266,6 +276,7 @@ def masks_of(circuit, one: bool = True) -> dict:
             f"shape {list(masks[odd[0]].shape)}")
     return masks
 
+# %% ../nbs/16a_trials.ipynb #16a-012e
 def members_of(circuit, trial: Trial, one: bool = True) -> dict:
     """The masks of a `Circuit`, or of a mapping site -> mask, for a `trial`, in the order of its
     sites.
@@ -283,6 +294,7 @@ def members_of(circuit, trial: Trial, one: bool = True) -> dict:
         raise InputError(f"expected a mask for every site of the trial; {missing[0]} has none")
     return {s: masks[s] for s in trial.sites if s in masks}
 
+# %% ../nbs/16a_trials.ipynb #16a-012f
 def weights_of(vae) -> str:
     """Sixteen letters and digits (of SHA-256) that are others for other weights; a copy in higher
     precision has the same. vae: whatever `adapt` takes, or raises for."""

@@ -78,6 +78,7 @@ def _labelled(arrays, over, outer=None) -> list:
         raise InputError(f"expected arrays that are not empty; got {dict(arrays[0].sizes)}")
     return [a.astype(float) for a in arrays]
 
+# %% ../nbs/11_uncertainty.ipynb #11-008d
 def _takes(function, arrays):
     "`InputError` unless `function` can be called with so many arrays."
     if not callable(function): raise InputError(f"expected a function; got {function!r:.60}")
