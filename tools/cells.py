@@ -38,6 +38,8 @@ def cells(path: Path) -> int:
     "Run the cells of a notebook in this process; returns how many, or raises."
     from execnb.nbio import read_nb
     from execnb.shell import CaptureShell
+    from pandas import set_option
+    set_option("display.max_columns", 20)  # as in a kernel; elsewhere tables have a terminal's width
     shell, stored, ran = CaptureShell(path, mpl_format="png"), {}, []
 
     def skipped(cell):
