@@ -39,7 +39,7 @@ def cells(path: Path) -> int:
     from execnb.nbio import read_nb
     from execnb.shell import CaptureShell
     from pandas import set_option
-    set_option("display.max_columns", 20)  # as in a kernel; elsewhere tables have a terminal's width
+    set_option("display.max_columns", 20)  # as in a kernel, not as in a terminal
     shell, stored, ran = CaptureShell(path, mpl_format="png"), {}, []
 
     def skipped(cell):
