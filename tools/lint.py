@@ -6,6 +6,7 @@
 - No room larger than its limit.
 - No cell longer than its limit.
 - Lessons whose cells are short, that show a picture soon, and end with something to do.
+- Pictures with a text for those who cannot see them.
 - No text read or written in whatever letters a machine is set to.
 - Names of the front door say what goes into them, and what they refuse.
 """
@@ -106,6 +107,16 @@ def hard(path):
     return found
 
 
+def unseen():
+    "Pictures without a text in their place, one line each."
+    return [
+        f"cell {c.id}: a picture without fig-alt"
+        for path in (ROOT/"nbs").rglob("*.ipynb")
+        for c in nbformat.read(path, as_version=4).cells
+        if shows(c) and "fig-alt" not in c.source
+    ]
+
+
 def shows(cell):
     "Whether a cell has a picture among its stored outputs."
     return any("image/png" in o.get("data", {}) for o in cell.get("outputs", ()))
@@ -171,6 +182,6 @@ def unnamed(thing, words):
 if __name__ == "__main__":
     sound = subprocess.run([BIN/"ruff", "check", "--quiet"], cwd=ROOT).returncode == 0
     sound = all([scripts(names) for names in SCRIPTS]) and sound
-    wrong = rooms() + cells() + lessons() + letters() + unsaid()
+    wrong = rooms() + cells() + lessons() + unseen() + letters() + unsaid()
     if wrong: print("\n".join(wrong))
     sys.exit(not sound or bool(wrong))
