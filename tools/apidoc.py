@@ -75,8 +75,8 @@ def default(p):
 
 def help_of(p):
     "What the command line says of an option, with what stands in braces looked up."
-    from vae_circuits.cli import _BRACES, _words
-    return _BRACES.sub(lambda m: str(_words(m[1])), p.default.help or "")
+    from vae_circuits.options import BRACES, words_of
+    return BRACES.sub(lambda m: str(words_of(m[1])), p.default.help or "")
 
 
 def is_option(p): return type(p.default).__name__ in ("OptionInfo", "ArgumentInfo")
