@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -73,14 +74,16 @@ def rooms():
     ]
 
 
+@cache
+def code_cells():
+    "The code cells of all notebooks."
+    return [c for path in (ROOT/"nbs").rglob("*.ipynb")
+            for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+
+
 def cells():
     "Cells that are too long, one line each."
-    size = {
-        c.id: len(c.source.splitlines())
-        for path in (ROOT/"nbs").rglob("*.ipynb")
-        for c in nbformat.read(path, as_version=4).cells
-        if c.cell_type == "code"
-    }
+    size = {c.id: len(c.source.splitlines()) for c in code_cells()}
     most = {i: LONGER.get(i, LONG) for i in size}
     return [f"cell {i}: {n} lines, more than {most[i]}" for i, n in size.items() if n > most[i]]
 
@@ -109,12 +112,8 @@ def hard(path):
 
 def unseen():
     "Pictures without a text in their place, one line each."
-    return [
-        f"cell {c.id}: a picture without fig-alt"
-        for path in (ROOT/"nbs").rglob("*.ipynb")
-        for c in nbformat.read(path, as_version=4).cells
-        if shows(c) and "fig-alt" not in c.source
-    ]
+    return [f"cell {c.id}: a picture without fig-alt"
+            for c in code_cells() if shows(c) and "fig-alt" not in c.source]
 
 
 def shows(cell):
