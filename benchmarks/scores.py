@@ -3,11 +3,13 @@ benchmarks/scores.py [--table | --write]
 
 The arrays' scores of one model are timed, and stand beside each other for all suites; only those of
 locatello2019 can be set beside published values. --table: all scores of the three dSprites models,
-in full and with five seeds of the small suite, into the table that the notebook reads (half an hour
-and more). --write: how far faster trees move DCI, on fifty representations, into README.md (ten
+in full and with five seeds of the small suite, into the table that the notebook reads (two hours of
+a core; cut, it goes on where it was). --write: how far faster trees move DCI, on fifty representations, into README.md (ten
 minutes)."""
+import hashlib
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 
 import vae_circuits
 from vae_circuits.data import dataset
+from vae_circuits.folders import write_atomic
 from vae_circuits.scorable import _purity, represent
 from vae_circuits.scores import SUITES, array_scores, score_suite, score_table
 from vae_circuits.recipes import PAPER_DATASETS, PAPER_MODELS
@@ -47,18 +50,28 @@ def timed():
     print(tables[0].to_frame().join(tables[1]).round(4).to_string())
 
 
-def measured():
-    "A table for each model, suite and seed."
-    for model in PAPER_MODELS:
-        vae = load_pretrained(model, "dsprites")
-        for suite, seeds in (("fast", range(5)), ("locatello2019", [0])):
-            for seed in seeds:
-                start = time.perf_counter()
-                yield score_suite(data, vae, suite, seed=seed).assign(model=model, seed=seed)
-                print(
-                    f"{model}, {suite}, seed {seed}: {time.perf_counter() - start:.0f} s",
-                    flush=True,
-                )
+def measured(folder):
+    """A table for each model, suite and seed; each is kept in a file of `folder`, so that a cut run
+    goes on where it was."""
+    suites = [("fast", seed) for seed in range(5)] + [("locatello2019", 0)]
+    for model, (suite, seed) in product(PAPER_MODELS, suites):
+        path = folder/f"{model}-{suite}-{seed}.csv"
+        if not path.is_file():
+            start, vae = time.perf_counter(), load_pretrained(model, "dsprites")
+            found = score_suite(data, vae, suite, seed=seed).assign(model=model, seed=seed)
+            write_atomic(path, found.to_csv().encode())
+            print(f"{path.stem}: {time.perf_counter() - start:.0f} s", flush=True)
+        yield pd.read_csv(path, index_col=["score", "part"])
+
+
+def kept() -> Path:
+    "A folder of its own for these networks, below `runs/`."
+    weights = [value for model in PAPER_MODELS
+               for value in load_pretrained(model, "dsprites").state_dict().values()]
+    sums = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights))
+    folder = Path("runs")/f"suites-{sums.hexdigest()[:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def representations():
@@ -147,8 +160,7 @@ def notes(rows) -> list:
 
 
 if "--table" in sys.argv:
-    TABLE.parent.mkdir(exist_ok=True)
-    pd.concat(measured()).to_csv(TABLE)
+    pd.concat(measured(kept())).to_csv(TABLE)
     print(f"wrote {TABLE}")
 elif "--write" in sys.argv:
     rows = list(boosted())

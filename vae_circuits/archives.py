@@ -22,6 +22,7 @@ from .core import InputError, one_of
 from .data import DATASETS
 from .drawable import CausalDataset
 from .imagefiles import BROKEN, Archive, ImageFiles, _broken, all_classes, ranks, shrink
+from .lamps import Lamps4, Lamps7, Lamps10
 from .listed import _names, _numbers
 from .matching import CALIPER, LEAST
 from .observed import Observed
@@ -310,11 +311,12 @@ ARCHIVES = {
     kind.name: kind
     for kind in (Shapes3D, MPI3D, MPI3DRealistic, MPI3DReal, Cars3D, SmallNORB, CelebA)
 }
-WORLDS = {**DATASETS, Confounded.name: Confounded, **ARCHIVES}
+WORLDS = {**DATASETS, **{kind.name: kind for kind in (Confounded, Lamps4, Lamps7, Lamps10)},
+          **ARCHIVES}
 
 def world(name: str) -> CausalDataset:
-    """The world of that name: the paper's 'dsprites' and 'synthetic', 'confounded', or an archive,
-    'shapes3d', 'mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'cars3d', 'smallnorb', 'celeba'.
+    """The world of that name: the paper's 'dsprites' and 'synthetic', 'confounded', 'lamps4',
+    'lamps7' or 'lamps10', which have so many factors, or an archive, 'shapes3d', 'mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'cars3d', 'smallnorb', 'celeba'.
 
     name: one of these, the keys of `WORLDS`. Archives are looked for in the cache; `InputError`
     says where to get one that is not there, and names the nearest for an unknown one."""

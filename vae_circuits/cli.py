@@ -91,6 +91,7 @@ _SETTINGS = {
     "commitment": "Weight of the distance of vq_vae's latents from their entries.",
     "codebook_lr": "Learning rate of vq_vae's codebook.",
     "latent_dim": "Latent dimensions; of vq_vae, numbers in an entry.",
+    "width": "Channels of the first layer; the next ones have twice and four times as many.",
     "precision": "float32, or bfloat16 for the matrix products: faster where the processor has "
                  "them.",
     "device": "auto, cpu, cuda or mps.",
@@ -119,8 +120,8 @@ def train_command(
     dip: float = _of("dip"), mmd: float = _of("mmd"), alpha: float = _of("alpha"),
     capacity: float = _of("capacity"), hold: float = _of("hold"), codes: int = _of("codes"),
     commitment: float = _of("commitment"), codebook_lr: float = _of("codebook_lr"),
-    latent_dim: int = _of("latent_dim"), precision: str = _of("precision"),
-    device: str = _of("device"), log_every: int = _of("log_every"),
+    latent_dim: int = _of("latent_dim"), width: int = _of("width"),
+    precision: str = _of("precision"), device: str = _of("device"), log_every: int = _of("log_every"),
     checkpoint_every: int = _of("checkpoint_every"),
     evaluation_images: int = _of("evaluation_images"),
     wandb: bool = option(False, "--wandb",

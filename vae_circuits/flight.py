@@ -98,8 +98,9 @@ class Dice:
 def _is_fused(config: TrainConfig, device: torch.device) -> bool:
     grey = WORLDS[config.dataset].image_shape[0] == 1
     ours = grey and config.model != "vq_vae" and config.precision == "bfloat16"
-    # the kernel of the codes holds 32 numbers: mean and log variance of 16
-    return ours and device.type == "cuda" and config.latent_dim <= 16 and bool(find_spec("triton"))
+    # the kernels are made for these maps, that of the codes for mean and log variance of 16
+    ours = ours and config.width == TrainConfig.width and config.latent_dim <= 16
+    return ours and device.type == "cuda" and bool(find_spec("triton"))
 
 def _company(trainers: list) -> SeedTrainer:
     "`trainers` as one, the fastest that there is for them; recorded where it can be."

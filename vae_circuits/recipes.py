@@ -39,8 +39,8 @@ MODELS = tuple(OBJECTIVES)
 PAPER_MODELS, PAPER_DATASETS = MODELS[:3], ("dsprites", "synthetic")
 
 # %% ../nbs/engine/05a_recipes.ipynb #05a-008
-COUNTS = ("epoch_images", "batch_size", "codes", "latent_dim", "log_every", "checkpoint_every",
-          "evaluation_images")
+COUNTS = ("epoch_images", "batch_size", "codes", "latent_dim", "width", "log_every",
+          "checkpoint_every", "evaluation_images")
 QUANTITIES = ("epochs", "weight_decay", "beta", "gamma", "discriminator_lr", "dip", "mmd", "alpha",
               "capacity", "hold", "commitment", "codebook_lr")
 
@@ -89,7 +89,8 @@ class _Costly:
         each = {
             "batch_size": 2 * BLOCK * pixels,
             # weights, their gradients, Adam's two moments
-            "latent_dim": 16 * (codes or 3 * 64 * 128),
+            "latent_dim": 16 * (codes or 3 * 64 * 4 * self.width),
+            "width": 16 * 2 * 16 * (2 + 8) * self.width,  # the convolutions of both halves
             "codes": 16 * codes and 16 * self.latent_dim,
             "evaluation_images": 512 if codes else 4 * self.latent_dim,
         }
@@ -123,6 +124,7 @@ class TrainConfig(_Exact, _Costly):
     commitment: float = 0.25  # weight of vq_vae's latents' distance from their entries
     codebook_lr: float = 0.1
     latent_dim: int = 10  # of vq_vae: numbers in an entry
+    width: int = 32  # channels of the first layer; of the next ones twice and four times as many
     precision: str = "float32"  # or "bfloat16" for the matrix products
     device: str = "auto"
     log_every: int = 100  # steps
@@ -130,9 +132,8 @@ class TrainConfig(_Exact, _Costly):
     evaluation_images: int = 4096  # that the finished model is measured on
 
     def __post_init__(self):
-        one_of(self.model, MODELS, "model")
-        one_of(self.dataset, WORLDS, "dataset")
-        one_of(self.precision, ("float32", "bfloat16"), "precision")
+        choices = {"model": MODELS, "dataset": WORLDS, "precision": ("float32", "bfloat16")}
+        for name, known in choices.items(): one_of(getattr(self, name), known, name)
         one_of(str(self.device).partition(":")[0], DEVICES, "device")
         for name, value in self._exact().items():
             # as Python's own numbers, which JSON can hold
@@ -146,10 +147,10 @@ def build(config: TrainConfig):
     "A fresh model and objective for `config`, both initialized from its seed."
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        sizes = dict(latent_dim=config.latent_dim, colors=WORLDS[config.dataset].image_shape[0])
-        model = (
-            ConvVQVAE(**sizes, codes=config.codes) if config.model == "vq_vae" else ConvVAE(**sizes)
-        )
+        sizes = dict(latent_dim=config.latent_dim, colors=WORLDS[config.dataset].image_shape[0],
+                     channels=(config.width, 2 * config.width, 4 * config.width))
+        if config.model == "vq_vae": model = ConvVQVAE(**sizes, codes=config.codes)
+        else: model = ConvVAE(**sizes)
         return model, OBJECTIVES[config.model](config)
 
 # %% ../nbs/engine/05a_recipes.ipynb #05a-014

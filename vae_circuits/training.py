@@ -192,7 +192,7 @@ def trained(config: TrainConfig, out) -> ConvVAE:
 
 # %% ../nbs/05_training.ipynb #05-047b
 LATER = ("dip", "mmd", "alpha", "capacity", "hold", "codes", "commitment", "codebook_lr",
-         "evaluation_images")
+         "evaluation_images", "width")
 
 def _config(found: dict, path) -> TrainConfig:
     """The settings `found` in the file `path`, where those that are `LATER` than the first files
