@@ -59,6 +59,8 @@ study: .venv/ready
 	@$(BIN)/python tools/fleet.py --unpack study
 	@$(BIN)/vae-circuits sweep --preset study --out runs/study
 	@cp runs/study/table.parquet vae_circuits/results/study.parquet
+	@$(BIN)/vae-circuits sweep --preset capacity --out runs/capacity
+	@cp runs/capacity/table.parquet vae_circuits/results/capacity.parquet
 
 checkpoints: .venv/ready
 	@$(BIN)/python tools/checkpoints.py

@@ -4,8 +4,8 @@ benchmarks/scores.py [--table | --write]
 The arrays' scores of one model are timed, and stand beside each other for all suites; only those of
 locatello2019 can be set beside published values. --table: all scores of the three dSprites models,
 in full and with five seeds of the small suite, into the table that the notebook reads (two hours of
-a core; cut, it goes on where it was). --write: how far faster trees move DCI, on fifty representations, into README.md (ten
-minutes)."""
+a core; cut, it goes on where it was). --write: how far faster trees move DCI, on fifty
+representations, into README.md (ten minutes)."""
 import hashlib
 import sys
 import time

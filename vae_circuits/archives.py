@@ -316,7 +316,8 @@ WORLDS = {**DATASETS, **{kind.name: kind for kind in (Confounded, Lamps4, Lamps7
 
 def world(name: str) -> CausalDataset:
     """The world of that name: the paper's 'dsprites' and 'synthetic', 'confounded', 'lamps4',
-    'lamps7' or 'lamps10', which have so many factors, or an archive, 'shapes3d', 'mpi3d_toy', 'mpi3d_realistic', 'mpi3d_real', 'cars3d', 'smallnorb', 'celeba'.
+    'lamps7' or 'lamps10', which have so many factors, or an archive, 'shapes3d', 'mpi3d_toy',
+    'mpi3d_realistic', 'mpi3d_real', 'cars3d', 'smallnorb', 'celeba'.
 
     name: one of these, the keys of `WORLDS`. Archives are looked for in the cache; `InputError`
     says where to get one that is not there, and names the nearest for an unknown one."""

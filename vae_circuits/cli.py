@@ -121,8 +121,8 @@ def train_command(
     capacity: float = _of("capacity"), hold: float = _of("hold"), codes: int = _of("codes"),
     commitment: float = _of("commitment"), codebook_lr: float = _of("codebook_lr"),
     latent_dim: int = _of("latent_dim"), width: int = _of("width"),
-    precision: str = _of("precision"), device: str = _of("device"), log_every: int = _of("log_every"),
-    checkpoint_every: int = _of("checkpoint_every"),
+    precision: str = _of("precision"), device: str = _of("device"),
+    log_every: int = _of("log_every"), checkpoint_every: int = _of("checkpoint_every"),
     evaluation_images: int = _of("evaluation_images"),
     wandb: bool = option(False, "--wandb",
         help="Log to Weights & Biases too (needs vae_circuits[wandb])."),
@@ -260,8 +260,8 @@ def _count(name, given) -> int:
 
 # %% ../nbs/24_cli.ipynb #24-018
 SWEEP_HELP = ("quick: twelve short runs, minutes. study: the reference study, hours on two cores. "
-              "full: the paper's length, for a GPU. v3: the later version's six models on five "
-              "datasets.")
+              "full: the paper's length, for a GPU. capacity: 4, 7 and 10 factors for ten "
+              "latents, an hour. v3: the later version's six models on five datasets.")
 
 @app.command(name="sweep", cls=Command)
 def sweep_command(

@@ -88,24 +88,29 @@ def _dask(engine, jobs, address):
         yield
 
 # %% ../nbs/engine/22j_engines.ipynb #22j-061
+def _start(ray, **how):
+    for _ in range(2):
+        try: return ray.init(**how, include_dashboard=False, log_to_driver=False)
+        except Exception as e:  # Ray has no other name for it
+            if "timed out during startup" not in str(e): raise
+            ray.shutdown()
+    raise InputError("Ray did not start within half a minute, twice; expected a machine that is "
+                     "less busy, or fewer jobs")
+
 @contextmanager
 def _ray(jobs, address):
     # nothing is sent anywhere unless asked for
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = optional("ray")
     from ray.util.joblib import register_ray
-    try:
-        (
-            ray.init(address, include_dashboard=False, log_to_driver=False)
-            if address
-            else ray.init(num_cpus=jobs, include_dashboard=False, log_to_driver=False)
-        )
+    try: _start(ray, **({"address": address} if address else {"num_cpus": jobs}))
+    except InputError: raise
     except (ConnectionError, ValueError, RuntimeError) as e:
         raise InputError(
             f"no Ray cluster answers at {address} ({str(e).splitlines()[0]})"
         ) from None
     register_ray()
-    try:yield
+    try: yield
     finally: ray.shutdown()
 
 # %% ../nbs/engine/22j_engines.ipynb #22j-063

@@ -121,7 +121,7 @@ class Preset:
 PRESETS = {
     "smoke": Preset(
         Settings(images=16, pairs=4, circuit_pairs=2, points=300, resamples=50),
-        dict(epochs=1, epoch_images=64 * 6, evaluation_images=512),
+        dict(epochs=1, epoch_images=64 * 6, evaluation_images=512, width=8),
     ),
     "quick": Preset(Settings()),
     "full": Preset(Settings(images=1024, latent_images=1024, pairs=256), {}, keep=True),

@@ -45,6 +45,10 @@ NAMES = {
     "smallnorb": "SmallNORB",
     "celeba": "CelebA",
     "paper": "Paper",
+    "lamps": "Lamps",
+    "lamps4": "4 lamps",
+    "lamps7": "7 lamps",
+    "lamps10": "10 lamps",
 }
 
 # %% ../nbs/engine/21d_reports.ipynb #21d-085c

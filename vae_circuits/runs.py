@@ -6,6 +6,7 @@
 __all__ = ['STUDY', 'load_study', 'gate', 'gate_table', 'Runs', 'runs_of', 'by_images', 'at', 'twins']
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-003
+import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -13,6 +14,8 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from .core import one_of
+from .lamps import Lamps
 from .recipes import PAPER_MODELS, TrainConfig, batches, build
 from .reports import NAMES
 from .shipped import YARDSTICK
@@ -20,12 +23,12 @@ from .shipped import YARDSTICK
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-006
 STUDY = files("vae_circuits")/"results"/"study.parquet"
 
-def load_study() -> pd.DataFrame:
-    """The table of the reference study.
+def load_study(name: str = "study") -> pd.DataFrame:
+    """The table of a study that comes with the package: the reference 'study', or 'capacity'.
 
     Columns dataset, model, setting, seed, place, number, value, low, high, n.
     """
-    return pd.read_parquet(STUDY)
+    return pd.read_parquet(STUDY.parent/f"{one_of(name, ('study', 'capacity'), 'study')}.parquet")
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-009
 MARGIN, REST, ENOUGH = 1.2, 0.01, 3  # of the level; of the loss; runs a model
@@ -42,6 +45,14 @@ def only_length(setting: str) -> bool:
     "Does a setting change how long a model is trained, and nothing else?"
     return all("=" not in part or part.startswith("epoch") for part in setting.split(","))
 
+@cache
+def level(dataset: str, model: str, setting: str) -> float:
+    "Nats that a trained run may have above its floor at most; NaN where none are known."
+    lamps = re.fullmatch(r"lamps(\d+) beta=([\d.]+)", f"{dataset} {setting}")
+    if lamps and model == "beta_vae":
+        return MARGIN * Lamps(int(lamps[1])).least(float(lamps[2]))
+    return LEVELS.get((dataset, model), np.nan) if only_length(setting) else np.nan
+
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-014
 def gate(table: pd.DataFrame) -> pd.DataFrame:
     """Which runs of a sweep's `table` are trained: a row a run (dataset, model, setting, seed).
@@ -57,11 +68,11 @@ def gate(table: pd.DataFrame) -> pd.DataFrame:
     found = here.pivot(index=run, columns="number", values="value").reindex(columns=names)
     loss = found.recon + found.kl.fillna(0)  # codes have no KL
     reached = loss - found.floor
-    level = [LEVELS.get((d, m), np.nan) if only_length(s) else np.nan for d, m, s, _ in found.index]
+    levels = [level(d, m, s) for d, m, s, _ in found.index]
     moved = found.fell.abs() * loss / reached
-    tests = [found["images seen"].eq(0), found.active.eq(0), reached <= level, moved < REST]
+    tests = [found["images seen"].eq(0), found.active.eq(0), reached <= levels, moved < REST]
     state = np.select(tests, STATES[:4], STATES[4])
-    columns = {"images": found["images seen"], "reached": reached, "level": level, "moved": moved}
+    columns = {"images": found["images seen"], "reached": reached, "level": levels, "moved": moved}
     return pd.DataFrame(columns, found.index).assign(state=state, trained=np.isin(state, TRAINED))
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-016
@@ -139,7 +150,16 @@ def runs_of(table: pd.DataFrame, trained: bool = True, collapsed: bool = False) 
             wide = part.pivot(index=["model", "seed"], columns=["place", "number"], values="value")
             frames[s] = wide[[(d, m, s, seed) in good for m, seed in wide.index]]
         found[d] = Runs(d, frames, dict(total.loc[d]))
-    return found
+    return _one_of_lamps(found)
+
+def _one_of_lamps(found: dict) -> dict:
+    sizes = {d: d.removeprefix("lamps") for d in found if d.removeprefix("lamps").isdigit()}
+    if not sizes: return found
+    label = lambda d, s: f"lamps={sizes[d]},{s}"
+    frames = {label(d, s): f for d in sizes for s, f in found[d].frames.items()}
+    total = {(m, label(d, s)): n for d in sizes for (m, s), n in found[d].total.items()}
+    others = {d: runs for d, runs in found.items() if d not in sizes}
+    return {**others, "lamps": Runs("lamps", frames, total)}
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-026
 def by_images(table: pd.DataFrame, trained: bool = True, collapsed: bool = False) -> dict:

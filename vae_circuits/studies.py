@@ -147,7 +147,7 @@ NARROW = (
         {f"latent_dim=5,beta={b:g}": {"latent_dim": 5, "beta": b, **SHORTER} for b in (2.0, 16.0)},
     ),
 )
-# as many factors as latents; batches of 16 come further with as many images
+# as many factors as latents; small batches and long steps come further with as many images
 CROWDED = (
     Grid(
         ("beta_vae",),
@@ -192,7 +192,9 @@ STUDIES = {
         AS_PRINTED,
     ),
     "capacity": Study(
-        CROWDED, dict(width=8, epochs=1, batch_size=16), replace(AS_PRINTED, factor=None)
+        CROWDED,
+        dict(width=8, epochs=1, batch_size=16, lr=3e-3),
+        replace(AS_PRINTED, factor=None),
     ),
     "v3": Study(
         (
