@@ -165,21 +165,22 @@ def codes(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("row") if rows else pd.DataFrame()
 
 # %% ../nbs/22f_questions.ipynb #22f-034
-def predictors_figure(table: pd.DataFrame) -> Figure:
-    "MIG over modularity, effect strength and their product: a dot a run, a row a dataset."
-    known = runs_of(table)
+def predictors_figure(table: pd.DataFrame) -> "Figure | None":
+    """MIG over modularity, effect strength and their product: a dot a run of the setting `default`,
+    a row a dataset; None where there are no such runs."""
+    known = {d: runs for d, runs in runs_of(table).items() if runs.models()}
+    if not known: return None
     figure = Figure(figsize=(11, 3 * len(known)), layout="constrained")
     for row, (d, runs) in zip(figure.subplots(len(known), 3, squeeze=False), known.items()):
-        models = runs.models()
         for ax, (name, q) in zip(row, PREDICTORS.items()):
-            for m in models:
+            for m in runs.models():
                 mark = "os^vDPX*"[list(NAMES).index(m) % 8]
                 points = pd.DataFrame({"x": runs.of(q, m), "y": runs.of(SCORE, m)}).dropna()
                 look = dict(ms=5, alpha=.8, color=color_of(m), label=NAMES[m])
                 if len(points): ax.plot(points.x, points.y, mark, **look)
             ax.set_xlabel(name), ax.set_title(NAMES[d], fontsize=10)
         row[0].set_ylabel("mutual information gap")
-        if models: row[2].legend(fontsize=7)
+        row[2].legend(fontsize=7)
     return figure
 
 # %% ../nbs/22f_questions.ipynb #22f-037
@@ -213,4 +214,5 @@ def claims_report(table: pd.DataFrame) -> tuple:
             "predictors": lambda: predictors_figure(table),
             "against_vae": lambda: changes_figure(made["against_vae"])}
     drawn = {name: figure() for name, figure in draw.items() if len(made[name])}
+    drawn = {name: figure for name, figure in drawn.items() if figure}
     return {name: t for name, t in made.items() if len(t) and name != "by_length"}, drawn
