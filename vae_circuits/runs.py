@@ -46,7 +46,7 @@ def only_length(setting: str) -> bool:
     return all("=" not in part or part.startswith("epoch") for part in setting.split(","))
 
 @cache
-def level(dataset: str, model: str, setting: str) -> float:
+def gate_level(dataset: str, model: str, setting: str) -> float:
     "Nats that a trained run may have above its floor at most; NaN where none are known."
     lamps = re.fullmatch(r"lamps(\d+) beta=([\d.]+)", f"{dataset} {setting}")
     if lamps and model == "beta_vae":
@@ -68,7 +68,7 @@ def gate(table: pd.DataFrame) -> pd.DataFrame:
     found = here.pivot(index=run, columns="number", values="value").reindex(columns=names)
     loss = found.recon + found.kl.fillna(0)  # codes have no KL
     reached = loss - found.floor
-    levels = [level(d, m, s) for d, m, s, _ in found.index]
+    levels = [gate_level(d, m, s) for d, m, s, _ in found.index]
     moved = found.fell.abs() * loss / reached
     tests = [found["images seen"].eq(0), found.active.eq(0), reached <= levels, moved < REST]
     state = np.select(tests, STATES[:4], STATES[4])
