@@ -22,10 +22,10 @@ def _factors(n: int) -> tuple:
     return tuple(Factor(f"lamp{i}", "continuous", (0.0, 1.0)) for i in range(1, n + 1))
 
 def least(areas, beta: float) -> tuple:
-    "Reconstruction above its floor and KL, in nats, at the least cost: an array of lamps each."
+    "Two arrays, a value a lamp: reconstruction above its floor and KL, in nats, at the least cost."
     rate = 1 - np.log(2) - np.log(np.pi * np.e * beta / (2 * areas)) / 2
     off = areas * (np.log(2) - 0.5)
-    told = beta * (0.5 + rate) < off
+    told = (rate > 0) & (beta * (0.5 + rate) < off)
     return np.where(told, beta / 2, off), np.where(told, rate, 0)
 
 # %% ../nbs/01s_lamps.ipynb #01s-008b
