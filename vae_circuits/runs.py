@@ -14,8 +14,8 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from .archives import WORLDS
 from .core import one_of
-from .lamps import Lamps
 from .recipes import PAPER_MODELS, TrainConfig, batches, build
 from .reports import NAMES
 from .shipped import YARDSTICK
@@ -48,9 +48,9 @@ def only_length(setting: str) -> bool:
 @cache
 def gate_level(dataset: str, model: str, setting: str) -> float:
     "Nats that a trained run may have above its floor at most; NaN where none are known."
-    lamps = re.fullmatch(r"lamps(\d+) beta=([\d.]+)", f"{dataset} {setting}")
-    if lamps and model == "beta_vae":
-        return MARGIN * Lamps(int(lamps[1])).least(float(lamps[2]))
+    kind, beta = WORLDS.get(dataset), re.fullmatch(r"beta=([\d.]+)", setting)
+    if beta and model == "beta_vae" and hasattr(kind, "least"):
+        return MARGIN * kind().least(float(beta[1]))
     return LEVELS.get((dataset, model), np.nan) if only_length(setting) else np.nan
 
 # %% ../nbs/engine/22a0_runs.ipynb #22a0-014
