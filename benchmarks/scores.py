@@ -9,7 +9,6 @@ representations, into README.md (ten minutes)."""
 import hashlib
 import sys
 import time
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,7 @@ from vae_circuits.folders import write_atomic
 from vae_circuits.scorable import _purity, represent
 from vae_circuits.scores import SUITES, array_scores, score_suite, score_table
 from vae_circuits.recipes import PAPER_DATASETS, PAPER_MODELS
-from vae_circuits.shipped import load_pretrained
+from vae_circuits.shipped import CHECKPOINTS, load_pretrained
 from vae_circuits.untrained import untrained
 
 TABLE = Path(vae_circuits.__file__).parent/"results"/"suites.csv"
@@ -54,22 +53,22 @@ def measured(folder):
     """A table for each model, suite and seed; each is kept in a file of `folder`, so that a cut run
     goes on where it was."""
     suites = [("fast", seed) for seed in range(5)] + [("locatello2019", 0)]
-    for model, (suite, seed) in product(PAPER_MODELS, suites):
-        path = folder/f"{model}-{suite}-{seed}.csv"
-        if not path.is_file():
-            start, vae = time.perf_counter(), load_pretrained(model, "dsprites")
-            found = score_suite(data, vae, suite, seed=seed).assign(model=model, seed=seed)
-            write_atomic(path, found.to_csv().encode())
-            print(f"{path.stem}: {time.perf_counter() - start:.0f} s", flush=True)
-        yield pd.read_csv(path, index_col=["score", "part"])
+    for model in PAPER_MODELS:
+        vae = load_pretrained(model, "dsprites")
+        for suite, seed in suites:
+            path = folder/f"{model}-{suite}-{seed}.csv"
+            if not path.is_file():
+                start = time.perf_counter()
+                found = score_suite(data, vae, suite, seed=seed).assign(model=model, seed=seed)
+                write_atomic(path, found.to_csv())
+                print(f"{path.stem}: {time.perf_counter() - start:.0f} s", flush=True)
+            yield pd.read_csv(path, index_col=["score", "part"])
 
 
 def kept() -> Path:
     "A folder of its own for these networks, below `runs/`."
-    weights = [value for model in PAPER_MODELS
-               for value in load_pretrained(model, "dsprites").state_dict().values()]
-    sums = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights))
-    folder = Path("runs")/f"suites-{sums.hexdigest()[:12]}"
+    files = b"".join((CHECKPOINTS/f"{m}_dsprites.safetensors").read_bytes() for m in PAPER_MODELS)
+    folder = Path("runs")/f"suites-{hashlib.sha256(files).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

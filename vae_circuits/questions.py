@@ -213,6 +213,5 @@ def claims_report(table: pd.DataFrame) -> tuple:
     draw = {"by_length": lambda: lengths_figure(made["by_length"]),
             "predictors": lambda: predictors_figure(table),
             "against_vae": lambda: changes_figure(made["against_vae"])}
-    drawn = {name: figure() for name, figure in draw.items() if len(made[name])}
-    drawn = {name: figure for name, figure in drawn.items() if figure}
+    drawn = {name: f for name, figure in draw.items() if len(made[name]) and (f := figure())}
     return {name: t for name, t in made.items() if len(t) and name != "by_length"}, drawn
