@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MOST_IMAGES', 'ROWS', 'check_factors', 'Drawable', 'check_world', 'at_hand', 'check_sample', 'CausalDataset',
-           'check_images', 'shown_range']
+           'Uncaused', 'check_images', 'shown_range']
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-003
 import copy, math, os
@@ -294,6 +294,14 @@ def _room(n: int, image_shape) -> int:
     if needed <= memory: return n
     raise InputError(f"{n} images need {needed / 2**30:.0f} GiB; this machine has "
                      f"{memory / 2**30:.0f}")
+
+# %% ../nbs/engine/01j_drawable.ipynb #01j-027n
+class Uncaused(CausalDataset):
+    """A `CausalDataset` whose factors nothing causes. Subclasses give `size` besides what
+    `Drawable` asks for."""
+    def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
+
+    def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
 # %% ../nbs/engine/01j_drawable.ipynb #01j-029
 def check_images(x, shape=(1, 64, 64), limits=(0.0, 1.0)) -> torch.Tensor:

@@ -17,7 +17,7 @@ from scipy.io.matlab import MatReadError
 from tqdm import tqdm
 
 from .core import InputError
-from .drawable import CausalDataset, check_factors
+from .drawable import Uncaused, check_factors
 from .folders import whole_folder
 from .sprites import CACHE, fetch, rows_of, stamp
 
@@ -183,14 +183,10 @@ class ImageFiles(_Fetched, _Packed):
         self.rows, self.size = self.index(self.labels), len(self.labels)
 
 # %% ../nbs/engine/01m_imagefiles.ipynb #01m-042
-class Archive(ImageFiles, CausalDataset):
+class Archive(ImageFiles, Uncaused):
     """A world whose images are looked up in files by the classes of their factors. Subclasses give
     `factors` (`Listed`) and what `ImageFiles` asks for."""
     def index(self, classes): return rows_of(classes, [len(f.values) for f in self.factors])
-
-    def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
-
-    def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
         """The images `[n, *image_shape]` with these factors, in [0, 1]; `InputError` if one is not

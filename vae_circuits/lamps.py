@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .core import count, number
-from .drawable import CausalDataset, check_factors
+from .drawable import Uncaused, check_factors
 from .factors import Factor
 
 # %% ../nbs/01s_lamps.ipynb #01s-008
@@ -29,7 +29,7 @@ def least(areas, beta: float) -> tuple:
     return np.where(told, beta / 2, off), np.where(told, rate, 0)
 
 # %% ../nbs/01s_lamps.ipynb #01s-008b
-class Lamps(CausalDataset):
+class Lamps(Uncaused):
     """Square lamps on black, each lit as brightly as its factor, from 0 to 1; their sides go evenly
     from 3 pixels to 14. lamps: how many, from 2 to 12. The world is this project's."""
     size, image_shape = 100_000, (1, 64, 64)
@@ -58,10 +58,6 @@ class Lamps(CausalDataset):
             row, column = (size * k + (size - side) // 2 for size, k in cell)
             mask[row:row + side, column:column + side] = 1
         return masks
-
-    def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
-
-    def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
         lit = check_factors(factors, self.factors)[self.factor_names].to_numpy(np.float32)

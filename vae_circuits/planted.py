@@ -15,7 +15,7 @@ from scipy.stats import ortho_group
 from torch import nn
 
 from .core import InputError, count, moved, number, one_of, table
-from .drawable import CausalDataset, check_factors
+from .drawable import Uncaused, check_factors
 from .factors import Factor
 from .models import ConvVAE
 
@@ -50,7 +50,7 @@ CONTRAST = 0.1  # of one texture at full strength; the four together stay within
 def _own_noise(strength) -> np.ndarray:
     return np.random.default_rng((4 * strength).round().astype(int)).normal(size=(64, 64))
 
-class Textures(CausalDataset):
+class Textures(Uncaused):
     """Grey images with up to four textures, whose strengths from 0 to 1 are the factors.
 
     parts: each texture in its own quarter of the image. noise: standard deviation of the pixels'
@@ -75,10 +75,6 @@ class Textures(CausalDataset):
         "Each texture where it is drawn, from -1 to 1: `[factors, 64, 64]`."
         tiled = np.array([np.tile(TEXTURES[f], (32, 32)) for f in self.factor_names])
         return tiled * self.places(64)
-
-    def draw_noise(self, n: int, rng) -> dict: return {f.name: f.draw(n, rng) for f in self.factors}
-
-    def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
         strength = check_factors(factors, self.factors)[self.factor_names].to_numpy()

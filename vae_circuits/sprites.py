@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from .core import InputError, count, table
-from .drawable import CausalDataset, check_factors
+from .drawable import Uncaused, check_factors
 from .factors import Factor
 from .folders import new_file
 
@@ -241,7 +241,7 @@ def _there(path) -> Path:
     return Path(path)
 
 # %% ../nbs/01k_sprites.ipynb #01k-094
-class DSprites(CausalDataset):
+class DSprites(Uncaused):
     """dSprites (Matthey et al. 2017): factors shape, scale, orientation, posX, posY in the file's
     units.
 
@@ -263,15 +263,12 @@ class DSprites(CausalDataset):
         return cls(download_dsprites(), skip_duplicates)
 
     def draw_noise(self, n: int, rng) -> dict:
-        "Nothing causes a sprite's factors, so they are the noise."
-        values = {f.name: f.draw(n, rng) for f in self.factors}
+        values = super().draw_noise(n, rng)
         if self.skip_duplicates:
             counts = np.array(list(ORIENTATIONS.values()))[values["shape"] - 1]
             turns = np.asarray(self.factor("orientation").values)
             values["orientation"] = turns[(rng.random(n) * counts).astype(int)]
         return values
-
-    def mechanism(self, name: str, noise, values) -> np.ndarray: return noise[name].to_numpy()
 
     def draw(self, factors) -> torch.Tensor:
         factors = check_factors(factors, self.factors)
